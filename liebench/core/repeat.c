@@ -1,0 +1,132 @@
+/* One repetition: samples between two edges; and the calibration of a batch. */
+#include "lb.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { PAIRS = 31, LEAST_PAIRS = 7, CALIBRATE_NS = 60000000, WINDOW_NS = 60000, STEPS = 1000 };
+
+/* calloc'ed pages are not there yet: writing them now keeps page faults out of the timed region. */
+void *lb_room(size_t count, size_t size)
+{
+    void *room = calloc(count, size);
+    if (!room)
+        lb_fail("no memory for %zu values; ask for fewer samples", count);
+    memset(room, 1, count * size);
+    memset(room, 0, count * size);
+    return room;
+}
+
+double *lb_series(struct lb_run *run, const char *quantity)
+{
+    if (run->series_count == LB_SERIES)
+        lb_fail("kernel %s has too many quantities", run->kernel->name);
+    if (!run->offsets)
+        run->offsets = lb_room((size_t)run->samples, sizeof *run->offsets);
+    struct lb_series *series = &run->series[run->series_count++];
+    series->quantity = quantity;
+    series->values = lb_room((size_t)run->samples, sizeof *series->values);
+    return series->values;
+}
+
+void lb_begin(struct lb_run *run)
+{
+    if (lb_int(run, "sentinel"))
+        lb_sentinel_read(&run->sentinel);
+    lb_alibi_read(&run->before);
+    run->start_ns = lb_now();
+}
+
+void lb_end(struct lb_run *run)
+{
+    run->elapsed_ns = lb_now() - run->start_ns;
+    lb_alibi_read(&run->after);
+    run->migrated |= run->after.cpu != run->before.cpu;
+    if (lb_int(run, "sentinel"))
+        lb_sentinel_read(&run->sentinel);
+}
+
+void lb_place(struct lb_run *run) { run->migrated |= lb_cpu() != run->before.cpu; }
+
+static void measure(struct lb_run *run, lb_batch *batch, void *state, double *values)
+{
+    int64_t ops = run->ops;
+    uint64_t planted = (uint64_t)llround(run->plant_work * (double)ops);
+    batch(state, ops < STEPS ? ops : STEPS); /* warm the code path and what it touches */
+    lb_begin(run);
+    for (int64_t i = 0; i < run->samples; i++) {
+        int64_t before = lb_now();
+        batch(state, ops);
+        lb_chain(planted);
+        int64_t after = lb_now();
+        values[i] = (double)(after - before) / (double)ops;
+        run->offsets[i] = before - run->start_ns;
+        lb_place(run);
+    }
+    lb_end(run);
+}
+
+static int64_t lasts(lb_batch *batch, void *state, int64_t ops)
+{
+    int64_t before = lb_now();
+    batch(state, ops);
+    return lb_now() - before;
+}
+
+/* As many operations as last `window` ns; LB_MAX_OPS where an operation costs nothing that can be seen. */
+static int64_t fill(lb_batch *batch, void *state, double window)
+{
+    int64_t ops = 1;
+    while ((double)lasts(batch, state, ops) < window && ops < (int64_t)LB_MAX_OPS)
+        ops *= 2;
+    return ops < (int64_t)LB_MAX_OPS ? ops : (int64_t)LB_MAX_OPS;
+}
+
+static int compare(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static double median(double *values, int n)
+{
+    qsort(values, (size_t)n, sizeof *values, compare);
+    return (values[n / 2] + values[(n - 1) / 2]) / 2;
+}
+
+/* Operations and chain iterations in turns, so that whatever slows the machine slows both alike; the median of the
+ * ratios forgets the turns that an interrupt hit. */
+static int calibrate(struct lb_run *run, lb_batch *batch, void *state)
+{
+    double window = fmax(WINDOW_NS, STEPS * run->timer.step_ns), cost[PAIRS], ratio[PAIRS];
+    double read = run->timer.read_ns;
+    int64_t ops = fill(batch, state, window), until = lb_now() + CALIBRATE_NS;
+    uint64_t links = (uint64_t)(window / lb_chain_ns()) + 1;
+    int n = 0;
+    while (n < PAIRS && (n < LEAST_PAIRS || lb_now() < until)) {
+        double work = fmax((double)lasts(batch, state, ops) - read, 0) / (double)ops;
+        int64_t before = lb_now();
+        lb_chain(links);
+        double chain = ((double)(lb_now() - before) - read) / (double)links;
+        cost[n] = work;
+        ratio[n++] = work / chain;
+    }
+    double op_ns = median(cost, n);
+    double target = fmax(lb_num(run, "target_ns"), STEPS * run->timer.step_ns);
+    double wanted = op_ns > 0 ? ceil(target / op_ns) : LB_MAX_OPS;
+    return lb_output_calibration(run, (int64_t)fmin(fmax(wanted, 1), LB_MAX_OPS), op_ns, median(ratio, n));
+}
+
+/* The whole life of a batched kernel: quantity "ns", the cost of one operation; planted work follows the operations
+ * of each batch inside the timed region. Work, not a spin on the clock: under load both stretch alike and the
+ * planted ratio stays what it is. */
+int lb_batched(struct lb_run *run, lb_batch *batch, void *state)
+{
+    if (lb_int(run, "calibrate"))
+        return calibrate(run, batch, state);
+    if (lb_num(run, "plant_ns") > 0)
+        run->plant_work = lb_num(run, "plant_ns") / lb_chain_ns();
+    measure(run, batch, state, lb_series(run, "ns"));
+    return lb_output(run);
+}
