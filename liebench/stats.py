@@ -1,0 +1,273 @@
+"""Intervals and decision rules: exact, small, standard library only. Pure numbers in, numbers and words out.
+
+Effects are on one scale per case: a log cost ratio or a difference in the unit of a reading; higher is worse.
+The interval is Hodges-Lehmann with the exact null distribution of Wilcoxon's signed rank (Hollander, Wolfe and
+Chicken, Nonparametric Statistical Methods, 3.1-3.3). Under a coin per block it holds for any noise, because
+swapping the two arms of a block only flips the sign of its effect.
+
+Rule 1, the worse of two: location (median of samples) and cost (mean of samples) get an interval each, at half of
+the look's alpha. Their maximum lies in [max of the lows, max of the highs]; the word is the one region that holds
+this interval. A look spends the same share of alpha as every other look, so any of them may stop the case.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import lru_cache
+from statistics import NormalDist
+
+from liebench.contract import Rhythm, Word
+
+RULE = 1  # version of the decision rule; `liebench verify` recomputes a log under its own version
+ALPHA = 0.05  # two-sided, per case and arm
+LOOKS = (12, 24, 48, 96)  # blocks or windows
+VISIT_LOOKS = (8, 12, 24)
+ONCE_LOOKS = (6,)
+EXACT_UP_TO = 200  # above, the normal approximation of the rank distribution errs by less than 0.1 % of alpha
+look_alpha = ALPHA / len(LOOKS)
+ORDER = (Word.HELPFUL, Word.HONEST, Word.HARMLESS, Word.COSTLY)
+INFINITY = math.inf
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """An estimate with its two-sided interval on the effect scale, from ``n`` values; NaN for no value at all."""
+
+    estimate: float
+    low: float
+    high: float
+    n: int
+
+    @property
+    def half(self) -> float:
+        return (self.high - self.low) / 2
+
+    def magnitude(self) -> Interval:
+        """The same statement about the absolute value; an interval that holds 0 starts at 0."""
+        far = max(abs(self.low), abs(self.high))
+        near = 0.0 if self.low <= 0.0 <= self.high else min(abs(self.low), abs(self.high))
+        return Interval(abs(self.estimate), near, far, self.n)
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What one look may say. ``low`` and ``high`` are the worse-of-two interval (of magnitudes for a target)."""
+
+    word: Word
+    at_least: Word
+    at_most: Word
+    estimate: float
+    low: float
+    high: float
+    statistic: str  # "median" or "mean": whose estimate is shown
+    location: Interval
+    cost: Interval | None
+
+    @property
+    def half(self) -> float:
+        return (self.high - self.low) / 2
+
+
+def schedule(rhythm: Rhythm) -> tuple[tuple[int, ...], float]:
+    """The planned looks of a rhythm, in units of replication, and the alpha of each of them."""
+    looks = {Rhythm.VISIT: VISIT_LOOKS, Rhythm.ONCE: ONCE_LOOKS}.get(rhythm, LOOKS)
+    return looks, ALPHA / len(looks)
+
+
+@lru_cache(maxsize=256)
+def _lower_half(n: int) -> tuple[int, ...]:
+    """Number of sign patterns with rank sum <= t, for t = 0 .. half of the maximum.
+
+    The generating function prod(1 + x^k) is held in one integer, a field of whole bytes per power: each factor is
+    a shift and an addition, so n = 200 takes milliseconds.
+    """
+    width = n // 8 + 1
+    product = 1
+    for rank in range(1, n + 1):
+        product += product << (rank * width * 8)
+    fields = n * (n + 1) // 4 + 1
+    raw = product.to_bytes((n * (n + 1) // 2 + 1) * width, "little")
+    total, out = 0, []
+    for start in range(0, fields * width, width):
+        total += int.from_bytes(raw[start : start + width], "little")
+        out.append(total)
+    return tuple(out)
+
+
+@lru_cache(maxsize=4096)
+def critical(n: int, alpha: float) -> int:
+    """How many Walsh averages may be cut from each end: the largest c with P(T <= c - 1) <= alpha / 2; 0 for none."""
+    if n > EXACT_UP_TO:
+        spread = math.sqrt(n * (n + 1) * (2 * n + 1) / 24)
+        return max(0, math.floor(n * (n + 1) / 4 + NormalDist().inv_cdf(alpha / 2) * spread - 0.5) + 1)
+    limit = math.floor(Fraction(alpha) / 2 * 2**n)
+    counts = _lower_half(n)
+    low, high = 0, len(counts)
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (middle + 1, high) if counts[middle] <= limit else (low, middle)
+    return low
+
+
+def walsh_sums(values: Sequence[float]) -> list[float]:
+    """Sorted sums of all pairs, a value with itself included: twice the Walsh averages."""
+    ordered = sorted(values)
+    sums = [a + b for i, a in enumerate(ordered) for b in ordered[i:]]
+    sums.sort()  # rows are ascending runs already, which this sort merges
+    return sums
+
+
+def _middle(sums: Sequence[float]) -> float:
+    half = len(sums) // 2
+    return sums[half] / 2 if len(sums) % 2 else (sums[half - 1] + sums[half]) / 4
+
+
+def hodges_lehmann(values: Sequence[float]) -> float:
+    """Median of the Walsh averages; NaN without values."""
+    return _middle(walsh_sums(values)) if values else math.nan
+
+
+def signed_rank_interval(values: Sequence[float], alpha: float = ALPHA) -> Interval:
+    """Hodges-Lehmann estimate and the exact two-sided signed-rank interval; infinite where n is too small."""
+    n = len(values)
+    if not n:
+        return Interval(math.nan, -INFINITY, INFINITY, 0)
+    sums, cut = walsh_sums(values), critical(n, alpha)
+    if not cut:
+        return Interval(_middle(sums), -INFINITY, INFINITY, n)
+    return Interval(_middle(sums), sums[cut - 1] / 2, sums[-cut] / 2, n)
+
+
+def p_greater(values: Sequence[float], margin: float = 0.0) -> float:
+    """Exact one-sided p of "the effect is at most ``margin``"; agrees with the interval: low > margin iff p <= alpha/2.
+
+    The statistic counts the Walsh averages above the margin, so ties and zeros can only make it more careful.
+    """
+    n = len(values)
+    if not n:
+        return 1.0
+    above = sum(1 for s in walsh_sums(values) if s > 2 * margin)
+    below = n * (n + 1) // 2 - above  # P(T >= above) = P(T <= below) by symmetry
+    if n > EXACT_UP_TO:
+        spread = math.sqrt(n * (n + 1) * (2 * n + 1) / 24)
+        return float(NormalDist().cdf((below + 0.5 - n * (n + 1) / 4) / spread))
+    counts = _lower_half(n)
+    if below < len(counts):
+        return counts[below] / (1 << n)
+    rest = n * (n + 1) // 2 - below - 1
+    return 1 - (counts[rest] / (1 << n) if rest >= 0 else 0.0)
+
+
+def holm(ps: Sequence[float], alpha: float) -> list[bool]:
+    """Which hypotheses of a family fall at family-wise level ``alpha`` (Holm 1979, step-down)."""
+    fallen = [False] * len(ps)
+    for step, index in enumerate(sorted(range(len(ps)), key=lambda i: ps[i])):
+        if ps[index] > alpha / (len(ps) - step):
+            break
+        fallen[index] = True
+    return fallen
+
+
+def _beta_fraction(a: float, b: float, x: float) -> float:
+    """Continued fraction of the incomplete beta function by Lentz's method (Abramowitz and Stegun 26.5.8)."""
+    tiny = 1e-300
+    c, d = 1.0, 1 / (1 - (a + b) * x / (a + 1) or tiny)
+    result = d
+    for m in range(1, 10_000):
+        even = m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m))
+        odd = -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1))
+        for term in (even, odd):
+            d = 1 / (1 + term * d or tiny)
+            c = 1 + term / c or tiny
+            result *= c * d
+        if abs(c * d - 1) < 1e-15:
+            break
+    return result
+
+
+def beta_cdf(a: float, b: float, x: float) -> float:
+    """Regularised incomplete beta function I_x(a, b)."""
+    if x <= 0 or x >= 1:
+        return 0.0 if x <= 0 else 1.0
+    front = math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b) + a * math.log(x) + b * math.log1p(-x)
+    if x < (a + 1) / (a + b + 2):
+        return math.exp(front) * _beta_fraction(a, b, x) / a
+    return 1 - math.exp(front) * _beta_fraction(b, a, 1 - x) / b
+
+
+def _solve_beta(a: float, b: float, target: float) -> float:
+    low, high = 0.0, 1.0
+    while high - low > 1e-15 and low < (middle := (low + high) / 2) < high:
+        low, high = (middle, high) if beta_cdf(a, b, middle) < target else (low, middle)
+    return (low + high) / 2
+
+
+def binomial_interval(k: int, n: int, alpha: float = ALPHA) -> Interval:
+    """Exact (Clopper-Pearson 1934) interval of a share of which ``k`` in ``n`` were seen."""
+    if not 0 <= k <= n:
+        raise ValueError(f"{k} of {n} is not a share")
+    if n == 0:
+        return Interval(math.nan, 0.0, 1.0, 0)
+    low = 0.0 if k == 0 else _solve_beta(k, n - k + 1, alpha / 2)
+    high = 1.0 if k == n else _solve_beta(k + 1, n - k, 1 - alpha / 2)
+    return Interval(k / n, low, high, n)
+
+
+def quantile(values: Sequence[float], q: float) -> float:
+    """Quantile with linear interpolation between order statistics (Hyndman and Fan's type 7)."""
+    ordered = sorted(values)
+    position = q * (len(ordered) - 1)
+    below = math.floor(position)
+    above = min(below + 1, len(ordered) - 1)
+    return ordered[below] + (position - below) * (ordered[above] - ordered[below])
+
+
+def word_at(effect: float, b: float, h: float) -> Word:
+    """The region of one point: helpful below -b, honest [-b, b], harmless (b, h], costly above h."""
+    return ORDER[(effect >= -b) + (effect > b) + (effect > h)]
+
+
+def region(low: float, high: float, b: float, h: float, target: bool = False) -> tuple[Word | None, Word, Word]:
+    """(word or None, at least, at most) for an interval. ``target``: of magnitudes, where nothing is helpful."""
+    if target and low < 0:
+        low, high = 0.0, max(abs(low), abs(high))
+    at_least, at_most = word_at(low, b, h), word_at(high, b, h)
+    return (at_least if at_least is at_most else None), at_least, at_most
+
+
+def decide(
+    location: Sequence[float], cost: Sequence[float], b: float, h: float, alpha: float, target: bool = False
+) -> Decision:
+    """Rule 1 on the effects of all blocks so far, at one look's ``alpha``.
+
+    An empty ``cost``, or one equal to ``location``, means that one statistic carries the verdict with all of alpha.
+    """
+    if not cost or list(cost) == list(location):
+        return decision(signed_rank_interval(location, alpha), None, b, h, target)
+    return decision(signed_rank_interval(location, alpha / 2), signed_rank_interval(cost, alpha / 2), b, h, target)
+
+
+def decision(location: Interval, cost: Interval | None, b: float, h: float, target: bool = False) -> Decision:
+    """The words for one interval, or for the worse of two."""
+    first = location.magnitude() if target else location
+    second = first if cost is None else cost.magnitude() if target else cost
+    low, high = max(first.low, second.low), max(first.high, second.high)
+    word, at_least, at_most = region(low, high, b, h, target)
+    alone = region(first.low, first.high, b, h, target)[1:]
+    # One of the two estimates always lies in the worse-of-two interval; the mean is shown where it decides.
+    pushed = alone != (at_least, at_most) and low <= second.estimate <= high
+    shown = "mean" if cost is not None and (pushed or not low <= first.estimate <= high) else "median"
+    estimate = second.estimate if shown == "mean" else first.estimate
+    return Decision(word or Word.INCONCLUSIVE, at_least, at_most, estimate, low, high, shown, location, cost)
+
+
+def stop_reason(made: Decision, units: int, looks: Sequence[int], narrow: float) -> str:
+    """Why a case may stop after this look: ``decided``, ``narrow``, ``last``; else ``continue``."""
+    if made.word is not Word.INCONCLUSIVE:
+        return "decided"
+    if made.half < narrow:
+        return "narrow"
+    return "last" if units >= looks[-1] else "continue"
