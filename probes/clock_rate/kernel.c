@@ -73,7 +73,7 @@ static void add_ptp(struct watch *watch, const char *path)
     add_clock(watch, name, clock);
 }
 
-/* A timer so far away that only a change of the clock can end it. -1 where this kernel has none. */
+/* A timer so far away that only a change of the clock can end it. */
 static void arm(int fd)
 {
     struct itimerspec far = {.it_value.tv_sec = time(NULL) + FAR_FUTURE_S};
@@ -117,7 +117,10 @@ static int answer(const struct lb_run *run, struct watch *watch)
         seen[i] = narrowest(watch->clocks[i].clock);
     printf("{\"n\":%" PRId64 ",\"raw_ns\":%" PRId64 ",\"clocks\":{", watch->tick, started);
     put_clocks(run, watch, seen);
-    printf("},\"cancelled\":%d,", was_set(watch->timer_fd));
+    if (watch->timer_fd < 0) /* this kernel cannot tell, which is not "no" */
+        printf("},\"cancelled\":null,");
+    else
+        printf("},\"cancelled\":%d,", was_set(watch->timer_fd));
     if (delay < 0 || watch->run_delay < 0)
         printf("\"run_delay_ns\":null,");
     else
@@ -163,7 +166,8 @@ static int run(struct lb_run *run)
     if (lb_given(run, "ptp"))
         add_ptp(&watch, lb_text(run, "ptp"));
     watch.timer_fd = timerfd_create(CLOCK_REALTIME, TFD_NONBLOCK | TFD_CLOEXEC);
-    arm(watch.timer_fd);
+    if (watch.timer_fd >= 0)
+        arm(watch.timer_fd);
     watch.run_delay = lb_run_delay();
     return serve(run, &watch);
 }

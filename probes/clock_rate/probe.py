@@ -1,0 +1,175 @@
+"""clock-rate: does a second last a second, on every CPU, and against whom can this host tell."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+
+from liebench.contract import (
+    Arm,
+    Better,
+    Case,
+    Claim,
+    Cost,
+    Kind,
+    Layer,
+    Meaning,
+    Options,
+    Plant,
+    Probe,
+    Proposal,
+    Rep,
+    Rhythm,
+    Rig,
+    Turn,
+    Verdict,
+    Word,
+)
+from liebench.host import Host
+from liebench.stage import Stage
+from liebench.timeline import Ticks, slope_ppm
+
+MATTERS_PPM, HURTS_PPM = 1.0, 50.0  # 86 ms and 4.3 s a day; +-50 ppm is the usual tolerance of a counter (vmclock ABI)
+SKEW_MATTERS_NS, SKEW_HURTS_NS = 1_000.0, 10_000.0  # about a wake-up, and ten of them
+MOST_PEERS = 8  # CPUs compared with the first one; more would not fit the budget on large hosts
+CANNOT_TELL = Meaning(
+    Word.INCONCLUSIVE, "cannot tell: every clock of this host counts the same oscillator", "cannot tell"
+)
+
+
+def _rate(case_id: str, asks: str, clock: str, reference: str, claimed: str, headline: bool) -> Case:
+    return Case(
+        id=case_id,
+        asks=asks,
+        kind=Kind.READING,
+        quantity="ppm",
+        unit="ppm",
+        better=Better.TARGET,
+        arms=(
+            Arm("claimed", claimed, promised=True),
+            Arm("measured", f"{clock} against {reference}", args={"clock": clock, "reference": reference}),
+        ),
+        matters=MATTERS_PPM,
+        hurts=HURTS_PPM,
+        rhythm=Rhythm.WATCH,
+        headline=headline,
+        work="rate",
+        target=0.02,
+    )
+
+
+def _truth(host: Host) -> Case:
+    """True rate needs a second oscillator; with one, saying so is the whole answer."""
+    others = [o for o in host.facts["clock"]["oscillators"] if o.startswith("ptp")]
+    if others:
+        return _rate("true-rate", "Is a second a second?", "monotonic", others[0], "0 ppm: a second is a second", True)
+    return Case(
+        id="true-rate",
+        asks="Is a second a second?",
+        kind=Kind.FACT,
+        quantity="value",
+        unit="",
+        arms=(Arm("seen", "independent oscillators of this host", promised=True),),
+        words={"one oscillator": CANNOT_TELL},
+        work="facts",
+    )
+
+
+def _skew(first: int, peer: int, headline: bool) -> Case:
+    return Case(
+        id=f"skew-{first}-{peer}",
+        asks=f"Do CPU {first} and CPU {peer} read the same time?",
+        kind=Kind.READING,
+        quantity="offset",
+        unit="ns",
+        better=Better.TARGET,
+        arms=(
+            Arm("claimed", "the same time on every CPU", promised=True),
+            Arm("measured", "request and reply stamps", args={"cpu": first, "peer": peer}),
+        ),
+        matters=SKEW_MATTERS_NS,
+        hurts=SKEW_HURTS_NS,
+        headline=headline,
+        work="exchange",
+        bounds=True,
+    )
+
+
+def cases(host: Host, options: Options) -> tuple[Case, ...]:
+    first, *peers = host.processors
+    stated = "the rate the kernel states in adjtimex"
+    asks = "Does CLOCK_MONOTONIC run at the rate that the kernel states?"
+    discipline = _rate("discipline", asks, "monotonic", "raw", stated, headline=True)
+    skews = tuple(_skew(first, peer, peer == peers[0]) for peer in peers[:MOST_PEERS])
+    return (_truth(host), discipline, *skews)
+
+
+def _window(stage: Stage, ticks: Ticks, case: Case, t: Turn) -> Rep:
+    """One window's rate: of the clock as measured, or as the kernel states it at this moment."""
+    if t.arm.id == "claimed":
+        stated = stage.stated_ppm() if case.id == "discipline" else 0.0
+        return Rep({"ppm": [stated]} if stated is not None else {})
+    clock, reference = str(t.arm.args["clock"]), str(t.arm.args["reference"])
+    at, offset, widths = ticks.pair(clock, reference)
+    samples = {"ppm": [slope_ppm(at, offset)], "raw_ns": at, "offset_ns": offset, "width_ns": widths}
+    return Rep(samples, start_ns=int(at[0]), elapsed_ns=int(at[-1] - at[0]), args=dict(t.arm.args))
+
+
+def measure(stage: Stage) -> Iterator[Rig]:
+    watches = stage.watches("clock-watch")  # one watcher for each planted lie, opened when first asked for
+    seen = "one oscillator"
+
+    def once(case: Case, turns: Sequence[Turn]) -> Mapping[str, Rep]:
+        if case.kind is Kind.FACT:
+            return {t.label: Rep({}, facts={"value": seen}) for t in turns}
+        if case.bounds:
+            same = Rep({"low": [0.0], "high": [0.0]})
+            return {t.label: same if t.arm.id == "claimed" else stage.core("clock-skew", t) for t in turns}
+        return watches.windows(case, turns, partial(_window, stage))
+
+    with watches:
+        yield Rig(once)
+
+
+def delivers(verdict: Verdict, host: Host) -> str:
+    parts = []
+    rate = verdict.cases.get("discipline")
+    if rate is not None and rate.value is not None and rate.limit is not None:
+        parts.append(
+            f"CLOCK_MONOTONIC runs within {rate.limit:.2g} ppm of the rate the kernel states for it"
+            if rate.word is Word.HONEST
+            else f"CLOCK_MONOTONIC is {rate.value:+.3g} ppm off the rate the kernel states for it"
+        )
+    if verdict.cases.get("true-rate", verdict).term == CANNOT_TELL.term:
+        parts.append("whether that is a true second this host cannot tell: it has one oscillator")
+    return "; ".join(parts).capitalize() + "." if parts else "Not enough was measured to say how fast the clock runs."
+
+
+def advise(verdict: Verdict, host: Host) -> Sequence[Proposal]:
+    clock = host.facts["clock"]
+    unsynced = bool((clock.get("adjtimex") or {}).get("unsync"))
+    if unsynced and clock.get("ptp"):
+        return [Proposal("chrony-phc", f"refclock PHC {clock['ptp'][0]}", "nobody disciplines this clock")]
+    if unsynced:
+        return [Proposal("time-sync", "chrony", "nobody disciplines this clock (adjtimex says STA_UNSYNC)")]
+    return []
+
+
+PROBE = Probe(
+    Claim(
+        Layer.CLOCK,
+        says="A second is a second, on every CPU.",
+        read_from="adjtimex(2), clocksource {clocksource}",
+        title="the rate of the clock",
+    ),
+    cases=cases,
+    cost=Cost(seconds=20),
+    measure=measure,
+    advise=advise,
+    delivers=delivers,
+    plants=(
+        Plant("plant_ppm=100", {"plant_ppm": 100.0}, "discipline", expect=100.0, tolerance=0.05, control=True),
+        Plant("plant_ppm=-500", {"plant_ppm": -500.0}, "discipline", expect=-500.0, tolerance=0.05),
+        Plant("plant_skew_ns=5000", {"plant_skew_ns": 5000.0}, "skew", expect=5000.0, tolerance=500.0, control=True),
+    ),
+)

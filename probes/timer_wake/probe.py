@@ -1,0 +1,128 @@
+"""timer-wake: how late a sleep of known length really ends."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from liebench.contract import (
+    Arm,
+    Case,
+    Claim,
+    Cost,
+    Events,
+    Kind,
+    Layer,
+    Options,
+    Plant,
+    Probe,
+    Proposal,
+    Rep,
+    Rig,
+    Turn,
+    Verdict,
+    Word,
+)
+from liebench.host import Host
+from liebench.stage import Stage
+
+SLEEPS = {"1ms": 1000, "100us": 100, "10ms": 10000}
+MATTERS, HURTS = 0.05, 0.20  # of the sleep that was asked for: the same 5 % and 20 % as everywhere
+CLAIMED = Arm("claimed", "the moment that was asked for", promised=True)
+
+
+def _late(name: str, sleep_us: int) -> Case:
+    return Case(
+        id=f"late-{name}",
+        asks=f"How late does a sleep of {name} end?",
+        kind=Kind.READING,
+        quantity="late_us",
+        unit="us",
+        arms=(CLAIMED, Arm("measured", "the moment the thread ran again", args={"sleep_us": sleep_us, "slack_ns": 0})),
+        matters=MATTERS * sleep_us,
+        hurts=HURTS * sleep_us,
+        headline=name == "1ms",
+        work="wake",
+    )
+
+
+def _slack() -> Case:
+    return Case(
+        id="slack",
+        asks="How much of it is the timer slack every process starts with?",
+        quantity="late_us",
+        unit="us",
+        arms=(
+            Arm("slack-1ns", "timer slack 1 ns", True, {"sleep_us": 1000, "slack_ns": 1}),
+            Arm("slack-default", "the slack the process was given", args={"sleep_us": 1000, "slack_ns": 0}),
+        ),
+        headline=False,
+        work="wake",
+    )
+
+
+def cases(host: Host, options: Options) -> tuple[Case, ...]:
+    return (*(_late(name, us) for name, us in SLEEPS.items()), _slack())
+
+
+def measure(stage: Stage) -> Iterator[Rig]:
+    def turn(t: Turn) -> Rep:
+        if t.arm.id == "claimed":
+            return Rep({"late_us": [0.0]})
+        rep = stage.core("timer-wake", t)
+        return replace(rep, samples={"late_us": [ns / 1000 for ns in rep.samples["late_ns"]]})
+
+    def once(case: Case, turns: Sequence[Turn]) -> Mapping[str, Rep]:
+        return {t.label: turn(t) for t in turns}
+
+    yield Rig(once)
+
+
+def delivers(verdict: Verdict, host: Host) -> str:
+    late = verdict.cases.get("late-1ms", verdict)
+    if late.value is None:
+        return "Not enough was measured to say how late a sleep ends."
+    return f"A sleep of 1 ms ends {late.value:.3g} us late ({late.value / 10:.2g} % of what was asked for)."
+
+
+def advise(verdict: Verdict, host: Host) -> Sequence[Proposal]:
+    slack = verdict.cases.get("slack")
+    if slack is None or slack.word not in (Word.HARMLESS, Word.COSTLY) or slack.value is None:
+        return []
+    why = f"with the slack it was given a sleep of 1 ms ends {slack.value:.2g} times as late as with 1 ns"
+    return [Proposal("timer-slack", "1", why)]
+
+
+def _timer_softirqs(host: Host) -> int | None:
+    """Timer and hrtimer softirqs since boot, all CPUs: an upper bound on expired sleeps (Documentation: proc.rst)."""
+    rows = (host.read("/proc/softirqs") or "").splitlines()
+    found = [line.split()[1:] for line in rows if line.split()[:1] in (["TIMER:"], ["HRTIMER:"])]
+    numbers = [n for row in found for n in row if n.isdigit()]
+    return sum(map(int, numbers)) if numbers else None
+
+
+PROBE = Probe(
+    Claim(
+        Layer.CLOCK,
+        says="sleep(1 ms) sleeps one millisecond.",
+        read_from="clock_nanosleep(2), timer slack of the process {timer_slack}",
+        title="sleeping one millisecond",
+    ),
+    cases=cases,
+    cost=Cost(seconds=12),
+    measure=measure,
+    advise=advise,
+    delivers=delivers,
+    events=Events(
+        what="timer softirqs (an upper bound on sleeps that ended)",
+        read_from="/proc/softirqs TIMER and HRTIMER",
+        count=_timer_softirqs,
+        case="late-1ms",
+        to_seconds=1e-6,
+        is_cpu=False,
+    ),
+    plants=(
+        Plant("plant_ns=200000", {"plant_ns": 200_000.0}, "late-1ms", expect=200.0, tolerance=10.0, control=True),
+        Plant("slack_ns=500000", {"slack_ns": 500_000.0}, "late-1ms", expect=450.0, tolerance=10.0),
+    ),
+)
