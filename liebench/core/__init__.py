@@ -24,7 +24,9 @@ def core_path() -> Path:
         return path
     if named:
         raise CoreMissing(f"LIEBENCH_CORE names {path}, which is no executable file; unset it or name the right one")
-    raise CoreMissing(f"there is no executable {path}; build it: `pip install -e .` in the checkout (needs a C compiler)")
+    raise CoreMissing(
+        f"there is no executable {path}; build it: `pip install -e .` in the checkout (needs a C compiler)"
+    )
 
 
 def source_build_id() -> str | None:

@@ -54,6 +54,9 @@ static void put_head(const struct lb_run *run)
            run->timer.gcd_ns, run->timer.read_ns, run->timer.vdso ? "true" : "false");
 }
 
+/* Seven digits are enough for a cost; a large offset needs more, or its two bounds would print as one number. */
+static void put_sample(double value) { lb_put_num(value, fabs(value) < 1e4 ? 7 : 12); }
+
 static void put_samples(const struct lb_run *run)
 {
     printf(",\"samples\":{");
@@ -62,7 +65,7 @@ static void put_samples(const struct lb_run *run)
         for (int64_t i = 0; i < run->samples; i++) {
             if (i)
                 putchar(',');
-            lb_put_num(run->series[s].values[i], 7);
+            put_sample(run->series[s].values[i]);
         }
         putchar(']');
     }

@@ -1,0 +1,47 @@
+# Two commands for a fresh Debian or Ubuntu machine: `make run` and `make test`. Each sets up what it needs.
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
+	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	&& echo $$p && break; done)
+VENV := .venv
+BIN := $(VENV)/bin
+PACKAGES := gcc libc6-dev make python3 python3-venv python3-dev fio
+TEST_PACKAGES := $(PACKAGES) chromium gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static
+
+.PHONY: run test check lint types clean system-run system-test
+
+run: system-run $(VENV)/installed
+	$(BIN)/liebench run
+	$(BIN)/liebench report
+
+test: system-test $(VENV)/installed-test lint types
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/installed-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/installed-test
+	ci/types
+
+system-run:
+	@ci/system-packages $(PACKAGES)
+
+system-test:
+	@ci/system-packages $(TEST_PACKAGES)
+
+$(VENV)/bin/python:
+	@test -n "$(PYTHON)" || { echo "make: no Python 3.11 or newer with venv was found; install python3 and python3-venv" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+SOURCES := pyproject.toml setup.py $(wildcard liebench/core/*.[ch] liebench/core/kernels/*.[ch] probes/*/kernel.c)
+
+$(VENV)/installed: $(SOURCES) | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
+	@touch $@
+
+$(VENV)/installed-test: $(SOURCES) | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[test]'
+	@touch $@ $(VENV)/installed
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info liebench/core/bin

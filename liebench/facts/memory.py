@@ -1,0 +1,23 @@
+"""What the kernel claims about memory."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from liebench.facts.reader import Reader
+
+
+def _mib(reader: Reader, name: str) -> int | None:
+    words = (reader.field("/proc/meminfo", name) or "").split()
+    return int(words[0]) // 1024 if words and words[0].isdigit() else None
+
+
+def facts(reader: Reader) -> dict[str, Any]:
+    thp = reader.text("/sys/kernel/mm/transparent_hugepage/enabled") or ""
+    chosen = thp.partition("[")[2].partition("]")[0]
+    return {
+        "total_mib": _mib(reader, "MemTotal"),
+        "swap_mib": _mib(reader, "SwapTotal"),
+        "thp": chosen or None,
+        "swappiness": reader.number("/proc/sys/vm/swappiness"),
+    }

@@ -1,0 +1,71 @@
+"""The only way facts reach files: below a sysroot, never raising."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+MOST_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Reads below ``root``. Whatever is missing, unreadable or not a number is None."""
+
+    root: Path = Path("/")
+
+    def path(self, path: str) -> Path:
+        return self.root / path.lstrip("/")
+
+    def text(self, path: str) -> str | None:
+        try:
+            with self.path(path).open("rb") as file:
+                return file.read(MOST_BYTES).decode("utf-8", "replace").strip()
+        except (OSError, ValueError):
+            return None
+
+    def number(self, path: str) -> int | None:
+        return as_int(self.text(path))
+
+    def field(self, path: str, name: str, separator: str = ":") -> str | None:
+        """The value of the first line ``name: value``."""
+        for line in (self.text(path) or "").splitlines():
+            key, found, value = line.partition(separator)
+            if found and key.strip() == name:
+                return value.strip()
+        return None
+
+    def names(self, folder: str, pattern: str = "*") -> list[str]:
+        try:
+            return sorted(p.name for p in self.path(folder).glob(pattern))
+        except OSError:
+            return []
+
+    def exists(self, path: str) -> bool:
+        try:
+            return self.path(path).exists()
+        except OSError:
+            return False
+
+    def mtime(self, path: str) -> float | None:
+        try:
+            return self.path(path).lstat().st_mtime
+        except (OSError, ValueError):
+            return None
+
+
+def as_int(text: str | None) -> int | None:
+    try:
+        return None if text is None else int(text)
+    except ValueError:
+        return None
+
+
+def cpu_list(text: str | None) -> list[int]:
+    """``0-2,5`` as numbers; garbage gives an empty list."""
+    found: list[int] = []
+    for part in (text or "").replace("\n", "").split(","):
+        first, _, last = part.strip().partition("-")
+        if first.isdigit() and (not last or last.isdigit()) and int(last or first) < 65536:
+            found.extend(range(int(first), int(last or first) + 1))
+    return found

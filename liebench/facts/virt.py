@@ -1,0 +1,24 @@
+"""What the labels say about virtualization and containers: claims, never evidence (law 9)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from liebench.facts.reader import Reader
+
+CONTAINER_MARKS = {"/.dockerenv": "docker", "/run/.containerenv": "podman"}
+CGROUP_MARKS = ("docker", "kubepods", "lxc", "containerd", "podman")
+
+
+def facts(reader: Reader) -> dict[str, Any]:
+    flags = (reader.field("/proc/cpuinfo", "flags") or "").split()
+    cgroup = reader.text("/proc/self/cgroup") or ""
+    container = next((name for path, name in CONTAINER_MARKS.items() if reader.exists(path)), None)
+    container = container or next((m for m in CGROUP_MARKS if m in cgroup), None)
+    return {
+        "hypervisor_flag": "hypervisor" in flags,
+        "hypervisor": reader.text("/sys/hypervisor/type"),
+        "vendor": reader.text("/sys/class/dmi/id/sys_vendor"),
+        "product": reader.text("/sys/class/dmi/id/product_name"),
+        "container": container,
+    }

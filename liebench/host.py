@@ -1,0 +1,118 @@
+"""Facts of the host, read once per run, below a replaceable sysroot. A fact that cannot be read is None."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from liebench.facts import boot, clock, cpu, limits, memory, virt
+from liebench.facts.reader import Reader
+
+CAPABILITIES = {"CAP_NET_ADMIN": 12, "CAP_SYS_ADMIN": 21, "CAP_SYS_NICE": 23, "CAP_SYS_TIME": 25}
+SECRET = ("password", "passwd", "secret", "token", "key")
+CONFIG_SYSCTLS = ("vm/swappiness", "kernel/sched_rt_runtime_us", "kernel/numa_balancing", "kernel/timer_migration")
+
+
+@dataclass(frozen=True)
+class Host:
+    """The facts, by area, and what may be asked of them. ``root`` is the sysroot every read goes below."""
+
+    facts: Mapping[str, Any]
+    root: Path = Path("/")
+
+    def read(self, path: str) -> str | None:
+        """Text of a file below the sysroot, stripped; None where it is missing or unreadable."""
+        return Reader(self.root).text(path)
+
+    @property
+    def processors(self) -> tuple[int, ...]:
+        """CPUs this process may use, isolated ones excepted; never empty."""
+        return tuple(self.facts["cpu"]["usable"]) or (0,)
+
+    @cached_property
+    def words(self) -> Mapping[str, str]:
+        """Facts as a claim's ``{names}``; what is unknown reads ``unknown``."""
+        facts = self.facts
+        named = {
+            "processors": facts["cpu"]["online"],
+            "cpus": facts["limits"]["cpus"] or facts["cpu"]["online"],
+            "mhz": facts["cpu"]["mhz"],
+            "clocksource": facts["clock"]["current"],
+            "timer_slack": _slack(facts["clock"]["timer_slack_ns"]),
+        }
+        return {k: "unknown" if v is None else str(v) for k, v in named.items()}
+
+    def can(self, capability: str) -> bool:
+        """Whether this process really holds a capability: CapEff, and the first user namespace where it matters."""
+        reader = Reader(self.root)
+        mask = reader.field("/proc/self/status", "CapEff")
+        if mask is None or capability not in CAPABILITIES:
+            return False
+        mapped = (reader.text("/proc/self/uid_map") or "0 0 4294967295").split()
+        return bool(int(mask, 16) >> CAPABILITIES[capability] & 1) and mapped == ["0", "0", "4294967295"]
+
+    def hashes(self, salt: str = "liebench") -> dict[str, str]:
+        """Three identities: this host, its kind of hardware, its configuration (design, section 7)."""
+        facts = self.facts
+        machine = self.read("/etc/machine-id") or self.read("/sys/class/dmi/id/product_uuid") or platform.node()
+        kind = {k: facts["cpu"][k] for k in ("model", "online", "cores", "threads_per_core", "sockets")}
+        kind |= {"virt": facts["virt"], "memory_gib": round((facts["memory"]["total_mib"] or 0) / 1024)}
+        config = {k: facts[k] for k in ("kernel", "limits")} | {
+            "clock": facts["clock"]["current"],
+            "governor": facts["cpu"]["governor"],
+            "microcode": facts["cpu"]["microcode"],
+            "thp": facts["memory"]["thp"],
+            "sysctls": {k: self.read(f"/proc/sys/{k}") for k in CONFIG_SYSCTLS},
+        }
+        return {"host": _hash(salt + machine), "kind": _hash(kind), "config": _hash(config)}
+
+    def redacted(self) -> dict[str, Any]:
+        """The facts without names, addresses and secrets: what a run file may hold."""
+        facts = json.loads(json.dumps(self.facts))
+        words = (facts["kernel"]["cmdline"] or "").partition(" -- ")[0].split()  # what follows is for init alone
+        facts["kernel"]["cmdline"] = " ".join(
+            w.split("=")[0] + "=(redacted)" if any(s in w.lower() for s in SECRET) or "addr" in w.lower() else w
+            for w in words
+        )
+        facts["boot"]["token"] = _hash(facts["boot"]["token"])
+        return dict(facts)
+
+
+def _slack(value: int | None) -> str | None:
+    return None if value is None else f"{value / 1000:g} us"
+
+
+def _hash(value: object) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()[:16]
+
+
+def read_host(root: Path = Path("/"), *, live: bool | None = None) -> Host:
+    """Read every fact below ``root``. ``live``: ask the running kernel too (adjtimex, affinity); default: root is /."""
+    live = root == Path("/") if live is None else live
+    reader = Reader(root)
+    facts = {
+        "cpu": cpu.facts(reader, sorted(os.sched_getaffinity(0)) if live else None),
+        "virt": virt.facts(reader),
+        "clock": clock.facts(reader, live),
+        "memory": memory.facts(reader),
+        "kernel": _kernel(reader),
+        "limits": limits.facts(reader),
+        "boot": boot.facts(reader, live),
+    }
+    return Host(facts, root)
+
+
+def _kernel(reader: Reader) -> dict[str, Any]:
+    return {
+        "release": reader.text("/proc/sys/kernel/osrelease"),
+        "version": reader.text("/proc/sys/kernel/version"),
+        "cmdline": reader.text("/proc/cmdline"),
+        "arch": platform.machine() if reader.root == Path("/") else None,
+    }

@@ -1,0 +1,134 @@
+"""The only door to the machine. What goes through it is declared, journalled, undone in reverse order, replaceable."""
+
+from __future__ import annotations
+
+import contextlib
+import fnmatch
+import secrets
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from liebench.contract import Disturbs, Rep, Touches, Turn
+from liebench.errors import StageRefused
+from liebench.facts.clock import stated_ppm
+from liebench.host import Host
+from liebench.journal import Journal
+from liebench.stage.core import call, watching
+from liebench.stage.watches import Watches
+
+SAMPLE_NS = 500_000  # one sample: a thousand steps of any sane clock, and short against a scheduler tick
+EVENTS = ("timer-wake", "clock-skew", "clock-step")  # kernels whose samples are single events, not batches
+
+
+@dataclass(slots=True)
+class Stage:
+    """One probe's stage. ``rep_ms`` is the aimed length of a repetition, ``window_s`` that of a watcher's window."""
+
+    host: Host
+    core_path: Path
+    journal: Journal
+    touches: tuple[Touches, ...] = ()
+    consent: Disturbs = Disturbs.NOBODY
+    options: Mapping[str, str] = field(default_factory=dict)
+    rep_ms: float = 40.0
+    window_s: float = 1.7
+    calibrations: dict[str, dict[str, Any]] = field(default_factory=dict)
+    notes: dict[str, Any] = field(default_factory=dict)
+
+    def note(self, key: str, value: Any) -> None:
+        """Keep a fact of this probe's set-up in the run file."""
+        self.notes[key] = value
+
+    def stated_ppm(self) -> float | None:
+        """The rate the kernel states for its clocks at this moment (adjtimex)."""
+        return stated_ppm()
+
+    def core(self, kernel: str, turn: Turn, **extra: str | float) -> Rep:
+        """One repetition of a kernel of liebench-core, with the work that was calibrated once for these arguments."""
+        base: dict[str, Any] = {k: v for k, v in turn.arm.args.items() if k != "source"} | extra
+        base.setdefault("cpu", self.host.processors[-1])
+        args = {**base, **self._work(kernel, base), **self._plant(kernel, base, turn.plant)}
+        answer = call(self.core_path, kernel, args)
+        return Rep(
+            samples=answer["samples"],
+            offsets_ns=answer.get("offsets_ns", ()),
+            start_ns=answer["start_ns"],
+            elapsed_ns=answer["elapsed_ns"],
+            alibi=answer.get("alibi", {}),
+            sentinel=answer.get("sentinel") or {},
+            args=answer.get("args", {}),
+            facts={**answer.get("facts", {}), "timer": answer.get("timer", {})},
+        )
+
+    def _work(self, kernel: str, base: Mapping[str, Any]) -> dict[str, Any]:
+        if kernel == "timer-wake":
+            each_us = float(base["sleep_us"]) + 100
+            return {"samples": max(4, min(60, int(self.rep_ms * 1000 / each_us)))}
+        if kernel in EVENTS:
+            return {}
+        ops = self._calibrate(kernel, base)["ops"]
+        return {"ops": ops, "samples": max(10, int(self.rep_ms * 1e6 / SAMPLE_NS))}
+
+    def _calibrate(self, kernel: str, base: Mapping[str, Any]) -> dict[str, Any]:
+        """Work is calibrated once and stored: calibrating every repetition would hide a change."""
+        key = " ".join([kernel, *(f"{k}={v}" for k, v in sorted(base.items()))])
+        if key not in self.calibrations:
+            answer = call(self.core_path, kernel, {**base, "calibrate": 1, "target_ns": SAMPLE_NS})
+            self.calibrations[key] = {k: answer[k] for k in ("ops", "op_ns", "work_per_op") if k in answer}
+        return self.calibrations[key]
+
+    def _plant(self, kernel: str, base: Mapping[str, Any], plant: Mapping[str, float]) -> dict[str, Any]:
+        """``plant_share`` becomes work calibrated to the operation; everything else overrides an argument as it is."""
+        found: dict[str, Any] = {k: v for k, v in plant.items() if k != "plant_share"}
+        found = {k: int(v) if not k.startswith("plant_") and float(v).is_integer() else v for k, v in found.items()}
+        if "plant_share" in plant:
+            found["plant_work"] = float(plant["plant_share"] * self._calibrate(kernel, base)["work_per_op"])
+        return found
+
+    def watches(self, kernel: str, **args: str | float) -> Watches:
+        """The watchers of this probe, one per planted lie; see ``Watches``."""
+
+        def start(plant: Mapping[str, float]) -> contextlib.AbstractContextManager[Any]:
+            whole = {k: int(v) if k.endswith("_at") else v for k, v in plant.items()}
+            return watching(self.core_path, kernel, {**args, **whole})
+
+        return Watches(start, self.window_s)
+
+    @contextlib.contextmanager
+    def value(self, path: str, new: str) -> Iterator[None]:
+        """A sysctl or sysfs file holds ``new`` inside this block; what was found is put back after it.
+
+        Raises StageRefused for an undeclared path or where the run has no consent; HostDirty where no undo can be noted.
+        """
+        self._allowed(path)
+        target = self.host.root / path.lstrip("/")
+        old = target.read_text().strip()
+        if old == new:
+            yield
+            return
+        with self.journal.acting("value", str(target), old, new):
+            target.write_text(new)
+            now = target.read_text().strip()
+            if now != new:
+                raise StageRefused(f"{target} was given {new!r} and reads {now!r}; the kernel does not take it")
+            yield
+
+    def _allowed(self, path: str) -> None:
+        owners = [t for t in self.touches if any(fnmatch.fnmatchcase(path, key) for key in t.keys)]
+        if not owners:
+            raise StageRefused(f"{path} is not declared in this probe's touches; declare it in the arm that needs it")
+        least = min(t.disturbs.rank for t in owners)
+        if least > self.consent.rank:
+            word = list(Disturbs)[least]
+            raise StageRefused(f"{path} disturbs {word}; allow it with --disturb {word}")
+
+    @contextlib.contextmanager
+    def scratch(self) -> Iterator[Path]:
+        """An empty folder of ours, removed on every way out and after a kill."""
+        folder = Path(tempfile.gettempdir()) / f"liebench-{secrets.token_hex(6)}"
+        with self.journal.acting("folder", str(folder), None, None):
+            folder.mkdir(mode=0o700)
+            yield folder

@@ -1,0 +1,95 @@
+"""Running liebench-core: one process per repetition, and the watcher that answers between them."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import select
+import subprocess
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from liebench.errors import CoreFailed
+
+TIMEOUT_S = 75.0  # the core's own limit is 60 s of CPU time
+ENVIRONMENT = {"LC_ALL": "C", "PATH": "/usr/bin:/bin"}
+
+
+def _words(kernel: str, args: Mapping[str, object]) -> list[str]:
+    return [kernel, *(f"{k}={v:.9g}" if isinstance(v, float) else f"{k}={v}" for k, v in args.items())]
+
+
+def _parse(raw: bytes, what: str) -> dict[str, Any]:
+    try:
+        answer = json.loads(raw)
+    except ValueError as error:
+        raise CoreFailed(f"{what} said something unreadable: {raw[:80]!r}; `liebench doctor` checks the core") from error
+    if not isinstance(answer, dict):
+        raise CoreFailed(f"{what} answered with a {type(answer).__name__}; `liebench doctor` checks the core")
+    return answer
+
+
+def call(core: Path, kernel: str, args: Mapping[str, object]) -> dict[str, Any]:
+    """Run one kernel to its end and return its answer. Ctrl-C does not reach it: it has its own process group."""
+    command = [str(core), *_words(kernel, args)]
+    shown = " ".join(command[1:])
+    try:
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, timeout=TIMEOUT_S, env=ENVIRONMENT, process_group=0
+        )
+    except subprocess.TimeoutExpired as error:
+        raise CoreFailed(f"liebench-core {shown} did not end within {TIMEOUT_S:g} s and was killed") from error
+    except OSError as error:
+        raise CoreFailed(f"liebench-core cannot be started ({error.strerror}): {core}") from error
+    if done.returncode:
+        last = done.stderr.decode("utf-8", "replace").strip().splitlines()[-1:] or [f"status {done.returncode}"]
+        raise CoreFailed(f"liebench-core {shown} failed: {last[0]}")
+    return _parse(done.stdout, f"liebench-core {shown}")
+
+
+class Watcher:
+    """A co-process that answers one line per request; it ends when its input closes."""
+
+    def __init__(self, core: Path, kernel: str, args: Mapping[str, object]) -> None:
+        self.what = " ".join(["liebench-core", *_words(kernel, args)])
+        self.process = subprocess.Popen(
+            [str(core), *_words(kernel, args)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=ENVIRONMENT,
+            process_group=0,
+        )
+
+    def tick(self) -> Mapping[str, Any]:
+        """One reading of every clock. Raises CoreFailed where the watcher is gone or silent for 10 s."""
+        assert self.process.stdin is not None and self.process.stdout is not None
+        try:
+            self.process.stdin.write(b"t\n")
+            self.process.stdin.flush()
+        except OSError as error:
+            raise CoreFailed(f"{self.what} is gone") from error
+        if not select.select([self.process.stdout], [], [], 10.0)[0]:
+            raise CoreFailed(f"{self.what} did not answer within 10 s; was it stopped?")
+        return _parse(self.process.stdout.readline(), self.what)
+
+    def close(self) -> None:
+        for pipe in (self.process.stdin, self.process.stdout):
+            if pipe is not None:
+                with contextlib.suppress(OSError):
+                    pipe.close()
+        try:
+            self.process.wait(1.0)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+@contextlib.contextmanager
+def watching(core: Path, kernel: str, args: Mapping[str, object]) -> Iterator[Watcher]:
+    watcher = Watcher(core, kernel, args)
+    try:
+        yield watcher
+    finally:
+        watcher.close()

@@ -1,0 +1,118 @@
+"""Arguments are strict, and no argument makes the core do anything undefined (address and UB sanitizers)."""
+
+from __future__ import annotations
+
+import json
+import random
+import subprocess
+from pathlib import Path
+
+import pytest
+
+WRONG = {
+    "nothing": ([], "no kernel"),
+    "no such kernel": (["no-such"], 'no kernel "no-such"'),
+    "no such key": (["null", "colour=red"], '"colour"'),
+    "no sign": (["null", "ops"], "not key=value"),
+    "no key": (["null", "=5"], 'no key ""'),
+    "twice": (["null", "ops=1", "ops=1"], "twice"),
+    "no number": (["null", "ops=many"], "ops=many is not a number"),
+    "no value": (["null", "ops="], "not a number"),
+    "trailing": (["null", "ops=5x"], "not a number"),
+    "blank": (["null", "ops= 5"], "not a number"),
+    "nan": (["null", "plant_ns=nan"], "not a number"),
+    "infinite": (["null", "plant_ns=1e999"], "not a number"),
+    "hexadecimal": (["null", "ops=0x10"], "not a number"),
+    "not whole": (["null", "ops=1.5"], "not a whole number"),
+    "no ops": (["null", "ops=0"], "out of bounds"),
+    "negative": (["null", "samples=-1"], "out of bounds"),
+    "too many samples": (["null", "samples=1000001"], "out of bounds"),
+    "overflow": (["null", "ops=18446744073709551617"], "out of bounds"),
+    "no such word": (["compute", "mix=div"], "one of add1 add8 mul"),
+    "half a word": (["compute", "mix=add"], "mix=add is not known"),
+    "empty word": (["compute", "mix="], "is not known"),
+    "two words": (["compute", "mix=add1 add8"], "is not known"),
+    "both plants": (["null", "plant_ns=1", "plant_work=1"], "exclude each other"),
+    "plant that is not planted": (["clock-step", "plant_ns=1"], "takes no plant_ns"),
+    "work in an event": (["timer-wake", "plant_work=1"], "takes no plant_work"),
+    "nothing to calibrate": (["clock-skew", "calibrate=1"], "nothing to calibrate"),
+    "not printable": (["null", "ops=\x01"], "printable ASCII"),
+    "not ASCII": (["clock-watch", "ptp=/dev/ptpü"], "printable ASCII"),
+    "no peer": (["clock-skew", "cpu=0"], "cpu=A and peer=B"),
+    "its own peer": (["clock-skew", "cpu=0", "peer=0"], "same processor"),
+    "ops of sleeps": (["timer-wake", "ops=2"], "ops is 1"),
+    "sleeps too long": (["timer-wake", "sleep_us=1e6", "samples=1000"], "longer than limit_s"),
+    "counter by a call": (["clock-read", "clock=counter", "via=vdso"], "takes no via"),
+    "no clock device": (["clock-watch", "ptp=/etc/passwd!"], "/dev/ptp0"),
+}
+
+
+@pytest.mark.parametrize(("arguments", "says"), WRONG.values(), ids=WRONG)
+def test_usage_errors_name_what_was_seen(sanitized: Path, arguments: list[str], says: str) -> None:
+    done = subprocess.run([sanitized, *arguments], capture_output=True, text=True, timeout=30)
+    assert done.returncode == 2, done.stderr
+    assert says in done.stderr
+    assert done.stderr.startswith("liebench-core: ")
+    assert done.stderr.count("\n") == 1
+    assert done.stdout == ""
+
+
+def test_whole_numbers_may_be_written_as_floats(sanitized: Path) -> None:
+    done = subprocess.run([sanitized, "null", "ops=3.0", "samples=2e0"], capture_output=True, check=True)
+    rep = json.loads(done.stdout)
+    assert (rep["ops"], len(rep["samples"]["ns"]), rep["args"]["samples"]) == (3, 2, "2e0")
+
+
+def test_free_text_is_refused_before_it_could_be_echoed(sanitized: Path) -> None:
+    command = [sanitized, "clock-watch", 'ptp=/dev/"\\']
+    done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    assert (done.returncode, done.stdout) == (2, "")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["null", "samples=5000"],
+        ["compute", "samples=3", "plant_ns=7.5"],
+        ["compute", "samples=1", "ops=1", "plant_work=0.3"],
+        ["compute", "calibrate=1", "mix=mul"],
+        ["clock-read", "samples=3", "via=syscall"],
+        ["clock-step", "samples=2", "clock=monotonic-coarse"],
+        ["clock-step", "samples=2", "clock=counter"],
+        ["timer-wake", "samples=3", "slack_ns=1", "plant_ns=1000"],
+    ],
+    ids=" ".join,
+)
+def test_kernels_do_nothing_undefined(sanitized: Path, arguments: list[str]) -> None:
+    done = subprocess.run([sanitized, *arguments], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    json.loads(done.stdout)
+
+
+KEYS = (
+    "cpu ops samples plant_ns plant_work sentinel calibrate target_ns clock via mix sleep_us slack_ns peer"
+    " plant_skew_ns plant_ppm plant_step_ns plant_step_at ptp nosuch"
+).split()
+VALUES = (
+    "0 1 2 7 0.5 -1 -0 1e3 1e99 -1e99 nan inf 0x1 add1 add8 mul vdso syscall counter monotonic realtime-coarse"
+    " /dev/null / . .. - + e 1e 1e+ 9223372036854775808 1_000 = == a=b"
+).split()
+
+
+def _argument(rng: random.Random) -> str:
+    if rng.random() < 0.1:
+        return "".join(chr(rng.randrange(1, 0x250)) for _ in range(rng.randrange(0, 40)))
+    return f"{rng.choice(KEYS)}={rng.choice(VALUES)}"
+
+
+def test_random_arguments_never_crash(sanitized: Path) -> None:
+    rng = random.Random(20261123)
+    kernels = ["null", "compute", "clock-read", "clock-step", "clock-skew", "clock-watch", "timer-wake", ""]
+    ends = dict.fromkeys((0, 1, 2), 0)
+    for _ in range(400):
+        arguments = [rng.choice(kernels), *(_argument(rng) for _ in range(rng.randrange(0, 5))), "limit_s=5"]
+        done = subprocess.run([sanitized, *arguments], capture_output=True, timeout=30, stdin=subprocess.DEVNULL)
+        assert done.returncode in ends, (arguments, done.stderr)
+        assert b"Sanitizer" not in done.stderr, (arguments, done.stderr)
+        ends[done.returncode] += 1
+    assert min(ends[0], ends[2]) > 10, ends  # the fuzzer reaches both the kernels and the refusals
