@@ -8,10 +8,10 @@ import subprocess
 import sys
 import tarfile
 import zipfile
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
-import setuptools
 
 from liebench.core import is_static, source_build_id
 
@@ -35,7 +35,7 @@ for name in ("probes", "reports", "tests", "ci"):
 """
 
 pytestmark = [
-    pytest.mark.skipif(int(setuptools.__version__.split(".")[0]) < 77, reason="needs setuptools>=77"),
+    pytest.mark.skipif(int(version("setuptools").split(".")[0]) < 77, reason="needs setuptools>=77"),
     pytest.mark.skipif(shutil.which("cc") is None, reason="needs a C compiler"),
 ]
 
@@ -80,15 +80,15 @@ def names(wheel: Path) -> list[str]:
         return archive.namelist()
 
 
-def interpreter(version: str) -> str:
+def interpreter(wanted: str) -> str:
     """A Python of that version, from PATH or pyenv, that can make virtual environments."""
-    if version == f"{sys.version_info.major}.{sys.version_info.minor}":
+    if wanted == f"{sys.version_info.major}.{sys.version_info.minor}":
         return sys.executable
     pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
-    for candidate in [*sorted(pyenv.glob(f"{version}.*/bin/python")), shutil.which(f"python{version}")]:
+    for candidate in [*sorted(pyenv.glob(f"{wanted}.*/bin/python")), shutil.which(f"python{wanted}")]:
         if candidate and subprocess.run([candidate, "-c", "import venv"], capture_output=True).returncode == 0:
             return str(candidate)
-    pytest.skip(f"needs Python {version}")
+    pytest.skip(f"needs Python {wanted}")
 
 
 def install(python: str, package: Path, place: Path) -> Path:
@@ -150,9 +150,9 @@ def test_metadata(wheel: Path) -> None:
     assert "liebench = liebench.cli:main" in scripts
 
 
-@pytest.mark.parametrize("version", VERSIONS)
-def test_the_wheel_works(wheel: Path, tmp_path: Path, version: str) -> None:
-    python = install(interpreter(version), wheel, tmp_path / "env")
+@pytest.mark.parametrize("series", VERSIONS)
+def test_the_wheel_works(wheel: Path, tmp_path: Path, series: str) -> None:
+    python = install(interpreter(series), wheel, tmp_path / "env")
     probes, reports, said = check(python, tmp_path)
     assert probes.startswith(str(tmp_path))
     assert reports.startswith(str(tmp_path))

@@ -64,7 +64,7 @@ def test_whole_numbers_may_be_written_as_floats(sanitized: Path) -> None:
 
 
 def test_free_text_is_refused_before_it_could_be_echoed(sanitized: Path) -> None:
-    command = [sanitized, "clock-watch", 'ptp=/dev/"\\']
+    command = [str(sanitized), "clock-watch", 'ptp=/dev/"\\']
     done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
     assert (done.returncode, done.stdout) == (2, "")
 
