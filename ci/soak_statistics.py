@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The large sweep of the decision rule over all noise models and traces; run by hand, a few minutes of one CPU.
 
-    python ci/soak_statistics.py [sessions per cell, default 2000] [seed]
+python ci/soak_statistics.py [sessions per cell, default 2000] [seed]
 """
 
 from __future__ import annotations
@@ -46,8 +46,10 @@ def main() -> None:
     sessions = int(sys.argv[1]) if len(sys.argv) > 1 else 2000
     seed = int(sys.argv[2]) if len(sys.argv) > 2 else 20161
     print(f"{sessions} sessions per cell, seed {seed}; percent with 95 % intervals")
-    print("source | 0 %: false word | honest | blocks | +10 %: honest | found | blocks | +30 %: costly | blocks"
-          " | half width at 96 blocks median p95, allows")
+    print(
+        "source | 0 %: false word | honest | blocks | +10 %: honest | found | blocks | +30 %: costly | blocks"
+        " | half width at 96 blocks median p95, allows"
+    )
     for source in SOURCES:
         row(source, sessions, seed)
 

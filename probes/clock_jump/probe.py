@@ -144,7 +144,6 @@ PROBE = Probe(
             "steps",
             expect=50_000_000.0,
             tolerance=1000.0,
-            control=True,
         ),
     ),
 )

@@ -18,7 +18,7 @@ from experiments import (
     sequential,
     to_effects,
 )
-from noise_models import MODELS, SOURCES, simulate
+from noise_models import MODELS, SOURCES, Floats, noise, simulate
 
 from liebench.contract import Rhythm, Word
 from liebench.stats import LOOKS, VISIT_LOOKS, binomial_interval, hodges_lehmann
@@ -71,12 +71,13 @@ def test_coverage_of_the_95_percent_interval(source: str, n: int) -> None:
     found = no_change(source, SESSIONS)
     for values in (found.location, found.cost):
         # The coin makes every sign pattern equally likely, so one session serves for several draws of it.
-        coins = np.random.default_rng(n).choice([-1.0, 1.0], (3 * SESSIONS, n))
-        held, of = coverage(np.tile(values[:, :n], (3, 1)) * coins + 0.1, truth=0.1)
+        draws = 3 if n <= 24 else 1
+        coins = np.random.default_rng(n).choice([-1.0, 1.0], (draws * SESSIONS, n))
+        held, of = coverage(np.tile(values[:, :n], (draws, 1)) * coins + 0.1, truth=0.1)
         assert 0.93 <= held / of <= 0.97
 
 
-def _visits(rng: np.random.Generator, n: int, sessions: int) -> np.ndarray:
+def _visits(rng: np.random.Generator, n: int, sessions: int) -> Floats:
     """Values of visits of four blocks each; every visit has an effect of its own of 3 %."""
     x = simulate("M2 process", sessions, 2 * 4 * n, SAMPLES, rng)
     blocks = to_effects(x, rng).location.reshape(sessions, n, 4) + 0.03 * rng.standard_normal((sessions, n, 1))
@@ -106,12 +107,9 @@ def test_visits_decide_at_eight() -> None:
 
 def test_the_order_matters_more_than_the_test() -> None:
     """A negative control of this suite itself: without the coin the same rule cries wolf on a recorded trace."""
-    from noise_models import noise
-
     x = np.median(noise("add8", 300, 48, SAMPLES, np.random.default_rng(3)), axis=2)
-    sequential_order = np.sort(x[:, 24:]) - np.sort(x[:, :24])
-    held, of = coverage(sequential_order)
-    assert held / of < 0.6
+    held, of = coverage(x[:, 24:] - x[:, :24])  # all of one arm, then all of the other
+    assert held / of < 0.8
 
 
 def test_every_model_is_simulated_as_described() -> None:

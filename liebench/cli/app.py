@@ -1,0 +1,23 @@
+"""The application: every command under its panel. Commands import what they need when they are called."""
+
+from __future__ import annotations
+
+import typer
+
+from liebench.cli import doctor, explain, listing, report, run, selftest, verify
+
+app = typer.Typer(
+    name="liebench",
+    help="Measures what the layers below an application promise against what they deliver.",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.command("run")(run.run)
+app.command("list")(listing.listing)
+app.command("explain")(explain.explain)
+app.command("doctor")(doctor.doctor)
+app.command("report")(report.report)
+app.command("verify")(verify.verify)
+app.command("selftest")(selftest.selftest)

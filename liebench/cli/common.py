@@ -1,0 +1,134 @@
+"""What several commands share: the bench of this host, settings from options, Ctrl-C, and saying things."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from liebench.errors import UsageError
+
+
+def say(line: str = "") -> None:
+    """Talk goes to standard error; results go to standard output."""
+    print(line, file=sys.stderr)
+
+
+def emit(value: dict[str, Any]) -> None:
+    print(json.dumps(value, allow_nan=False))
+
+
+def build_id(core: Path) -> str:
+    """The build id the executable prints."""
+    done = subprocess.run([core, "--version"], capture_output=True, text=True, timeout=10, check=False)
+    words = done.stdout.split()
+    return words[-1] if words else "unknown"
+
+
+def make_bench(out: Path | None, command: Sequence[str]) -> Any:
+    """Everything a measuring command needs of this host. Recovers what a killed run left behind on the way."""
+    from liebench.core import core_path
+    from liebench.host import read_host
+    from liebench.measure import Bench
+    from liebench.result import results_dir, state_dir
+
+    core = core_path()
+    return Bench(read_host(), core, build_id(core), state_dir(), results_dir(out), command)
+
+
+def make_settings(
+    profile: str, seed: int | None, budget: float | None, disturb: str, named: Sequence[str], sets: Sequence[str] = ()
+) -> Any:
+    from liebench.contract import Disturbs
+    from liebench.plan import PROFILES, Settings
+
+    if disturb not in [d.value for d in Disturbs]:
+        raise UsageError(f"--disturb takes nobody, neighbours or host, not {disturb!r}")
+    if budget is not None and not 0 < budget <= 86400:
+        raise UsageError(f"--budget takes seconds between 0 and 86400, not {budget:g}")
+    options = {}
+    for item in sets:
+        key, equals, value = item.partition("=")
+        if not equals:
+            raise UsageError(f"--set takes probe.name=value, not {item!r}")
+        options[key] = value
+    chosen = PROFILES[profile]
+    seed = int.from_bytes(os.urandom(4), "big") if seed is None else seed
+    return Settings(chosen, seed, budget or chosen.budget_s, Disturbs(disturb), options, frozenset(named))
+
+
+class Stopper:
+    """Ctrl-C once: the run stops between two blocks and keeps what it has. Twice: leave at once, the journal stays."""
+
+    def __init__(self) -> None:
+        self.asked = False
+
+    def __call__(self) -> str | None:
+        return "interrupted" if self.asked else None
+
+    def handle(self, number: int, frame: object) -> None:
+        if self.asked:
+            say("left at once; the next start of liebench takes back what is still changed (see `liebench doctor`)")
+            os._exit(130)
+        self.asked = True
+        say("stopping after this block; press Ctrl-C again to leave at once")
+
+
+@contextlib.contextmanager
+def stopping() -> Iterator[Stopper]:
+    stopper = Stopper()
+    before = {s: signal.signal(s, stopper.handle) for s in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stopper
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def progress() -> Callable[[str], None]:
+    """A line that is redrawn between blocks on a terminal; nothing elsewhere."""
+    if not sys.stderr.isatty():
+        return lambda line: None
+    count = 0
+
+    def draw(line: str) -> None:
+        nonlocal count
+        count += 1
+        if count % 8 == 0:
+            sys.stderr.write(f"\r\033[K{count} blocks  {line[:60]}")
+            sys.stderr.flush()
+
+    return draw
+
+
+def judged(doc: dict[str, Any]) -> tuple[Any, Any]:
+    """(verdicts, advice) of a run document, by today's judge and the probes that are installed."""
+    from liebench.advise import advise_run
+    from liebench.host import Host
+    from liebench.judge import judge_run
+    from liebench.registry import find_probes
+
+    probes = {name: r.probe for name, r in find_probes().probes.items()}
+    verdicts = judge_run(doc, probes)
+    try:
+        advice = advise_run(Host(doc["host"]), verdicts.probes, probes)
+    except (KeyError, TypeError):  # an edited run file may lack facts; its verdicts still stand
+        advice = []
+    return verdicts, advice
+
+
+def latest_run() -> Path:
+    """The newest finished run file of the results folder."""
+    from liebench.result import results_dir
+
+    folder = results_dir()
+    found = sorted(folder.glob("*T*Z-????????.json"))
+    if not found:
+        raise UsageError(f"there is no run file in {folder}; make one with `liebench run`, or name a file")
+    return found[-1]

@@ -1,0 +1,36 @@
+"""liebench report: one HTML page of a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def report(
+    run: Annotated[str | None, typer.Argument(help="Run file, report or -; the newest run where none is named.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="The page; default: beside the run file.")] = None,
+    text: Annotated[bool, typer.Option("--text", help="Print the summary instead of writing a page.")] = False,
+    embed: Annotated[str, typer.Option("--embed", help="values, or raw for all samples.")] = "values",
+) -> None:
+    """Write the report of a run: one page, no script, no network."""
+    from liebench.cli import common
+    from liebench.errors import UsageError
+    from liebench.result import read_run, write_atomic
+    from liebench.text import summary
+
+    if embed not in ("values", "raw"):
+        raise UsageError(f"--embed takes values or raw, not {embed!r}")
+    source = run or str(common.latest_run())
+    doc = read_run(source)
+    verdicts, advice = common.judged(doc)
+    if text:
+        print(summary(doc, verdicts, advice))
+        return
+    from liebench.report import render
+
+    page = render(doc, verdicts, advice, raw=embed == "raw")
+    target = out or (Path(f"{doc['id']}.html") if source == "-" else Path(source).with_suffix(".html"))
+    write_atomic(target, page.encode())
+    print(target)

@@ -1,0 +1,88 @@
+"""liebench run: measure this host and write one run file."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from liebench.cli import common
+
+Names = Annotated[list[str] | None, typer.Argument(help="Probes or layers; everything where none is named.")]
+
+
+def run(
+    names: Names = None,
+    quick: Annotated[bool, typer.Option("--quick", help="About 90 s at most: headline cases only.")] = False,
+    deep: Annotated[bool, typer.Option("--deep", help="Up to half an hour: every case, narrow intervals.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
+    out: Annotated[Path | None, typer.Option("--out", help="Folder of the run file.")] = None,
+    seed: Annotated[int | None, typer.Option("--seed", help="Seed of every order in this run.")] = None,
+    budget: Annotated[float | None, typer.Option("--budget", help="Most seconds to measure.")] = None,
+    disturb: Annotated[str, typer.Option("--disturb", help="Who may be disturbed: nobody, neighbours, host.")] = "nobody",
+    plan: Annotated[bool, typer.Option("--plan", help="Say what would be done and written, and do nothing.")] = False,
+    sets: Annotated[list[str] | None, typer.Option("--set", help="Option of a probe: probe.name=value.")] = None,
+) -> None:
+    """Measure what the layers promise against what they deliver on this host."""
+    from liebench.errors import NotMeasurable, UsageError
+    from liebench.measure import measure
+    from liebench.plan import estimate_s, plan_probe
+    from liebench.registry import find_probes
+    from liebench.result import read_run
+    from liebench.text import as_json as to_json
+    from liebench.text import summary
+
+    if quick and deep:
+        raise UsageError("--quick and --deep exclude each other")
+    registry = find_probes()
+    chosen = registry.select(names or ())
+    profile = "quick" if quick else "deep" if deep else "default"
+    settings = common.make_settings(profile, seed, budget, disturb, names or (), sets or ())
+    bench = common.make_bench(out, ["liebench", *sys.argv[1:]])
+    planned = [plan_probe(r, bench.host, settings) for r in chosen]
+    for name, why in registry.broken.items():
+        common.say(f"the probe {name} cannot be loaded and is left out: {why}")
+    if plan:
+        _say_plan(planned, settings)
+        return
+    if not any(p.cases for p in planned):
+        raise NotMeasurable("nothing that was asked for can be measured here; `liebench doctor` names the cures")
+    cases = sum(len(p.cases) for p in planned)
+    common.say(
+        f"{len(planned)} probes, {cases} cases, about {estimate_s(planned, settings):.0f} s, seed {settings.seed}"
+    )
+    with common.stopping() as stopper:
+        path = measure(bench, planned, settings, stopping=stopper, progress=common.progress())
+    if sys.stderr.isatty():
+        sys.stderr.write("\r\033[K")
+    doc = read_run(path)
+    verdicts, advice = common.judged(doc)
+    code = 130 if doc["stopped"] == "interrupted" else 0
+    if as_json:
+        common.emit(to_json("run", doc, str(path), verdicts, code))
+    else:
+        print(summary(doc, verdicts, advice))
+        print(path)
+        common.say(f"next: liebench report {path}")
+    for line in doc.get("log", []):
+        common.say(line)
+    if code:
+        raise typer.Exit(code)
+
+
+def _say_plan(planned: list, settings: object) -> None:  # type: ignore[type-arg]
+    from liebench.plan import estimate_s, writes
+
+    for part in planned:
+        if part.skipped:
+            print(f"{part.id}: skipped, needs {part.skipped.needs}: {part.skipped.cure}")
+            continue
+        print(f"{part.id}: {', '.join(c.id for c in part.cases)}")
+        for case, skip in part.left_out.items():
+            print(f"  without {case}: needs {skip.needs}: {skip.cure}")
+    found = writes(planned)
+    print("writes nothing on the host but its run file and, where it changes something, the undo journal"
+          if not found else "\n".join(found))  # fmt: skip
+    print(f"about {estimate_s(planned, settings):.0f} s")  # type: ignore[arg-type]

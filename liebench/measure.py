@@ -1,0 +1,126 @@
+"""From a plan to a run file on disk: header, session, receipt, and the ends that only a whole run knows."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import liebench
+from liebench import receipt
+from liebench.contract import Events
+from liebench.host import Host
+from liebench.journal import Journal, recover
+from liebench.plan import Planned, Settings, controls_of
+from liebench.quiet import QuietWatch
+from liebench.result import SCHEMA, RunWriter, new_id
+from liebench.run import Session, stored_probe
+from liebench.stage import Stage
+from liebench.stats import RULE
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """What a run needs besides its plan. ``state``: folder of the undo journal; ``core``: the executable."""
+
+    host: Host
+    core: Path
+    build: str
+    state: Path
+    out: Path
+    command: Sequence[str] = ()
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def header(bench: Bench, planned: Sequence[Planned], settings: Settings) -> dict[str, Any]:
+    return {
+        "schema": SCHEMA,
+        "id": new_id(),
+        "kind": "run",
+        "started": _now(),
+        "finished": None,
+        "stopped": "killed",
+        "tool": {
+            "version": liebench.__version__,
+            "rule": RULE,
+            "core": bench.build,
+            "python": platform.python_version(),
+        },
+        "command": list(bench.command),
+        "settings": settings.stored(),
+        "hashes": bench.host.hashes(),
+        "host": bench.host.redacted(),
+        "controls": [c.stored() for c in controls_of(planned)],
+        "log": recover(bench.state, bench.host.facts["boot"]["token"]),
+    }
+
+
+def _counts(host: Host, planned: Sequence[Planned]) -> dict[str, tuple[Events, int | None, float]]:
+    return {
+        p.id: (p.probe.events, p.probe.events.count(host), time.monotonic()) for p in planned if p.cases and p.probe.events
+    }
+
+
+def _events(first: dict[str, tuple[Events, int | None, float]], host: Host) -> dict[str, dict[str, Any]]:
+    rows = {}
+    for name, (events, count, at) in first.items():
+        rows[name] = {
+            "what": events.what,
+            "read_from": events.read_from,
+            "case": events.case,
+            "to_seconds": events.to_seconds,
+            "is_cpu": events.is_cpu,
+            "first": count,
+            "last": events.count(host),
+            "span_s": time.monotonic() - at,
+        }
+    return rows
+
+
+def measure(
+    bench: Bench,
+    planned: Sequence[Planned],
+    settings: Settings,
+    *,
+    stopping: Callable[[], str | None] = lambda: None,
+    progress: Callable[[str], None] = lambda line: None,
+) -> Path:
+    """Run the plan and write its run file; returns the file's path. The host is as it was found afterwards."""
+    head = header(bench, planned, settings)
+    writer = RunWriter(bench.out, head)
+    journal = Journal(bench.state, bench.host.facts["boot"]["token"])
+    stages: dict[str, Stage] = {}
+
+    def stage_of(part: Planned) -> Stage:
+        touches = tuple(t for c in part.cases for t in c.touches)
+        stage = Stage(bench.host, bench.core, journal, touches, settings.disturb, settings.options)
+        stage.window_s = settings.profile.window_s
+        stages[part.id] = stage
+        return stage
+
+    before, counts, quiet = receipt.snapshot(bench.host), _counts(bench.host, planned), QuietWatch(bench.host)
+    session = Session(planned, settings, writer, stage_of, quiet, stopping=stopping, progress=progress)
+    stopped = session.run()
+    rows = _events(counts, bench.host)
+    for part in planned:
+        row = writer.document["probes"].get(part.id, stored_probe(part))
+        row |= {"events": rows.get(part.id), "setup_s": session.setup_s.get(part.id, 0.0)}
+        if part.id in stages:
+            row["facts"] = {"calibrations": stages[part.id].calibrations, **stages[part.id].notes}
+        writer.probe(part.id, row)
+    return writer.finish(
+        {
+            "finished": _now(),
+            "stopped": stopped,
+            "quiet": quiet.summary(),
+            "instrument": {"loop_s": session.loop_s, "inside_s": session.inside_ns / 1e9, "blocks": session.number},
+            "receipt": {"difference": receipt.difference(before, receipt.snapshot(bench.host))},
+        }
+    )

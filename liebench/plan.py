@@ -1,0 +1,181 @@
+"""What a run would do: which probes and cases, under which needs and consent, at what cost. Touches nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from liebench.contract import Case, Disturbs, Kind, Plant, Probe, Turn
+from liebench.host import Host
+from liebench.registry import Registered
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """One of the three sizes of a run. ``most_setup_s``: rigs dearer than this are left out unless named."""
+
+    name: str
+    budget_s: float
+    window_s: float
+    headline_only: bool
+    most_setup_s: float
+    once: int  # how often an exclusive case of rhythm ``once`` is repeated
+
+
+PROFILES = {
+    "quick": Profile("quick", 90.0, 0.5, True, 2.0, 1),
+    "default": Profile("default", 360.0, 1.7, False, 30.0, 3),
+    "deep": Profile("deep", 1800.0, 5.0, False, 600.0, 6),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    profile: Profile
+    seed: int
+    budget_s: float
+    disturb: Disturbs = Disturbs.NOBODY
+    options: Mapping[str, str] = field(default_factory=dict)
+    named: frozenset[str] = frozenset()  # probes named on the command line
+
+    def stored(self) -> dict[str, Any]:
+        return {
+            "profile": self.profile.name,
+            "seed": self.seed,
+            "budget_s": self.budget_s,
+            "disturb": self.disturb.value,
+            "options": dict(self.options),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    needs: str
+    cure: str
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """One probe's part of a run: the cases that can run, and why others cannot."""
+
+    id: str
+    probe: Probe
+    cases: tuple[Case, ...]
+    left_out: Mapping[str, Skip] = field(default_factory=dict)
+    skipped: Skip | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """A null or planted experiment in the same stream as the cases: both turns carry the same arm."""
+
+    id: str
+    kind: str  # null | plant
+    probe: str
+    case: Case
+    plant: Plant | None = None
+
+    @property
+    def turns(self) -> tuple[Turn, ...]:
+        arm = self.case.delivered[0] if self.case.kind is Kind.READING else self.case.promised
+        return Turn(arm, "promised"), Turn(arm, self.kind, dict(self.plant.set) if self.plant else {})
+
+    def stored(self) -> dict[str, Any]:
+        ratio = self.case.kind is not Kind.READING
+        b = self.case.matters - 1 if ratio else self.case.matters
+        return {
+            "id": self.id,
+            "work": self.case.work,
+            "kind": self.kind,
+            "probe": self.probe,
+            "case": self.case.id,
+            "arm": self.turns[0].arm.id,
+            "set": dict(self.plant.set) if self.plant else {},
+            "expect": self.plant.expect if self.plant else (1.0 if ratio else 0.0),
+            "tolerance": self.plant.tolerance if self.plant else b,
+        }
+
+
+def _unmet(needs: Iterable[Any], host: Host) -> Skip | None:
+    return next((Skip(n.what, n.cure) for n in needs if not n.met(host)), None)
+
+
+def _barred(case: Case, host: Host, settings: Settings) -> Skip | None:
+    """Why a case cannot run here and now; None where it can."""
+    most = max((t.disturbs.rank for t in case.touches), default=0)
+    if most > settings.disturb.rank:
+        word = list(Disturbs)[most].value
+        return Skip(f"consent to disturb the {word}", f"liebench run --disturb {word}")
+    if any(t.clock for t in case.touches):
+        return Skip("a run that sets no clock", "clock plants run only in liebench selftest --disturb host")
+    return _unmet(case.needs, host)
+
+
+def plan_probe(registered: Registered, host: Host, settings: Settings) -> Planned:
+    """The part of one probe. A named probe always gets its rig; ``--quick`` takes headline cases only."""
+    probe = registered.probe
+    named = registered.id in settings.named
+    skip = _unmet(probe.needs, host)
+    if skip is None and probe.cost.setup_seconds > settings.profile.most_setup_s and not named:
+        took = f"{probe.cost.setup_seconds:g} s of set-up"
+        skip = Skip(took, f"liebench run {registered.id}")
+    if skip or probe.measure is None:
+        return Planned(registered.id, probe, (), {}, skip or Skip("run files to judge", "liebench report"))
+    cases = probe.cases(host, settings.options)
+    if settings.profile.headline_only:
+        cases = tuple(c for c in cases if c.headline)
+    barred = {c.id: _barred(c, host, settings) for c in cases}
+    left_out = {k: v for k, v in barred.items() if v is not None}
+    return Planned(registered.id, probe, tuple(c for c in cases if c.id not in left_out), left_out)
+
+
+def controls_of(planned: Sequence[Planned]) -> tuple[Control, ...]:
+    """One null and one planted control for each class of work that has a control plant among the planned cases."""
+    found: dict[str, tuple[Control, ...]] = {}
+    for part in planned:
+        cases = {c.id: c for c in part.cases}
+        for plant in part.probe.plants:
+            case = cases.get(plant.case)
+            if plant.control and case is not None and case.work not in found:
+                where = f"{part.id}/{case.id}"
+                found[case.work] = (
+                    Control(f"null:{where}", "null", part.id, case),
+                    Control(f"plant:{where}", "plant", part.id, case, plant),
+                )
+    return tuple(c for pair in found.values() for c in pair)
+
+
+def estimate_s(planned: Sequence[Planned], settings: Settings) -> float:
+    """Seconds this run will take at most: the probes' own costs, within the budget."""
+    share = 0.5 if settings.profile.headline_only else 4.0 if settings.profile.name == "deep" else 1.0
+    active = [p for p in planned if p.cases]
+    return min(settings.budget_s, sum(p.probe.cost.seconds * share for p in active)) + sum(
+        p.probe.cost.setup_seconds for p in active
+    )
+
+
+def writes(planned: Sequence[Planned]) -> list[str]:
+    """Every key, module, device and byte this plan declares, in words; empty where it writes nothing."""
+    said: list[str] = []
+    for part in planned:
+        for case in part.cases:
+            for touch in case.touches:
+                where = f"{part.id}/{case.id}"
+                said += [f"{where} writes {key} and restores it" for key in touch.keys]
+                said += [f"{where} may load the module {name}" for name in touch.modules]
+                said += [f"{where} uses the device {name}" for name in touch.devices]
+                said += [f"{where} touches {what}" for what in touch.other]
+                if touch.bytes_written:
+                    said.append(f"{where} writes {touch.bytes_written} bytes")
+    return list(dict.fromkeys(said))
+
+
+def stored_case(case: Case) -> dict[str, Any]:
+    """A case as the run file holds it."""
+    row = asdict(case)
+    for key in ("id", "needs"):
+        row.pop(key)
+    for arm in row["arms"]:
+        arm.pop("touches")
+    return row | {"skipped": None}

@@ -1,0 +1,288 @@
+"""One run: rigs set up, blocks of all cases in random order, looks, controls, budget. Knows no probe.
+
+All cases take turns, one block each, until each is decided or the budget ends; inside a block the arms stand back to
+back in random order. Watchers are asked between the blocks. Every order comes from one seed, which is stored.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from liebench.contract import Case, Kind, Once, Rep, Rhythm, Rig, Turn
+from liebench.errors import BreakerTripped, Interrupted, LiebenchError
+from liebench.judge import look
+from liebench.plan import Control, Planned, Settings, controls_of, stored_case
+from liebench.quiet import QuietWatch
+from liebench.result import RunWriter
+from liebench.stage import Stage
+from liebench.stats import LOOKS
+
+VISIT_LOOKS = (8, 12, 24)
+VISIT_BLOCKS = 3  # blocks of one visit, taken while its rig stands
+IDLE_S = 0.02  # between two questions to a watcher when nothing else is left to do
+PAUSE_S = 0.5
+
+StageOf = Callable[[Planned], Stage]
+Talk = Callable[[str], None]
+
+
+@dataclass(slots=True)
+class Track:
+    """One case, or one control, on its way through the run."""
+
+    part: Planned
+    case: Case
+    turns: tuple[Turn, ...]
+    once: Once | None = None  # None for a visit: its rig stands only while it is visited
+    control: Control | None = None
+    blocks: list[dict[str, Any]] = field(default_factory=list)
+    visits: int = 0
+    looked: int = 0  # blocks at the last look
+    done: bool = False
+
+    @property
+    def promised(self) -> str:
+        return "promised" if self.control else self.case.promised.id
+
+    @property
+    def judged(self) -> list[str]:
+        """Labels that get a look of their own."""
+        return [t.label for t in self.turns if t.label != self.promised] or [self.promised]
+
+    @property
+    def due(self) -> bool:
+        """Whether a look is due now."""
+        if self.case.rhythm is Rhythm.VISIT:
+            return self.visits in VISIT_LOOKS and len(self.blocks) != self.looked
+        if self.case.kind is Kind.FACT and self.case.rhythm is Rhythm.BLOCK:
+            return len(self.blocks) == 1
+        return len(self.blocks) in LOOKS and len(self.blocks) != self.looked
+
+
+class Session:
+    """The state of one run. ``stopping`` is asked between blocks and answers with a stop reason or None."""
+
+    def __init__(
+        self,
+        planned: Sequence[Planned],
+        settings: Settings,
+        writer: RunWriter,
+        stage_of: StageOf,
+        quiet: QuietWatch,
+        *,
+        stopping: Callable[[], str | None] = lambda: None,
+        progress: Talk = lambda line: None,
+    ) -> None:
+        self.planned, self.settings, self.writer = planned, settings, writer
+        self.stage_of, self.quiet = stage_of, quiet
+        self.stopping, self.progress = stopping, progress
+        self.rng = random.Random(settings.seed)
+        self.tracks: list[Track] = []
+        self.setup_s: dict[str, float] = {}
+        self.inside_ns = 0
+        self.loop_s = 0.0
+        self.number = 0
+
+    def run(self) -> str:
+        """Measure everything; returns why it stopped: done, budget, interrupted or breaker."""
+        with ExitStack() as rigs:
+            for part in self.planned:
+                self._open(part, rigs)
+            self._add_controls()
+            started = time.monotonic()
+            try:
+                stopped = self._loop(started)
+            finally:
+                self.loop_s = time.monotonic() - started
+            self._close_looks(stopped)
+        return stopped
+
+    # Setting up
+
+    def _open(self, part: Planned, rigs: ExitStack) -> None:
+        self.writer.probe(part.id, stored_probe(part))
+        if not part.cases:
+            return
+        before = time.monotonic()
+        try:
+            visits = any(c.rhythm is Rhythm.VISIT for c in part.cases)
+            rig = None if visits else rigs.enter_context(self._rig(part))
+        except (LiebenchError, OSError) as error:
+            self._fail(part, error)
+            return
+        self.setup_s[part.id] = time.monotonic() - before
+        cases = rig.cases if rig is not None and rig.cases is not None else part.cases
+        for case in cases:
+            turns = tuple(Turn(arm, arm.id) for arm in case.arms)
+            self.tracks.append(Track(part, case, turns, rig.once if rig else None))
+        if rig is not None and rig.cases is not None:
+            self.writer.probe(part.id, stored_probe(part, cases))
+
+    @contextmanager
+    def _rig(self, part: Planned) -> Iterator[Rig]:
+        assert part.probe.measure is not None
+        generator = part.probe.measure(self.stage_of(part))
+        rig = next(generator)
+        try:
+            yield rig
+        finally:
+            for _ in generator:  # the clean-up under the yield
+                break
+
+    def _add_controls(self) -> None:
+        for control in controls_of(self.planned):
+            track = next((t for t in self.tracks if t.part.id == control.probe and t.case.id == control.case.id), None)
+            if track is not None and track.once is not None:
+                self.tracks.append(Track(track.part, track.case, control.turns, track.once, control))
+
+    def _fail(self, part: Planned, error: Exception) -> None:
+        """One probe failed; its row says so, its tracks end, the others go on."""
+        self.writer.probe(part.id, stored_probe(part) | {"state": "failed", "error": f"{error}"})
+        for track in self.tracks:
+            if track.part.id == part.id:
+                track.done = True
+
+    # The loop
+
+    def _loop(self, started: float) -> str:
+        while self._open_tracks():
+            working = [t for t in self._open_tracks() if t.case.rhythm in (Rhythm.BLOCK, Rhythm.VISIT)]
+            exclusive = [t for t in self._open_tracks() if t.case.rhythm is Rhythm.ONCE]
+            if not working and exclusive:
+                working = exclusive[:1]
+            self.rng.shuffle(working)
+            for track in working:
+                stopped = self._interruption(started)
+                if stopped:
+                    return stopped
+                self._turn_of(track)
+                self._watch()
+            if not working:
+                stopped = self._interruption(started)
+                if stopped:
+                    return stopped
+                time.sleep(IDLE_S)
+                self._watch()
+        return "done"
+
+    def _open_tracks(self) -> list[Track]:
+        return [t for t in self.tracks if not t.done]
+
+    def _interruption(self, started: float) -> str | None:
+        asked = self.stopping()
+        if asked:
+            return asked
+        while (word := self.quiet.check()) == "pause" and time.monotonic() - started < self.settings.budget_s:
+            time.sleep(PAUSE_S)
+        if word == "stop":
+            return "breaker"
+        return "budget" if time.monotonic() - started >= self.settings.budget_s else None
+
+    def _turn_of(self, track: Track) -> None:
+        try:
+            if track.case.rhythm is Rhythm.VISIT:
+                self._visit(track)
+            else:
+                assert track.once is not None
+                self._block(track, track.once)
+        except (BreakerTripped, Interrupted):
+            raise
+        except (LiebenchError, OSError, ValueError, KeyError) as error:
+            self._fail(track.part, error)
+            return
+        self._maybe_look(track)
+
+    def _visit(self, track: Track) -> None:
+        before = time.monotonic()
+        with self._rig(track.part) as rig:
+            self.setup_s[track.part.id] = self.setup_s.get(track.part.id, 0.0) + time.monotonic() - before
+            for _ in range(VISIT_BLOCKS):
+                self._block(track, rig.once, visit=track.visits)
+        track.visits += 1
+
+    def _block(self, track: Track, once: Once, visit: int | None = None) -> None:
+        order = list(track.turns)
+        self.rng.shuffle(order)
+        at = time.clock_gettime_ns(time.CLOCK_MONOTONIC_RAW)
+        reps = once(track.case, order)
+        if not reps:  # a watcher whose window is still open
+            return
+        self.inside_ns += sum(r.elapsed_ns for r in reps.values()) if track.case.rhythm is not Rhythm.WATCH else 0
+        block = {
+            "n": self.number,
+            "probe": track.part.id,
+            "case": track.case.id,
+            "control": track.control.id if track.control else None,
+            "order": [t.label for t in order],
+            "t_ns": at,
+            "reps": {label: _stored(rep) for label, rep in reps.items()},
+        }
+        if visit is not None:
+            block["visit"] = visit
+        self.number += 1
+        self.writer.block(block)
+        track.blocks.append(block)
+        self.progress(f"{track.part.id}/{track.case.id}")
+
+    def _watch(self) -> None:
+        for track in self.tracks:
+            if track.case.rhythm is Rhythm.WATCH and track.once is not None and len(track.blocks) < LOOKS[-1]:
+                self._turn_of(track)
+
+    # Looks
+
+    def _maybe_look(self, track: Track) -> None:
+        if track.case.rhythm is Rhythm.ONCE:
+            track.done = len(track.blocks) >= self.settings.profile.once
+        elif track.due:
+            words = [self._look(track, label) for label in track.judged]
+            facts = track.case.kind is Kind.FACT
+            track.done = track.done or facts or all(w != "continue" for w in words)
+
+    def _look(self, track: Track, label: str, ended: str | None = None) -> str:
+        found = look(track.case, track.blocks, label, track.promised)
+        record = found.record()
+        if ended and record["stop"] == "continue":
+            record["stop"] = ended
+        self.writer.look(record)
+        track.looked = len(track.blocks)
+        return str(record["stop"])
+
+    def _close_looks(self, stopped: str) -> None:
+        """A last look at everything that was still open, so that the log says where each case stood."""
+        for track in self.tracks:
+            if not track.done and track.blocks and len(track.blocks) != track.looked:
+                for label in track.judged:
+                    self._look(track, label, stopped if stopped != "done" else "budget")
+
+
+def _stored(rep: Rep) -> dict[str, Any]:
+    row = asdict(rep)
+    row["samples"] = {k: list(v) for k, v in rep.samples.items()}
+    row["offsets_ns"], row["flags"] = list(rep.offsets_ns), list(rep.flags)
+    return row
+
+
+def stored_probe(part: Planned, cases: Sequence[Case] | None = None) -> dict[str, Any]:
+    """A probe's row of the run file, as far as it is known before it measured."""
+    probe = part.probe
+    left: Mapping[str, Any] = {k: {"needs": s.needs, "cure": s.cure} for k, s in part.left_out.items()}
+    return {
+        "state": "skipped" if part.skipped or not part.cases else "measured",
+        "claim": asdict(probe.claim),
+        "preview": probe.preview,
+        "cost": asdict(probe.cost),
+        "needs": part.skipped.needs if part.skipped else None,
+        "cure": part.skipped.cure if part.skipped else None,
+        "error": None,
+        "cases": {c.id: stored_case(c) for c in (part.cases if cases is None else cases)},
+        "left_out": left,
+        "events": None,
+        "facts": {},
+        "setup_s": 0.0,
+    }

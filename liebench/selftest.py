@@ -1,0 +1,92 @@
+"""This host's own error rates: many short experiments through the real path, half of them with a lie we planted.
+
+An experiment is a whole run of one case with its own seed and few blocks. ``A/A'``: promised against itself must not
+be called costly, harmless or helpful. ``A/planted``: a lie of known size must not be called honest, and must be found.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from liebench.contract import Case, Kind, Once, Plant, Rhythm, Turn, Word
+from liebench.judge import look
+from liebench.plan import Planned
+from liebench.run import _stored
+from liebench.stage import Stage
+from liebench.stats import LOOKS, binomial_interval
+
+
+@dataclass(slots=True)
+class Rate:
+    """Outcomes of one kind of experiment. ``hits``: false alarms of a null, lies found of a plant."""
+
+    name: str
+    kind: str  # null | plant
+    trials: int = 0
+    hits: int = 0
+    wrong: int = 0  # plants called honest
+    words: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        found = binomial_interval(self.hits, max(self.trials, 1), 0.05)
+        return (found.low, found.high) if hasattr(found, "low") else (found[0], found[1])
+
+
+def experiments(part: Planned) -> Iterator[tuple[Case, Plant | None]]:
+    """Null and plants of the probe's block cases that need no consent."""
+    cases = {c.id: c for c in part.cases if c.rhythm is Rhythm.BLOCK and c.kind is not Kind.FACT and not c.bounds}
+    plants = [p for p in part.probe.plants if p.case in cases]
+    for case_id in dict.fromkeys(p.case for p in plants):
+        yield cases[case_id], None
+    for plant in plants:
+        yield cases[plant.case], plant
+
+
+def once_through(case: Case, plant: Plant | None, once: Once, rng: random.Random, most: int) -> Word:
+    """One experiment: blocks until a look decides, by the same rule as any run; returns the word."""
+    arm = case.delivered[0] if case.kind is Kind.READING else case.promised
+    label = "plant" if plant else "null"
+    turns = [Turn(arm, "promised"), Turn(arm, label, dict(plant.set) if plant else {})]
+    blocks: list[dict[str, object]] = []
+    while True:
+        rng.shuffle(turns)
+        reps = once(case, list(turns))
+        blocks.append(
+            {"n": len(blocks), "probe": "", "case": case.id, "reps": {k: _stored(r) for k, r in reps.items()}}
+        )
+        if len(blocks) in LOOKS or len(blocks) >= most:
+            found = look(case, blocks, label, "promised")
+            decision = found.reading.decision if found.reading else None
+            if found.stop != "continue" or len(blocks) >= most:
+                return decision.word if decision else Word.INCONCLUSIVE
+
+
+def rates(
+    part: Planned, stage: Stage, trials: int, seed: int, most: int = 24, stopping: Callable[[], str | None] = lambda: None
+) -> list[Rate]:
+    """Error rates of one probe on this host. Its experiments take turns in random order."""
+    assert part.probe.measure is not None
+    generator = part.probe.measure(stage)
+    once = next(generator).once
+    rng = random.Random(seed)
+    found = {(c.id, p.id if p else "null"): Rate(f"{part.id}/{c.id}", p.id if p else "null") for c, p in experiments(part)}
+    queue = [pair for pair in experiments(part) for _ in range(trials)]
+    rng.shuffle(queue)
+    try:
+        for case, plant in queue:
+            if stopping():
+                break
+            word = once_through(case, plant, once, rng, most)
+            rate = found[case.id, plant.id if plant else "null"]
+            rate.trials += 1
+            rate.words[word.value] = rate.words.get(word.value, 0) + 1
+            lie = word in (Word.COSTLY, Word.HARMLESS, Word.HELPFUL)
+            rate.hits += lie
+            rate.wrong += plant is not None and word is Word.HONEST
+    finally:
+        for _ in generator:
+            break
+    return list(found.values())
