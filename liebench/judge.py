@@ -57,8 +57,10 @@ def combine(cases: Mapping[str, tuple[Case, Verdict]]) -> tuple[Verdict, str]:
         return Verdict(Word.INCONCLUSIVE, why=why, cases=every), next(iter(every), "")
     at_least = max(_rank(v.at_least, 0) for v in ours.values())
     at_most = max(_rank(v.at_most, len(ORDER) - 1) for v in ours.values())
-    lead = max(ours, key=lambda k: (_rank(ours[k].at_least, 0), _rank(ours[k].at_most, len(ORDER) - 1), _size(ours[k])))
     proven = at_least == at_most and any(v.word is ORDER[at_least] for v in ours.values())
+    open_ones = {k: v for k, v in ours.items() if v.word is Word.INCONCLUSIVE}
+    who = ours if proven or not open_ones else open_ones  # an open verdict is explained by what is open
+    lead = max(who, key=lambda k: (_rank(who[k].at_least, 0), _rank(who[k].at_most, len(ORDER) - 1), _size(who[k])))
     known_low = any(v.at_least is not None for v in ours.values())
     known_high = all(v.at_most is not None for v in ours.values())
     word = ORDER[at_least] if proven else Word.INCONCLUSIVE

@@ -2,8 +2,8 @@
 
 ratio, law   the worse-of-two interval of the per-block effects
 reading      the same, after neighbours were merged where one value resembles the next (lag-1 above 0.3). A reading
-             that trends, or that cannot be merged enough, *wanders*: it has a range and no plus-minus, and its
-             word is the region that holds the whole range.
+             that trends *wanders*; it, and one with too few values to merge, has a range and no plus-minus, and
+             its word is the region that holds the whole range.
 bounds       the intersection of hard bounds; bounds that contradict each other mean that the quantity moved
 once         median and interval from 6 values on, a range below
 several arms (a ratio case with more than one delivered arm) every interval comes from every second block of the
@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from statistics import fmean, median
 
 from liebench.contract import Better, Case, Kind, Rhythm, Word
-from liebench.document import Json
+from liebench.document import Json, number
 from liebench.effects import Effects, MissingValue, effects, samples
 from liebench.series import kendall_p, lag1, theil_sen
 from liebench.stats import (
@@ -159,7 +159,7 @@ def _settled(case: Case, found: Effects) -> Reading:
         merged *= 2
         settled = _merge(settled)
     if merged > 1 and len(settled.location) < FEWEST:
-        return _range(case, found, "wanders")
+        return _range(case, found, "alike")
     return _plain(case, settled, merged=merged)
 
 
@@ -210,7 +210,7 @@ def _bounds(case: Case, blocks: Sequence[Json], arm: str, promised: str) -> Read
         except MissingValue as error:
             missing.append(str(error))
         else:
-            numbers.append(int(block.get("n", i)))
+            numbers.append(int(number(block.get("n", i), f"blocks[{i}].n")))
     if not held:
         return _plain(case, Effects((), (), (), tuple(missing)))
     low, high = max(h[0] for h in held), min(h[1] for h in held)

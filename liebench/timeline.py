@@ -98,4 +98,4 @@ class Ticks:
 
     def total(self, field: str) -> int:
         """Sum of a counting field over the ticks of the window, its first (shared) tick excepted."""
-        return sum(int(t.get(field, 0)) for t in self.ticks[1:])
+        return sum(int(t.get(field) or 0) for t in self.ticks[1:])

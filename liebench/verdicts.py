@@ -157,9 +157,12 @@ def _limit(case: Case, reading: Reading) -> float | None:
     return _outward(case, max(abs(made.low), abs(made.high)))
 
 
+_RANGES = {"wanders": "wanders", "alike": "too few windows, each like the one before; all lie in"}
+
+
 def _why(case: Case, reading: Reading, low: float | None, high: float | None) -> str:
-    if reading.why == "wanders":
-        return f"wanders {low:.3g} to {high:.3g} {case.unit}"
+    if reading.how == "range" and reading.why in _RANGES:
+        return f"{_RANGES[reading.why]} {low:.3g} to {high:.3g} {case.unit}"
     made = reading.decision
     if reading.why or made.word is not Word.INCONCLUSIVE:
         return reading.why
