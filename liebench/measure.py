@@ -64,7 +64,9 @@ def header(bench: Bench, planned: Sequence[Planned], settings: Settings) -> dict
 
 def _counts(host: Host, planned: Sequence[Planned]) -> dict[str, tuple[Events, int | None, float]]:
     return {
-        p.id: (p.probe.events, p.probe.events.count(host), time.monotonic()) for p in planned if p.cases and p.probe.events
+        p.id: (p.probe.events, p.probe.events.count(host), time.monotonic())
+        for p in planned
+        if p.cases and p.probe.events
     }
 
 

@@ -57,7 +57,11 @@ def render(doc: dict[str, Any], verdicts: RunVerdicts, advice: Sequence[Advice],
     sentences = {k: _sentence(r, verdicts, host) for k, r in known.items()}
     model = page(doc, verdicts, advice, words, sentences, {k: _how(r) for k, r in known.items()}, raw)
     environment = Environment(
-        loader=FunctionLoader(_template), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=FunctionLoader(_template),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     environment.globals["css"] = Markup(_template("report.css"))
     data = _json({**model.embedded, "of_run": doc_hash(doc)})

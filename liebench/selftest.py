@@ -31,8 +31,7 @@ class Rate:
 
     @property
     def interval(self) -> tuple[float, float]:
-        found = binomial_interval(self.hits, max(self.trials, 1), 0.05)
-        return (found.low, found.high) if hasattr(found, "low") else (found[0], found[1])
+        return binomial_interval(self.hits, max(self.trials, 1), 0.05)
 
 
 def experiments(part: Planned) -> Iterator[tuple[Case, Plant | None]]:
@@ -65,14 +64,21 @@ def once_through(case: Case, plant: Plant | None, once: Once, rng: random.Random
 
 
 def rates(
-    part: Planned, stage: Stage, trials: int, seed: int, most: int = 24, stopping: Callable[[], str | None] = lambda: None
+    part: Planned,
+    stage: Stage,
+    trials: int,
+    seed: int,
+    most: int = 24,
+    stopping: Callable[[], str | None] = lambda: None,
 ) -> list[Rate]:
     """Error rates of one probe on this host. Its experiments take turns in random order."""
     assert part.probe.measure is not None
     generator = part.probe.measure(stage)
     once = next(generator).once
     rng = random.Random(seed)
-    found = {(c.id, p.id if p else "null"): Rate(f"{part.id}/{c.id}", p.id if p else "null") for c, p in experiments(part)}
+    found = {
+        (c.id, p.id if p else "null"): Rate(f"{part.id}/{c.id}", p.id if p else "null") for c, p in experiments(part)
+    }
     queue = [pair for pair in experiments(part) for _ in range(trials)]
     rng.shuffle(queue)
     try:

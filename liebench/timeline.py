@@ -5,6 +5,7 @@ A tick is a pair (reference time, offset), both in ns: ``offset`` is clock minus
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
@@ -49,8 +50,8 @@ def residual_limit(reference: Sequence[float], offset: Sequence[float]) -> float
 
 
 def _residuals(reference: Sequence[float], offset: Sequence[float]) -> list[float]:
-    gaps = [b - a for a, b in zip(reference, reference[1:], strict=False)]
-    moves = [b - a for a, b in zip(offset, offset[1:], strict=False)]
+    gaps = [b - a for a, b in itertools.pairwise(reference)]
+    moves = [b - a for a, b in itertools.pairwise(offset)]
     rates = [m / g for g, m in zip(gaps, moves, strict=True) if g > 0]
     rate = median(rates) if rates else 0.0
     return [m - rate * g for g, m in zip(gaps, moves, strict=True)]

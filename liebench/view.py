@@ -243,9 +243,7 @@ def figure(doc: Mapping[str, Any], probe: str, case: Case) -> Figure | None:
     across = Axis(min(times), max(times), 50, 370)
     middles = [median(v) for a in drawn for _, v, _ in series[a]]
     up = Axis(*widened(middles, log), 196, 10, log)
-    dots = [
-        (i, across.at(t), up.at(median(v)), bad) for i, a in enumerate(drawn) for t, v, bad in series[a]
-    ]
+    dots = [(i, across.at(t), up.at(median(v)), bad) for i, a in enumerate(drawn) for t, v, bad in series[a]]
     return Figure(
         case.unit,
         curves,
@@ -310,7 +308,11 @@ def card(
         amount(verdict),
         span(verdict),
         clean(reason(verdict)),
-        known.says if known.known else f"{known.says} this happens here" if known.says.startswith("no counter") else known.says,
+        known.says
+        if known.known
+        else f"{known.says} this happens here"
+        if known.says.startswith("no counter")
+        else known.says,
         verdict.control,
         picture,
         _case_rows(verdict, details),
@@ -333,7 +335,9 @@ def trust(doc: Mapping[str, Any], verdicts: RunVerdicts) -> list[tuple[bool, str
     said.append((steal is None or steal < 0.02, f"Stolen time {stolen}; load before the run {short(load, 2)}."))
     share = verdicts.sentinel.share
     if share is not None:
-        said.append((share < 0.1, f"A foreign thread on the core's sibling showed in {100 * share:.0f} % of the repetitions."))
+        said.append(
+            (share < 0.1, f"A foreign thread on the core's sibling showed in {100 * share:.0f} % of the repetitions.")
+        )
     changed = (doc.get("receipt") or {}).get("difference", [])
     said += [(False, f"Changed during the run: {clean(line)}") for line in changed]
     if not changed and doc.get("receipt"):

@@ -16,7 +16,10 @@ def explain(name: Annotated[str, typer.Argument(help="A probe or a change.")]) -
 
     registry, changes = find_probes(), catalogue()
     if name in registry.probes:
-        text = registry.probes[name].readme() or f"{name} has no README; its claim: {registry.probes[name].probe.claim.says}"
+        text = (
+            registry.probes[name].readme()
+            or f"{name} has no README; its claim: {registry.probes[name].probe.claim.says}"
+        )
     elif name in changes:
         change = changes[name]
         text = "\n".join(
@@ -30,6 +33,8 @@ def explain(name: Annotated[str, typer.Argument(help="A probe or a change.")]) -
     else:
         raise UsageError(f"no probe and no change is called {name!r}; `liebench list` shows the probes")
     if sys.stdout.isatty():
-        typer.echo_via_pager(text)
+        import pydoc
+
+        pydoc.pager(text)
     else:
         print(text)

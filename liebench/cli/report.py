@@ -9,7 +9,9 @@ import typer
 
 
 def report(
-    run: Annotated[str | None, typer.Argument(help="Run file, report or -; the newest run where none is named.")] = None,
+    run: Annotated[
+        str | None, typer.Argument(help="Run file, report or -; the newest run where none is named.")
+    ] = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="The page; default: beside the run file.")] = None,
     text: Annotated[bool, typer.Option("--text", help="Print the summary instead of writing a page.")] = False,
     embed: Annotated[str, typer.Option("--embed", help="values, or raw for all samples.")] = "values",

@@ -21,7 +21,9 @@ def run(
     out: Annotated[Path | None, typer.Option("--out", help="Folder of the run file.")] = None,
     seed: Annotated[int | None, typer.Option("--seed", help="Seed of every order in this run.")] = None,
     budget: Annotated[float | None, typer.Option("--budget", help="Most seconds to measure.")] = None,
-    disturb: Annotated[str, typer.Option("--disturb", help="Who may be disturbed: nobody, neighbours, host.")] = "nobody",
+    disturb: Annotated[
+        str, typer.Option("--disturb", help="Who may be disturbed: nobody, neighbours, host.")
+    ] = "nobody",
     plan: Annotated[bool, typer.Option("--plan", help="Say what would be done and written, and do nothing.")] = False,
     sets: Annotated[list[str] | None, typer.Option("--set", help="Option of a probe: probe.name=value.")] = None,
 ) -> None:

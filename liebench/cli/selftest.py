@@ -45,5 +45,7 @@ def selftest(
     for r in rows:
         low, high = r.interval
         words = ", ".join(f"{n} {w}" for w, n in sorted(r.words.items()))
-        print(f"{r.name:<24} {r.kind:<18} {r.hits:>3} of {r.trials:<6} {100 * low:5.1f} … {100 * high:5.1f} %   {words}")
+        print(
+            f"{r.name:<24} {r.kind:<18} {r.hits:>3} of {r.trials:<6} {100 * low:5.1f} … {100 * high:5.1f} %   {words}"
+        )
     print("null: false alarms. plant: lies found; a plant called honest is a miss.")

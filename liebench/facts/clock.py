@@ -43,7 +43,7 @@ def stated_ppm() -> float | None:
     timex = Timex()
     if adjtimex(timex) < 0:
         return None
-    return timex.freq / 65536 + (timex.tick - USER_HZ_TICK_US) * 100.0
+    return float(timex.freq / 65536 + (timex.tick - USER_HZ_TICK_US) * 100.0)
 
 
 def _discipline() -> dict[str, Any] | None:

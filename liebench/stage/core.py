@@ -24,7 +24,9 @@ def _parse(raw: bytes, what: str) -> dict[str, Any]:
     try:
         answer = json.loads(raw)
     except ValueError as error:
-        raise CoreFailed(f"{what} said something unreadable: {raw[:80]!r}; `liebench doctor` checks the core") from error
+        raise CoreFailed(
+            f"{what} said something unreadable: {raw[:80]!r}; `liebench doctor` checks the core"
+        ) from error
     if not isinstance(answer, dict):
         raise CoreFailed(f"{what} answered with a {type(answer).__name__}; `liebench doctor` checks the core")
     return answer
@@ -64,7 +66,8 @@ class Watcher:
 
     def tick(self) -> Mapping[str, Any]:
         """One reading of every clock. Raises CoreFailed where the watcher is gone or silent for 10 s."""
-        assert self.process.stdin is not None and self.process.stdout is not None
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
         try:
             self.process.stdin.write(b"t\n")
             self.process.stdin.flush()

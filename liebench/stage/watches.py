@@ -46,9 +46,7 @@ class Watches:
     ``start(plant)`` opens a co-process; ``window_s`` is the length of one window (one unit of replication).
     """
 
-    def __init__(
-        self, start: Callable[[Mapping[str, float]], AbstractContextManager[Watch]], window_s: float
-    ) -> None:
+    def __init__(self, start: Callable[[Mapping[str, float]], AbstractContextManager[Watch]], window_s: float) -> None:
         self._start, self._window_ns = start, int(window_s * 1e9)
         self._tapes: dict[Plants, _Tape] = {}
         self._open: dict[tuple[str, str, Plants], list[tuple[Mapping[str, Any], int]]] = {}

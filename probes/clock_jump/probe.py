@@ -115,7 +115,9 @@ def delivers(verdict: Verdict, host: Host) -> str:
         parts.append("It was set while we watched" if now.word is COSTLY else "It did not step while we watched")
     jump = host.facts["boot"].get("past_jump_s")
     if past is not None and past.term == "jumped" and jump:
-        parts.append(f"but it stands {abs(jump) / 3600:.1f} h {'after' if jump > 0 else 'before'} the stamps of the boot")
+        parts.append(
+            f"but it stands {abs(jump) / 3600:.1f} h {'after' if jump > 0 else 'before'} the stamps of the boot"
+        )
     return ", ".join(parts) + "." if parts else "Nothing was seen."
 
 

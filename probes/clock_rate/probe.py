@@ -111,7 +111,12 @@ def _window(stage: Stage, ticks: Ticks, case: Case, t: Turn) -> Rep:
         return Rep({"ppm": [stated]} if stated is not None else {})
     clock, reference = str(t.arm.args["clock"]), str(t.arm.args["reference"])
     at, offset, widths = ticks.pair(clock, reference)
-    samples = {"ppm": [slope_ppm(at, offset)], "raw_ns": at, "offset_ns": offset, "width_ns": widths}
+    samples: dict[str, Sequence[float]] = {
+        "ppm": [slope_ppm(at, offset)],
+        "raw_ns": at,
+        "offset_ns": offset,
+        "width_ns": widths,
+    }
     return Rep(samples, start_ns=int(at[0]), elapsed_ns=int(at[-1] - at[0]), args=dict(t.arm.args))
 
 
@@ -142,7 +147,7 @@ def delivers(verdict: Verdict, host: Host) -> str:
         )
     if verdict.cases.get("true-rate", verdict).term == CANNOT_TELL.term:
         parts.append("whether that is a true second this host cannot tell: it has one oscillator")
-    return "; ".join(parts).capitalize() + "." if parts else "Not enough was measured to say how fast the clock runs."
+    return "; ".join(parts) + "." if parts else "Not enough was measured to say how fast the clock runs."
 
 
 def advise(verdict: Verdict, host: Host) -> Sequence[Proposal]:

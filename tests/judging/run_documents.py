@@ -45,7 +45,16 @@ def rep(samples: dict[str, list[float]], **more: Any) -> Doc:
 
 
 def block(n: int, reps: dict[str, Doc], *, name: str = "c", control: str | None = None, **more: Any) -> Doc:
-    return {"n": n, "probe": "p", "case": name, "control": control, "order": list(reps), "t_ns": n, "reps": reps, **more}
+    return {
+        "n": n,
+        "probe": "p",
+        "case": name,
+        "control": control,
+        "order": list(reps),
+        "t_ns": n,
+        "reps": reps,
+        **more,
+    }
 
 
 def noisy(rng: random.Random, center: float, spread: float = 0.01, samples: int = 20) -> list[float]:

@@ -89,9 +89,7 @@ def test_damaged_samples_are_named() -> None:
 def test_a_tail_needs_samples_and_pools_neighbours_until_it_has_them() -> None:
     stored = built(case(quantile=0.9))  # 20 / (1 - 0.9) = 200 samples
     rng = random.Random(1)
-    blocks = [
-        block(i, {k: rep({"ns": [rng.uniform(1, 2) for _ in range(50)]}) for k in ("a", "b")}) for i in range(10)
-    ]
+    blocks = [block(i, {k: rep({"ns": [rng.uniform(1, 2) for _ in range(50)]}) for k in ("a", "b")}) for i in range(10)]
     found = effects(stored, blocks, "b", "a")
     assert found.numbers == (0, 4)
     assert found.cost == ()
