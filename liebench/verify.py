@@ -87,4 +87,7 @@ def _close(a: object, b: float | None) -> bool:
         return a is b
     if isinstance(a, bool) or not isinstance(a, (int, float)):
         return False
-    return math.isclose(a, b, rel_tol=2e-8, abs_tol=1e-12)
+    try:
+        return math.isclose(a, b, rel_tol=2e-8, abs_tol=1e-12)
+    except OverflowError:  # an integer of hundreds of digits
+        return False

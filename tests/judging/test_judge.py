@@ -4,6 +4,7 @@ import builtins
 import copy
 import io
 import json
+import math
 import os
 import random
 import socket
@@ -336,7 +337,7 @@ def _leaves(node: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     return [path] * bool(path) + [leaf for k, v in items for leaf in _leaves(v, (*path, k))]
 
 
-HOSTILE: list[object] = [None, True, "", "x", "1e999", -1, 0, 10**400, 1e308, -1e-320, float("inf"), float("nan"), [], {}, [[]]]
+HOSTILE: list[object] = [None, True, "", "x", "1e999", -1, 0, 10**400, 1e308, -1e-320, math.inf, math.nan, [], {}, [[]]]
 
 
 def _small_run() -> dict[str, Any]:

@@ -20,10 +20,12 @@ from experiments import (
 )
 from noise_models import MODELS, SOURCES, Floats, noise, simulate
 
-from liebench.contract import Rhythm, Word
+from liebench.contract import Arm, Case, Kind, Rhythm, Word
+from liebench.readings import Reading, read
 from liebench.stats import LOOKS, VISIT_LOOKS, binomial_interval, hodges_lehmann
 
 SESSIONS = 1000
+ARMS = (Arm("claimed", promised=True), Arm("measured"))
 NOT_FOR_TEN = {"M5 sibling", "add8"}  # sources whose noise does not allow +10 % in 96 blocks in 95 % of the sessions
 NOT_FOR_THIRTY = {"M5 sibling"}
 
@@ -118,3 +120,29 @@ def test_every_model_is_simulated_as_described() -> None:
         x = simulate(name, 200, 20, SAMPLES, rng)
         assert x.shape == (200, 20, SAMPLES)
         assert (np.quantile(x, 0.999) > 0.5) == (model.outliers > 0 or model.sibling == 2)
+
+
+def _windows(values: Floats, target: float) -> Reading:
+    stored = Case("c", "ppm", "ppm", ARMS, kind=Kind.READING, matters=1.0, hurts=10.0, target=target)
+    blocks = [
+        {"n": i, "reps": {"claimed": {"samples": {"ppm": [0.0]}}, "measured": {"samples": {"ppm": [float(v)]}}}}
+        for i, v in enumerate(values)
+    ]
+    return read(stored, blocks, "measured", "claimed")
+
+
+@pytest.mark.parametrize("n", LOOKS)
+def test_coverage_of_steady_windows(n: int) -> None:
+    """The check for wander takes some sessions out; the intervals of the others keep their coverage."""
+    rng = np.random.default_rng(n)
+    found = [_windows(rng.standard_normal(n) * 0.3, target=0.2) for _ in range(400)]
+    spans = [r.plain_location for r in found if r.how == "interval" and r.plain_location]
+    assert len(spans) > 0.9 * len(found)
+    assert 0.93 <= sum(s.low <= 0 <= s.high for s in spans) / len(spans) <= 0.97
+
+
+@pytest.mark.parametrize("n", LOOKS)
+def test_a_clock_whose_rate_walks_gets_a_range(n: int) -> None:
+    rng = np.random.default_rng(n)
+    found = [_windows(np.cumsum(rng.standard_normal(n) * 0.1), target=0.05) for _ in range(200)]
+    assert sum(r.how == "range" for r in found) > 0.75 * len(found)
