@@ -18,8 +18,8 @@ from dataclasses import dataclass, replace
 from statistics import fmean, median
 
 from liebench.contract import Better, Case, Kind, Rhythm, Word
-from liebench.document import Json, number
-from liebench.effects import Effects, MissingValue, effects, samples
+from liebench.document import Json, mapping, number
+from liebench.effects import Effects, MissingValue, effects, place_of, samples
 from liebench.series import kendall_p, lag1, theil_sen
 from liebench.stats import (
     ALPHA,
@@ -86,9 +86,12 @@ def choosing_half(blocks: Sequence[Json]) -> Sequence[Json]:
 
 
 def competes(case: Case, blocks: Sequence[Json]) -> bool:
-    """Several delivered arms of a ratio case; the blocks of a control have one pair each and compete with nothing."""
-    ordinary = not blocks or blocks[0].get("control") is None
-    return ordinary and case.kind is Kind.RATIO and len(case.delivered) > 1
+    """Whether several delivered arms of a ratio case stand in these blocks; a control has one pair, and no rival."""
+    names = {a.id for a in case.delivered}
+    if case.kind is not Kind.RATIO or len(names) < 2:
+        return False
+    labels = (set(mapping(b.get("reps"), f"{place_of(b)}.reps")) for b in blocks)
+    return any(len(names & held) > 1 for held in labels)
 
 
 def best_arm(case: Case, blocks: Sequence[Json]) -> str:

@@ -17,7 +17,7 @@ from liebench.judge import Look, Run, look, open_run
 from liebench.stats import RULE
 
 RULES = {RULE: look}  # a later rule is added here, and this one stays
-ENDED = ("budget", "interrupted", "breaker")  # stop reasons only the runner can know
+ENDED = ("budget", "interrupted", "breaker", "error")  # stop reasons only the runner can know
 
 
 def look_record(case: Case, blocks: Sequence[Json], arm_label: str, promised_label: str, n: int) -> dict[str, Any]:

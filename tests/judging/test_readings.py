@@ -4,7 +4,7 @@ import math
 import random
 
 import pytest
-from run_documents import arm, block, built, case, document, logged, pairs, reading, rep, windows
+from run_documents import Doc, arm, block, built, case, document, logged, pairs, reading, rep, windows
 
 from liebench.contract import Word
 from liebench.effects import effects
@@ -130,7 +130,7 @@ def test_few_visits_are_said() -> None:
     assert (verdict.word, verdict.why) == (Word.INCONCLUSIVE, "too few visits: 5 of at least 8")
 
 
-def competing() -> dict[str, object]:
+def competing() -> Doc:
     return case(arms=[arm("a", promised=True), arm("b"), arm("c")])
 
 
@@ -144,6 +144,11 @@ def test_the_best_arm_is_chosen_on_one_half_and_judged_on_the_other() -> None:
     assert (verdict.arm, verdict.word, verdict.blocks) == ("b", Word.COSTLY, 12)
     details = judge_run(document({"c": competing()}, blocks)).details["p", "c"]
     assert set(details.arms) == {"b", "c"}
+
+
+def test_the_controls_of_a_case_with_rivals_use_all_their_blocks() -> None:
+    found = read(built(competing()), pairs(12, {"promised": 100, "plant": 150}), "plant", "promised")
+    assert (found.units, found.decision.word) == (12, Word.COSTLY)
 
 
 def test_choosing_the_luckiest_of_equal_arms_earns_nothing() -> None:
