@@ -21,7 +21,7 @@ lint: $(VENV)/installed-test
 	$(BIN)/ruff format --check .
 
 types: $(VENV)/installed-test
-	ci/types
+	$(BIN)/mypy
 
 system-run:
 	@ci/system-packages $(PACKAGES)

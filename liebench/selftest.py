@@ -31,7 +31,8 @@ class Rate:
 
     @property
     def interval(self) -> tuple[float, float]:
-        return binomial_interval(self.hits, max(self.trials, 1), 0.05)
+        found = binomial_interval(self.hits, self.trials)
+        return found.low, found.high
 
 
 def experiments(part: Planned) -> Iterator[tuple[Case, Plant | None]]:

@@ -1,0 +1,77 @@
+"""The measuring half is light, and the judging half touches nothing (laws 1 and 3)."""
+
+from __future__ import annotations
+
+import builtins
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import fakes
+import pytest
+from liebench.bill import bill
+from liebench.judge import judge_run
+from liebench.verify import differences
+
+HEAVY = ("numpy", "scipy", "pandas", "jinja2", "duckdb", "pyperf")
+
+
+def test_a_run_imports_nothing_heavy() -> None:
+    code = (
+        "import sys; import liebench.cli.app, liebench.measure, liebench.registry, liebench.text, liebench.judge; "
+        f"liebench.registry.find_probes(); print([m for m in {HEAVY!r} if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_judging_reads_no_file_no_clock_and_starts_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    session = fakes.session(tmp_path, *fakes.plan(fakes.probe(fakes.World(1.5))))
+    session.run()
+    doc = session.writer.document
+
+    def refuse(*args: Any, **kwargs: Any) -> None:
+        raise AssertionError(f"judging touched the machine: {args!r}")
+
+    for owner, names in ((builtins, ["open"]), (os, ["open", "stat", "listdir"]), (subprocess, ["Popen"])):
+        for name in names:
+            monkeypatch.setattr(owner, name, refuse)
+    for name in ("time", "monotonic", "time_ns", "monotonic_ns", "perf_counter"):
+        monkeypatch.setattr(time, name, refuse)
+    verdicts = judge_run(doc)
+    bill(doc, verdicts)
+    assert differences(doc) == []
+    monkeypatch.undo()
+    assert verdicts.probes["probe-0"].word == "costly"
+
+
+def test_nothing_downstream_is_imported_upstream() -> None:
+    """Law 2: judges and words import neither the runner nor the stage."""
+    import ast
+
+    import liebench
+
+    folder = Path(liebench.__file__).parent
+    upstream = {"liebench.run", "liebench.stage", "liebench.measure", "liebench.quiet", "liebench.journal"}
+    for name in ("judge", "verdicts", "effects", "readings", "stats", "verify", "bill", "controls", "words", "view"):
+        tree = ast.parse((folder / f"{name}.py").read_text())
+        found = {n.module for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) and n.module}
+        assert not found & upstream, name
+
+
+def test_version_and_usage_errors_have_their_exit_codes() -> None:
+    liebench = str(Path(sys.executable).parent / "liebench")
+
+    def code(*args: str) -> int:
+        return subprocess.run([liebench, *args], capture_output=True, check=False).returncode
+
+    assert code("--version") == 0
+    assert code("list") == 0
+    assert code("run", "no-such-probe") == 2
+    assert code("run", "--quick", "--deep") == 2
+    assert code("run", "--disturb", "everybody") == 2
+    assert code("run", "--no-such-option") == 2
+    assert code("verify", "/nonexistent") == 4

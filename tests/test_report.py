@@ -1,0 +1,179 @@
+"""The page: what it says, what it embeds, and what it must never let through."""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import fakes
+import pytest
+from liebench.contract import Plant, Verdict, Word
+from liebench.judge import RunVerdicts, judge_run
+from liebench.plot import Axis, ecdf, linear_ticks, log_ticks
+from liebench.report import render
+from liebench.result import read_run
+from liebench.view import answer, clean
+
+EVIL = '</script><script>alert(1)</script><img src=x onerror="alert(2)"><svg onload=alert(3)>\u202e\x07'
+
+
+@pytest.fixture(scope="module")
+def document(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    plant = Plant("half", {"plant_share": 0.5}, "speed", expect=1.5, tolerance=0.03, control=True)
+    probes = [fakes.probe(fakes.World(f), plants=[plant] if f == 1.5 else []) for f in (1.5, 1.0, 0.7)]
+    planned, settings = fakes.plan(*probes)
+    session = fakes.session(tmp_path_factory.mktemp("run"), planned, settings)
+    session.run()
+    path = session.writer.finish({"finished": "later", "stopped": "done", "quiet": {}, "receipt": {"difference": []}})
+    return read_run(path)
+
+
+def page_of(doc: dict[str, Any]) -> str:
+    return render(doc, judge_run(doc), [])
+
+
+def test_the_page_is_small_and_asks_nobody_for_anything(document: dict[str, Any]) -> None:
+    page = page_of(document)
+    assert len(page) < 200 * 1024
+    assert not re.search(r"""(?:src|href)\s*=\s*["'](?!#)|url\(|@import""", page)
+    assert "default-src 'none'" in page
+    assert re.findall(r"<script[^>]*>", page) == ['<script type="application/json" id="liebench-run">']
+
+
+def test_the_page_reads_back_as_its_run(document: dict[str, Any], tmp_path: Path) -> None:
+    path = tmp_path / "page.html"
+    path.write_text(page_of(document))
+    again = read_run(path)
+    assert again["id"] == document["id"]
+    before, after = (judge_run(d).probes for d in (document, again))
+    assert {k: v.word for k, v in before.items()} == {k: v.word for k, v in after.items()}
+
+
+def test_hostile_text_stays_text(document: dict[str, Any]) -> None:
+    doc = copy.deepcopy(document)
+    doc["command"] = ["liebench", EVIL]
+    doc["host"]["cpu"]["model"] = EVIL
+    for row in doc["probes"].values():
+        row["claim"] |= {"says": EVIL, "title": EVIL, "read_from": EVIL}
+    page = page_of(doc)
+    assert page.count("<script") == 1
+    assert "<img" not in page
+    assert "onload=alert(3)>" not in page.replace("&gt;", "").replace("\\u003e", "")
+    assert "\u202e" not in page.split('id="liebench-run"')[0]
+    assert "U+202E" in page
+    found = re.search(r'id="liebench-run">(.*?)</script>', page, re.DOTALL)
+    assert found
+    assert json.loads(found[1])["command"][1] == EVIL
+
+
+def test_clean_bounds_length_and_names_control_characters() -> None:
+    assert clean("a\x00b") == "aU+0000b"
+    assert len(clean("x" * 10_000)) == 400
+
+
+def verdicts(*words: Word, skipped: int = 0, failed: int = 0) -> RunVerdicts:
+    probes = {f"p{i}": Verdict(w) for i, w in enumerate(words)}
+    counts = {w: words.count(w) for w in Word}
+    from liebench.controls import Sentinel
+
+    skips = {f"s{i}": ("x", "y") for i in range(skipped)}
+    fails = {f"f{i}": "why" for i in range(failed)}
+    return RunVerdicts(probes, skips, fails, [], counts, Sentinel(), {}, {}, frozenset())
+
+
+C, M, H, G, O = Word.COSTLY, Word.HARMLESS, Word.HONEST, Word.HELPFUL, Word.INCONCLUSIVE
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ((), "Nothing was measured: no probe could run here."),
+        ((C,), "One layer told this host a costly lie: p0."),
+        (
+            (C, C, M, O),
+            "Two layers told this host a costly lie: p0 and p1. Of the others, one is harmless and one is open.",
+        ),
+        ((O, O), "Nothing could be decided: every verdict is inconclusive."),
+        ((H,), "Nothing that was measured costs this host dearly. One is honest."),
+        ((H, G, M), "Nothing that was measured costs this host dearly. One is harmless, one helps and one is honest."),
+        ((H, O), "Nothing that was measured costs this host dearly. One is honest and one is open."),
+    ],
+)
+def test_the_answer_is_true_for_every_combination(words: tuple[Word, ...], says: str) -> None:
+    assert answer(verdicts(*words), {}) == says
+
+
+def test_the_answer_names_failures_where_nothing_else_is_left() -> None:
+    assert answer(verdicts(failed=2), {}) == "Nothing was measured: 2 failed."
+
+
+@pytest.mark.parametrize(("low", "high"), [(0.9, 1.6), (0.5, 30), (1, 1e6), (1e-9, 2e-9), (0.97, 1.03), (3, 9)])
+def test_log_axes_have_at_least_three_ticks_inside(low: float, high: float) -> None:
+    ticks = log_ticks(low, high)
+    assert 3 <= len(ticks) <= 8
+    assert all(low * 0.999999 <= t <= high * 1.000001 for t in ticks)
+
+
+@pytest.mark.parametrize(("low", "high"), [(-3, 7), (0, 1e-6), (1e6, 1e6 + 3), (-0.015, 0.005)])
+def test_linear_ticks_are_round_and_inside(low: float, high: float) -> None:
+    ticks = linear_ticks(low, high)
+    assert 3 <= len(ticks) <= 6
+    assert all(low - 1e-9 <= t <= high + 1e-9 for t in ticks)
+
+
+def test_pixels() -> None:
+    assert Axis(0, 10, 100, 200).at(5) == 150
+    assert Axis(0, 10, 100, 200).at(50) == 200
+    assert Axis(1, 100, 0, 200, log=True).at(10) == 100
+
+
+def test_an_ecdf_is_thinned_to_a_vertex_per_pixel_and_ends_at_the_top() -> None:
+    path = ecdf([i / 1000 for i in range(100_000)], Axis(0, 100, 0, 300), 10, 110)
+    assert path.count("H") <= 301
+    assert path.endswith("V10")
+
+
+def luminance(colour: str) -> float:
+    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    r, g, b = (c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in parts)
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b
+
+
+def test_every_text_colour_has_aa_contrast_in_both_themes() -> None:
+    import liebench.reports
+
+    css = (Path(liebench.reports.__file__).parent / "templates" / "report.css").read_text()
+    for theme in re.findall(r":root \{(.*?)\}", css, re.DOTALL)[:2]:
+        colours = dict(re.findall(r"--([\w]+):(#[0-9a-f]{6})", theme))
+        base = luminance(colours["bg"])
+        assert len(colours) > 10
+        for name in colours.keys() - {"bg", "rule", "band"}:
+            high, low = sorted((luminance(colours[name]), base), reverse=True)
+            assert (high + 0.05) / (low + 0.05) >= 4.5, name
+
+
+@pytest.mark.skipif(not shutil.which("chromium"), reason="needs chromium")
+@pytest.mark.parametrize("width", [360, 1040])
+def test_a_real_browser_draws_it_without_overflow(document: dict[str, Any], tmp_path: Path, width: int) -> None:
+    """A script of the test reads the width; the page as shipped may run none."""
+    page = page_of(document)
+    measured = page.replace("default-src 'none'; style-src 'unsafe-inline'", "default-src 'unsafe-inline'")
+    script = "<script>document.title = document.body.scrollWidth <= innerWidth ? 'fits' : 'overflows'</script>"
+    path = tmp_path / "page.html"
+    # a headless window is at least 500 px wide, so the root element is narrowed instead
+    narrow = f"<style>html {{ width:{width}px }}</style>"
+    path.write_text(measured.replace("</body>", narrow + script.replace("innerWidth", str(width)) + "</body>"))
+    flags = (
+        "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking".split()
+    )
+    done = subprocess.run(
+        ["chromium", *flags, "--disable-component-update", "--disable-sync", f"--user-data-dir={tmp_path}/profile",
+         f"--window-size={max(width, 500)},900", "--dump-dom", path.as_uri()],
+        capture_output=True, text=True, timeout=90, check=False,
+    )  # fmt: skip
+    assert "<title>fits</title>" in done.stdout, done.stderr[-500:]
