@@ -14,7 +14,7 @@ MEASURED, MET = "measured here", "condition met"
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """One change for this host. ``evidence``: ``measured here`` (the lie was, the change not tried) or ``condition met``."""
+    """One change for this host. ``evidence``: ``measured here`` (the lie, not the change) or ``condition met``."""
 
     change: str
     setting: str

@@ -10,9 +10,24 @@ from liebench.host import Host
 
 MOST = 4096  # bytes of one setting
 # Counters and state that move by themselves, not settings
-MOVING = ("/random/", "/fs/dentry-state", "/fs/inode-", "/fs/file-nr", "/fs/aio-nr", "/pty/nr", "ns_last_pid",
-          "/fs/quota/", "nf_conntrack_count", "/kernel/perf_event_max_sample_rate", "/binfmt_misc/", "/net/ipv4/tcp_mem",
-          "hostname", "domainname", "/kernel/sched_domain", "/fs/epoll/")  # fmt: skip
+MOVING = (
+    "/random/",
+    "/fs/dentry-state",
+    "/fs/inode-",
+    "/fs/file-nr",
+    "/fs/aio-nr",
+    "/pty/nr",
+    "ns_last_pid",
+    "/fs/quota/",
+    "nf_conntrack_count",
+    "/kernel/perf_event_max_sample_rate",
+    "/binfmt_misc/",
+    "/net/ipv4/tcp_mem",
+    "hostname",
+    "domainname",
+    "/kernel/sched_domain",
+    "/fs/epoll/",
+)
 CLOCKSOURCE = "/sys/devices/system/clocksource/clocksource0/current_clocksource"
 
 

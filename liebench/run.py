@@ -20,9 +20,8 @@ from liebench.plan import Control, Planned, Settings, controls_of, stored_case
 from liebench.quiet import QuietWatch
 from liebench.result import RunWriter
 from liebench.stage import Stage
-from liebench.stats import LOOKS
+from liebench.stats import LOOKS, VISIT_LOOKS
 
-VISIT_LOOKS = (8, 12, 24)
 VISIT_BLOCKS = 3  # blocks of one visit, taken while its rig stands
 IDLE_S = 0.02  # between two questions to a watcher when nothing else is left to do
 PAUSE_S = 0.5

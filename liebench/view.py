@@ -11,70 +11,9 @@ from typing import Any
 from liebench.advise import Advice
 from liebench.bill import Bill, bill, order
 from liebench.contract import Case, Kind, Verdict, Word
+from liebench.figures import Figure, Forest, figure, forest
 from liebench.judge import RunVerdicts
-from liebench.plot import Axis, ecdf, is_log, quantile, widened
-from liebench.words import ORDER, SHAPES, amount, reason, short, span
-
-SIZE_RATIO, SIZE_UNIT = 1.5, "its own unit"
-CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
-SAFE = 400
-
-
-def clean(value: object, most: int = SAFE) -> str:
-    """Text of a run file made fit to print: control and direction characters become U+XXXX, the length is bounded."""
-    text = CONTROL.sub(lambda m: f"U+{ord(m[0]):04X}", str(value))
-    return text if len(text) <= most else text[: most - 1] + "…"
-
-
-@dataclass(frozen=True, slots=True)
-class Tick:
-    at: float
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class ForestRow:
-    name: str
-    anchor: str
-    word: str
-    shape: str
-    y: float
-    x: float | None
-    x0: float | None
-    x1: float | None
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Forest:
-    rows: Sequence[ForestRow]
-    ticks: Sequence[Tick]
-    band: tuple[float, float]
-    one: float
-    height: float
-    describes: str
-
-
-@dataclass(frozen=True, slots=True)
-class Curve:
-    arm: str
-    path: str
-    x: float
-    y: float
-    says: str
-
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """ECDF and strip of one case: curves per arm, and one dot per repetition in time order."""
-
-    unit: str
-    curves: Sequence[Curve]
-    ticks: Sequence[Tick]
-    dots: Sequence[tuple[int, float, float, bool]]  # arm number, x, y, flagged
-    strip_ticks: Sequence[Tick]
-    describes: str
-    minutes: str
+from liebench.words import ORDER, SHAPES, amount, clean, reason, short, span
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,88 +110,6 @@ def _count(n: int, noun: str) -> str:
 
 def _listed(names: Sequence[str]) -> str:
     return names[0] if len(names) == 1 else ", ".join(names[:-1]) + f" and {names[-1]}"
-
-
-def forest(verdicts: RunVerdicts, names: Sequence[str], titles: Mapping[str, str]) -> Forest | None:
-    """Every ratio on one log axis, the dearest on top; None where no verdict is a ratio."""
-    ratios = [n for n in names if verdicts.probes[n].unit == "ratio" and verdicts.probes[n].value is not None]
-    if not ratios:
-        return None
-    sizes = [v for n in ratios for v in _edges(verdicts.probes[n]) if v and v > 0]
-    axis = Axis(min(0.9, *sizes) * 0.95, max(SIZE_RATIO, *sizes) * 1.1, 250, 660, log=True)
-    rows = []
-    for i, name in enumerate(ratios):
-        v = verdicts.probes[name]
-        low, high = v.low, v.high
-        rows.append(
-            ForestRow(
-                clean(titles.get(name, name), 38),
-                name,
-                v.word.value,
-                SHAPES[v.word],
-                18 + 28.0 * i,
-                axis.at(v.value) if v.value else None,
-                axis.at(low) if low else axis.start,
-                axis.at(high) if high else axis.end,
-                f"{amount(v)} ({span(v)})",
-            )
-        )
-    ticks = [Tick(axis.at(t), f"{short(t, 2).rstrip('.')} ×") for t in axis.ticks()]
-    says = "; ".join(f"{r.name}: {r.text}, {r.word}" for r in rows)
-    height = 28.0 * len(rows) + 8
-    return Forest(rows, ticks, (axis.at(1 / 1.05), axis.at(1.05)), axis.at(1.0), height, says)
-
-
-def _edges(v: Verdict) -> tuple[float | None, ...]:
-    return v.value, v.low, v.high
-
-
-def _series(doc: Mapping[str, Any], probe: str, case: Case) -> dict[str, list[tuple[int, list[float], bool]]]:
-    """Arm -> (time, samples, flagged) of each ordinary repetition, in time order."""
-    found: dict[str, list[tuple[int, list[float], bool]]] = {a.id: [] for a in case.arms}
-    for block in doc["blocks"]:
-        if block["probe"] != probe or block["case"] != case.id or block.get("control"):
-            continue
-        for arm, rep in block["reps"].items():
-            values = rep["samples"].get(case.quantity)
-            alibi = rep.get("alibi") or {}
-            flagged = bool(rep.get("flags")) or (alibi.get("nivcsw") or 0) > 0 or bool(alibi.get("migrated"))
-            if values and arm in found:
-                found[arm].append((int(block.get("t_ns") or 0), [float(v) for v in values], flagged))
-    return found
-
-
-def figure(doc: Mapping[str, Any], probe: str, case: Case) -> Figure | None:
-    """ECDF and strip of a case with samples; claims that are one number draw no curve."""
-    series = {a: reps for a, reps in _series(doc, probe, case).items() if reps}
-    pooled = {a: [v for _, values, _ in reps for v in values] for a, reps in series.items()}
-    drawn = {a: values for a, values in pooled.items() if len(set(values)) > 1}
-    if not drawn:
-        return None
-    # the far tail would squeeze everything else to a line: the axis ends at p99.5 and says so by clamping
-    shown = [v for values in drawn.values() for v in (quantile(values, 0.002), quantile(values, 0.995))]
-    log = is_log(shown)
-    axis = Axis(*widened(shown, log), 44, 440, log)
-    curves = []
-    for i, (arm, values) in enumerate(drawn.items()):
-        says = f"{arm}: median {short(median(values))} {case.unit}, p99 {short(quantile(values, 0.99))} {case.unit}"
-        place = 0.62 if i % 2 == 0 else 0.30
-        x = min(axis.at(quantile(values, place)) + 8, 350)
-        curves.append(Curve(clean(arm, 24), ecdf(values, axis, 10, 196), x, round(196 - 186 * place, 1), says))
-    times = [t for reps in series.values() for t, _, _ in reps]
-    across = Axis(min(times), max(times), 50, 370)
-    middles = [median(v) for a in drawn for _, v, _ in series[a]]
-    up = Axis(*widened(middles, log), 196, 10, log)
-    dots = [(i, across.at(t), up.at(median(v)), bad) for i, a in enumerate(drawn) for t, v, bad in series[a]]
-    return Figure(
-        case.unit,
-        curves,
-        [Tick(axis.at(t), f"{short(t, 3)}") for t in axis.ticks(5)],
-        dots,
-        [Tick(up.at(t), f"{short(t, 3)}") for t in up.ticks(5)],
-        "; ".join(c.says for c in curves),
-        f"{(max(times) - min(times)) / 1e9:.0f} s",
-    )
 
 
 def _case_rows(verdict: Verdict, cases: Mapping[str, Case]) -> list[CaseRow]:
@@ -367,6 +224,12 @@ def embedded(doc: Mapping[str, Any], raw: bool) -> dict[str, Any]:
     return {**doc, "blocks": blocks, "reduced": "samples of a repetition are its median and its mean"}
 
 
+def _stated(v: Verdict) -> tuple[str, str, str]:
+    """(word, shape, size in words) of a verdict that is no ratio."""
+    interval = f"({span(v)})" if span(v) else ""
+    return v.word.value, SHAPES[v.word], " ".join(filter(None, (amount(v), interval))) or clean(reason(v))
+
+
 def page(
     doc: Mapping[str, Any],
     verdicts: RunVerdicts,
@@ -387,11 +250,7 @@ def page(
     parts = (cpu.get("model"), f"{cpu.get('online')} processors", place, inside, f"Linux {kernel.get('release')}")
     shown = forest(verdicts, names, titles)
     in_forest = {r.anchor for r in shown.rows} if shown else set()
-    others = [
-        (n, titles[n], v.word.value, SHAPES[v.word], " ".join(filter(None, (amount(v), f"({span(v)})" if span(v) else ""))) or clean(reason(v)))
-        for n in names
-        if n not in in_forest and (v := verdicts.probes[n])
-    ]  # fmt: skip
+    others = [(n, titles[n], *_stated(verdicts.probes[n])) for n in names if n not in in_forest]
     cards = [card(doc, n, verdicts, bills, words, sentences.get(n), hows.get(n, "")) for n in names]
     facts = [
         (area, clean(key, 60), clean(", ".join(map(str, value)) if isinstance(value, list) else value, 160))
@@ -404,7 +263,7 @@ def page(
         clean(doc["id"], 60),
         clean(doc["id"], 60),
         " · ".join(clean(p, 80) for p in parts if p),
-        f"{clean(doc['started'], 30)}, profile {clean(doc['settings'].get('profile'), 20)}, {len(doc['blocks'])} blocks",
+        f"{clean(doc['started'], 30)}, {clean(doc['settings'].get('profile'), 20)} run, {len(doc['blocks'])} blocks",
         answer(verdicts, titles),
         [(verdicts.counts[w], w.value, SHAPES[w]) for w in ORDER if verdicts.counts.get(w)],
         shown,

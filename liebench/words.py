@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 from liebench.contract import Verdict, Word
 
@@ -14,6 +15,8 @@ SHAPES = {
     Word.HELPFUL: "■",
 }
 ORDER = tuple(SHAPES)
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
+MOST = 400  # characters of one text of a run file that a page shows
 
 
 def short(value: float | None, digits: int = 3) -> str:
@@ -63,3 +66,9 @@ def tally(counts: dict[Word, int], skipped: int, failed: int) -> str:
     parts = [f"{counts[w]} {w.value}" for w in ORDER if counts.get(w)]
     parts += [f"{skipped} skipped"] * bool(skipped) + [f"{failed} failed"] * bool(failed)
     return ", ".join(parts) or "nothing was measured"
+
+
+def clean(value: object, most: int = MOST) -> str:
+    """Text of a run file made fit to print: control and direction characters become U+XXXX, the length is bounded."""
+    text = CONTROL.sub(lambda m: f"U+{ord(m[0]):04X}", str(value))
+    return text if len(text) <= most else text[: most - 1] + "…"

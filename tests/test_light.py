@@ -10,11 +10,13 @@ import time
 from pathlib import Path
 from typing import Any
 
-import fakes
 import pytest
+
 from liebench.bill import bill
 from liebench.judge import judge_run
 from liebench.verify import differences
+
+import fakes
 
 HEAVY = ("numpy", "scipy", "pandas", "jinja2", "duckdb", "pyperf")
 

@@ -10,14 +10,17 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-import fakes
 import pytest
+
 from liebench.contract import Plant, Verdict, Word
 from liebench.judge import RunVerdicts, judge_run
 from liebench.plot import Axis, ecdf, linear_ticks, log_ticks
 from liebench.report import render
 from liebench.result import read_run
-from liebench.view import answer, clean
+from liebench.view import answer
+from liebench.words import clean
+
+import fakes
 
 EVIL = '</script><script>alert(1)</script><img src=x onerror="alert(2)"><svg onload=alert(3)>\u202e\x07'
 
@@ -86,7 +89,7 @@ def verdicts(*words: Word, skipped: int = 0, failed: int = 0) -> RunVerdicts:
     return RunVerdicts(probes, skips, fails, [], counts, Sentinel(), {}, {}, frozenset())
 
 
-C, M, H, G, O = Word.COSTLY, Word.HARMLESS, Word.HONEST, Word.HELPFUL, Word.INCONCLUSIVE
+C, M, H, G, OPEN = Word.COSTLY, Word.HARMLESS, Word.HONEST, Word.HELPFUL, Word.INCONCLUSIVE
 
 
 @pytest.mark.parametrize(
@@ -95,13 +98,13 @@ C, M, H, G, O = Word.COSTLY, Word.HARMLESS, Word.HONEST, Word.HELPFUL, Word.INCO
         ((), "Nothing was measured: no probe could run here."),
         ((C,), "One layer told this host a costly lie: p0."),
         (
-            (C, C, M, O),
+            (C, C, M, OPEN),
             "Two layers told this host a costly lie: p0 and p1. Of the others, one is harmless and one is open.",
         ),
-        ((O, O), "Nothing could be decided: every verdict is inconclusive."),
+        ((OPEN, OPEN), "Nothing could be decided: every verdict is inconclusive."),
         ((H,), "Nothing that was measured costs this host dearly. One is honest."),
         ((H, G, M), "Nothing that was measured costs this host dearly. One is harmless, one helps and one is honest."),
-        ((H, O), "Nothing that was measured costs this host dearly. One is honest and one is open."),
+        ((H, OPEN), "Nothing that was measured costs this host dearly. One is honest and one is open."),
     ],
 )
 def test_the_answer_is_true_for_every_combination(words: tuple[Word, ...], says: str) -> None:

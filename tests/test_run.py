@@ -5,13 +5,15 @@ from __future__ import annotations
 import collections
 from pathlib import Path
 
-import fakes
 import pytest
+
 from liebench.contract import Kind, Need, Plant, Touches, Word
 from liebench.errors import CoreFailed
 from liebench.judge import judge_run
 from liebench.stats import LOOKS
 from liebench.verify import differences
+
+import fakes
 
 
 def blocks_of(session, case=None, control=None):

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What liebench itself costs: CPU of small commands, imports and memory of a run, share of the budget inside repetitions.
+"""What liebench itself costs: CPU of small commands, imports and memory of a run, budget outside repetitions.
 
 Prints one line per figure and its goal; ends with 1 where a goal is missed. Run it on a quiet machine.
 """

@@ -101,7 +101,7 @@ class Stage:
     def value(self, path: str, new: str) -> Iterator[None]:
         """A sysctl or sysfs file holds ``new`` inside this block; what was found is put back after it.
 
-        Raises StageRefused for an undeclared path or where the run has no consent; HostDirty where no undo can be noted.
+        Raises StageRefused for an undeclared path or without consent, HostDirty where no undo can be noted.
         """
         self._allowed(path)
         target = self.host.root / path.lstrip("/")

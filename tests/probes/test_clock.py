@@ -14,6 +14,7 @@ from statistics import median
 from typing import Any
 
 import pytest
+
 from liebench.contract import Arm, Turn
 from liebench.core import core_path
 from liebench.facts.clock import Timex, adjtimex
@@ -147,9 +148,9 @@ def test_an_ordinary_user_can_run_it(tmp_path: Path) -> None:
     if reachable.returncode:
         pytest.skip("needs a checkout and an interpreter that other users may read")
     env = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "XDG_STATE_HOME": str(tmp_path / "state")}
+    command = ["setpriv", "--reuid=65534", "--clear-groups", LIEBENCH, "run", "clock-read", "timer-wake", "--quick"]
     done = subprocess.run(
-        ["setpriv", "--reuid=65534", "--clear-groups", LIEBENCH, "run", "clock-read", "timer-wake", "--quick", "--out", str(tmp_path)],
-        capture_output=True, text=True, env=env, check=False,
-    )  # fmt: skip
+        [*command, "--out", str(tmp_path)], capture_output=True, text=True, env=env, cwd=tmp_path, check=False
+    )
     assert done.returncode == 0, done.stderr
     assert "clock-read" in done.stdout
