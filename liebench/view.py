@@ -16,6 +16,9 @@ from liebench.judge import RunVerdicts
 from liebench.words import ORDER, SHAPES, amount, clean, reason, short, span
 
 
+ALIBI = ("run_delay_ns", "cpu_ns", "nivcsw", "majflt", "migrated", "cpu_last")  # what a page keeps of each repetition
+
+
 @dataclass(frozen=True, slots=True)
 class CaseRow:
     name: str
@@ -217,9 +220,12 @@ def embedded(doc: Mapping[str, Any], raw: bool) -> dict[str, Any]:
     for block in doc["blocks"]:
         reps = {}
         for label, rep in block["reps"].items():
-            kept = {q: [float(f"{v:.6g}") for v in (median(s), fmean(s))] for q, s in rep["samples"].items() if s}
+            quantity = doc["probes"][block["probe"]]["cases"][block["case"]]["quantity"]
+            wanted = {q: s for q, s in rep["samples"].items() if s and q in (quantity, "low", "high")}
+            kept = {q: [float(f"{v:.6g}") for v in (median(s), fmean(s))] for q, s in wanted.items()}
             thin = {k: v for k, v in rep.get("facts", {}).items() if k in ("value", "steps_ns", "jump_s")}
-            reps[label] = {"samples": kept, "alibi": rep.get("alibi", {}), "facts": thin, "flags": rep.get("flags", [])}
+            alibi = {k: v for k, v in rep.get("alibi", {}).items() if k in ALIBI}
+            reps[label] = {"samples": kept, "alibi": alibi, "facts": thin, "flags": rep.get("flags", [])}
         blocks.append({**{k: v for k, v in block.items() if k != "reps"}, "reps": reps})
     return {**doc, "blocks": blocks, "reduced": "samples of a repetition are its median and its mean"}
 
