@@ -15,7 +15,6 @@ from liebench.figures import Figure, Forest, figure, forest
 from liebench.judge import RunVerdicts
 from liebench.words import ORDER, SHAPES, amount, clean, reason, short, span
 
-
 ALIBI = ("run_delay_ns", "cpu_ns", "nivcsw", "majflt", "migrated", "cpu_last")  # what a page keeps of each repetition
 
 
