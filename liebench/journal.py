@@ -152,6 +152,15 @@ def _recover_one(entry: dict[str, Any], boot: str | None, said: list[str]) -> bo
     return False
 
 
+def poke(path: Path, text: str) -> None:
+    """Write a value in one call and without truncating first: a kill must find the old value or the new one."""
+    fd = os.open(path, os.O_WRONLY)
+    try:
+        os.write(fd, text.encode())
+    finally:
+        os.close(fd)
+
+
 @undoes("value")
 def _undo_value(entry: dict[str, Any]) -> str:
     """Write the old value back, unless somebody else has changed it since."""
@@ -161,7 +170,7 @@ def _undo_value(entry: dict[str, Any]) -> str:
         return ""
     if now != entry["new"]:
         return f"{path} is {now!r}, neither what we found nor what we wrote: somebody changed it, so it was left"
-    path.write_text(entry["old"])
+    poke(path, entry["old"])
     return f"{path} is {entry['old']!r} again"
 
 

@@ -15,7 +15,7 @@ from liebench.contract import Disturbs, Rep, Touches, Turn
 from liebench.errors import StageRefused
 from liebench.facts.clock import stated_ppm
 from liebench.host import Host
-from liebench.journal import Journal
+from liebench.journal import Journal, poke
 from liebench.stage.core import call, watching
 from liebench.stage.watches import Watches
 
@@ -110,7 +110,7 @@ class Stage:
             yield
             return
         with self.journal.acting("value", str(target), old, new):
-            target.write_text(new)
+            poke(target, new)
             now = target.read_text().strip()
             if now != new:
                 raise StageRefused(f"{target} was given {new!r} and reads {now!r}; the kernel does not take it")

@@ -1,0 +1,82 @@
+"""Real runs that are interrupted or killed."""
+
+from __future__ import annotations
+
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from liebench.errors import RunUnreadable
+from liebench.result import read_run
+
+LIEBENCH = str(Path(sys.executable).parent / "liebench")
+
+
+def start(folder: Path, *args: str) -> subprocess.Popen[str]:
+    command = [LIEBENCH, "run", *args, "--out", str(folder)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def wait_for_blocks(folder: Path, process: subprocess.Popen[str]) -> None:
+    """Until the run has written a block; how long that takes does not matter."""
+    while process.poll() is None:
+        if any('"record":"block"' in p.read_text() for p in folder.glob("*.ndjson")):
+            return
+        time.sleep(0.02)
+    raise AssertionError("the run ended before it could be interrupted")
+
+
+def test_control_c_once_keeps_what_was_measured(tmp_path: Path) -> None:
+    process = start(tmp_path)
+    wait_for_blocks(tmp_path, process)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 130, err
+    doc = read_run(next(tmp_path.glob("*.json")))
+    assert doc["stopped"] == "interrupted"
+    assert doc["blocks"]
+    assert "stopped early: interrupted" in out
+
+
+def children_of(pid: int) -> list[int]:
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            words = stat.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(words[1]) == pid and words[0] != "Z":
+            found.append(int(stat.parent.name))
+    return found
+
+
+def is_running(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_killed_run_leaves_a_readable_file_and_no_process(tmp_path: Path, seed: int) -> None:
+    process = start(tmp_path, "--quick")
+    if seed:  # the first is killed before it has measured anything
+        wait_for_blocks(tmp_path, process)
+        time.sleep(random.Random(seed).random())
+    children = children_of(process.pid)
+    process.kill()
+    process.communicate()
+    for path in tmp_path.glob("*.ndjson"):
+        try:
+            assert read_run(path)["stopped"] == "killed"
+        except RunUnreadable as error:  # killed inside its first line
+            assert path.stat().st_size < 20_000, error
+    until = time.monotonic() + 20
+    while any(map(is_running, children)) and time.monotonic() < until:
+        time.sleep(0.05)
+    assert not [c for c in children if is_running(c)]
