@@ -61,7 +61,7 @@ def is_running(pid: int) -> bool:
         return False
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", range(20))  # ci/soak_kill.py takes 200
 def test_a_killed_run_leaves_a_readable_file_and_no_process(tmp_path: Path, seed: int) -> None:
     process = start(tmp_path, "--quick")
     if seed:  # the first is killed before it has measured anything
