@@ -1,6 +1,31 @@
-"""Tests import their helpers by name: this folder is on the path."""
+"""Tests import their helpers by name: this folder is on the path. In CI no test skips unless ci/allowed-skips says so."""
 
+from __future__ import annotations
+
+import os
+import re
 import sys
 from pathlib import Path
 
+import pytest
+
 sys.path.insert(0, str(Path(__file__).parent))
+ALLOWED = Path(__file__).parents[1] / "ci" / "allowed-skips"
+
+
+def _patterns() -> list[str]:
+    return [line for line in ALLOWED.read_text().splitlines() if line and not line.startswith("#")]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):
+    """A skip that is not allowed is a failure where CI=true."""
+    report = yield
+    if report.skipped and not hasattr(report, "wasxfail") and os.environ.get("CI") == "true":
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        if not any(re.search(pattern, reason) for pattern in _patterns()):
+            report.outcome = "failed"
+            report.longrepr = (
+                f"{item.nodeid} skipped in CI: {reason}; run what it needs, or list it in ci/allowed-skips"
+            )
+    return report
