@@ -1,4 +1,4 @@
-"""Tests import their helpers by name: this folder is on the path. In CI no test skips unless ci/allowed-skips says so."""
+"""Tests import their helpers by name: this folder is on the path. In CI a test skips only as ci/allowed-skips says."""
 
 from __future__ import annotations
 
@@ -26,6 +26,6 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):
         if not any(re.search(pattern, reason) for pattern in _patterns()):
             report.outcome = "failed"
             report.longrepr = (
-                f"{item.nodeid} skipped in CI: {reason}; run what it needs, or list it in ci/allowed-skips"
+                f"{item.nodeid} skipped in CI: {reason}; meet its need, or list it in ci/allowed-skips"
             )
     return report
