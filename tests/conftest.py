@@ -25,7 +25,5 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
         if not any(re.search(pattern, reason) for pattern in _patterns()):
             report.outcome = "failed"
-            report.longrepr = (
-                f"{item.nodeid} skipped in CI: {reason}; meet its need, or list it in ci/allowed-skips"
-            )
+            report.longrepr = f"{item.nodeid} skipped in CI: {reason}; meet its need, or list it in ci/allowed-skips"
     return report
