@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from liebench.contract import Disturbs, Rep, Touches, Turn
@@ -20,6 +21,7 @@ from liebench.stage.core import call, watching
 from liebench.stage.watches import Watches
 
 SAMPLE_NS = 500_000  # one sample: a thousand steps of any sane clock, and short against a scheduler tick
+PLANT_CALIBRATIONS = 9
 EVENTS = ("timer-wake", "clock-skew", "clock-step")  # kernels whose samples are single events, not batches
 
 
@@ -85,8 +87,16 @@ class Stage:
         found: dict[str, Any] = {k: v for k, v in plant.items() if k != "plant_share"}
         found = {k: int(v) if not k.startswith("plant_") and float(v).is_integer() else v for k, v in found.items()}
         if "plant_share" in plant:
-            found["plant_work"] = float(plant["plant_share"] * self._calibrate(kernel, base)["work_per_op"])
+            found["plant_work"] = plant["plant_share"] * self._work_per_op(kernel, base)
         return found
+
+    def _work_per_op(self, kernel: str, base: Mapping[str, Any]) -> float:
+        """Median of several calibrations: one alone may fall into a burst of somebody else's work."""
+        known = self._calibrate(kernel, base)
+        if "works" not in known:
+            fresh = {**base, "calibrate": 1, "target_ns": SAMPLE_NS}
+            known["works"] = [call(self.core_path, kernel, fresh)["work_per_op"] for _ in range(PLANT_CALIBRATIONS)]
+        return float(median(known["works"]))
 
     def watches(self, kernel: str, **args: str | float) -> Watches:
         """The watchers of this probe, one per planted lie; see ``Watches``."""
