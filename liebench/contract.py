@@ -14,6 +14,7 @@ Samples
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -272,7 +273,8 @@ class Plant:
 
     ``set`` are kernel arguments. ``expect`` is the answer in the case's own terms (a ratio, or a difference in the
     unit), and ``tolerance`` what may be missing from it, in the same terms (relative for a ratio).
-    ``control`` plants run in every run; the others in selftest and tests.
+    ``control`` plants run in every run; the others in selftest and tests. ``put`` puts the lie into the layer itself
+    (a wrong rate of the clock, a quota) instead of the kernel's arguments; ``touches`` declares what that writes.
     """
 
     id: str
@@ -280,9 +282,9 @@ class Plant:
     case: str
     expect: float
     tolerance: float
-    arm: str = ""  # the arm that carries the plant; the promised arm without a plant stands against it by default
     control: bool = False
-    disturbs: Disturbs = Disturbs.NOBODY
+    put: Callable[[Stage], AbstractContextManager[None]] | None = None
+    touches: Touches = NOTHING
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,10 +13,11 @@ from statistics import median
 
 from liebench.contract import Case, Kind
 from liebench.document import Json, mapping, optional_number, refuse, text
-from liebench.effects import Effects, effects, is_void, place_of, samples
-from liebench.readings import limits
+from liebench.effects import Effects, MissingValue, effects, is_void, place_of, samples
+from liebench.readings import limits, read
 from liebench.stats import ALPHA, LOOKS, Interval, signed_rank_interval
 
+DIFFERENCES = (Kind.READING, Kind.FACT)  # their plants are sizes in the unit of the case
 CLAIMS = ("promised", "claimed")
 SENTINEL_LIMIT = 1 / 0.9  # chain8/chain1 above this times the best seen on that CPU: something took the ports
 MODE_FEWEST = 3
@@ -91,8 +92,8 @@ def judge_control(entry: Json, case: Case, blocks: Sequence[Json], place: str) -
     kind = text(entry.get("kind"), f"{place}.kind")
     if kind not in ("null", "plant"):
         refuse(f"{place}.kind", "null or plant", kind)
-    ratio = case.kind is not Kind.READING
-    b, _ = limits(case)
+    ratio = case.kind not in DIFFERENCES
+    b, _ = limits(case) if case.kind is not Kind.FACT else (0.0, 0.0)
     expect = optional_number(entry.get("expect"), f"{place}.expect")
     tolerance = optional_number(entry.get("tolerance"), f"{place}.tolerance")
     expect = (1.0 if ratio else 0.0) if expect is None or kind == "null" else expect
@@ -100,13 +101,45 @@ def judge_control(entry: Json, case: Case, blocks: Sequence[Json], place: str) -
     if ratio and not (expect > 0 and 0 <= tolerance < 1):
         refuse(f"{place}.expect", "a ratio above 0 with a tolerance in [0, 1)", (expect, tolerance))
     labels = labels_of(blocks)
-    found = effects(case, blocks, *labels) if labels else Effects(())
-    span = signed_rank_interval(found.location, ALPHA / len(LOOKS))
+    if case.kind is Kind.FACT:
+        status, span = _event(case, blocks, kind, expect, tolerance)
+        return _control(entry, case, kind, status, expect, tolerance, span, place)
+    if case.bounds and labels:
+        span = read(case, blocks, *labels).decision.location
+    else:
+        found = effects(case, blocks, *labels) if labels else Effects(())
+        span = signed_rank_interval(found.location, ALPHA / len(LOOKS))
     status = _status(span, band_of(case, kind, expect, tolerance), b, kind)
+    return _control(entry, case, kind, status, expect, tolerance, span, place)
+
+
+def _control(
+    entry: Json, case: Case, kind: str, status: str, expect: float, tolerance: float, span: Interval, place: str
+) -> Control:
+    ratio = case.kind not in DIFFERENCES
     value, lower, upper = (_terms(v, ratio) for v in (span.estimate, span.low, span.high))
     name, work, probe = (text(entry.get(k, ""), f"{place}.{k}") for k in ("id", "work", "probe"))
     unit = "ratio" if ratio else case.unit
     return Control(name, work, kind, probe, case.id, status, expect, tolerance, value, lower, upper, span.n, unit)
+
+
+def _event(case: Case, blocks: Sequence[Json], kind: str, expect: float, tolerance: float) -> tuple[str, Interval]:
+    """A fact is an event inside a window: the planted one must be among those seen, and a null must see none."""
+    seen: list[float] = []
+    windows = 0
+    for block in blocks:
+        windows += kind in mapping(block.get("reps"), f"{place_of(block)}.reps")
+        try:
+            seen += samples(block, kind, case.quantity)
+        except MissingValue:
+            continue
+    nearest = min(seen, key=lambda v: abs(v - expect), default=math.nan)
+    span = Interval(nearest, min(seen, default=math.nan), max(seen, default=math.nan), windows)
+    if not windows:
+        return "not shown", span
+    if kind == "null":
+        return ("failed" if seen else "shown"), span
+    return ("shown" if abs(nearest - expect) <= tolerance else "failed"), span
 
 
 def _status(span: Interval, band: tuple[float, float], b: float, kind: str) -> str:

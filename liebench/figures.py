@@ -108,8 +108,7 @@ def _series(doc: Mapping[str, Any], probe: str, case: Case) -> dict[str, list[tu
             continue
         for arm, rep in block["reps"].items():
             values = rep["samples"].get(case.quantity)
-            alibi = rep.get("alibi") or {}
-            flagged = bool(rep.get("flags")) or (alibi.get("nivcsw") or 0) > 0 or bool(alibi.get("migrated"))
+            flagged = bool(rep.get("flags"))
             if values and arm in found:
                 found[arm].append((int(block.get("t_ns") or 0), [float(v) for v in values], flagged))
     return found

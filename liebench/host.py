@@ -31,6 +31,9 @@ class Host:
         """Text of a file below the sysroot, stripped; None where it is missing or unreadable."""
         return Reader(self.root).text(path)
 
+    def exists(self, path: str) -> bool:
+        return Reader(self.root).exists(path)
+
     @property
     def processors(self) -> tuple[int, ...]:
         """CPUs this process may use, isolated ones excepted; never empty."""
@@ -57,6 +60,12 @@ class Host:
             return False
         mapped = (reader.text("/proc/self/uid_map") or "0 0 4294967295").split()
         return bool(int(mask, 16) >> CAPABILITIES[capability] & 1) and mapped == ["0", "0", "4294967295"]
+
+    def throttled_us(self) -> int | None:
+        """Time our control group was held back by its CPU quota so far; None where no quota is in force."""
+        if self.facts["limits"]["cpus"] is None:
+            return None
+        return limits.throttled_us(Reader(self.root))
 
     def hashes(self, salt: str = "liebench") -> dict[str, str]:
         """Three identities: this host, its kind of hardware, its configuration (design, section 7)."""

@@ -82,8 +82,8 @@ class Control:
         return Turn(arm, "promised"), Turn(arm, self.kind, dict(self.plant.set) if self.plant else {})
 
     def stored(self) -> dict[str, Any]:
-        ratio = self.case.kind is not Kind.READING
-        b = self.case.matters - 1 if ratio else self.case.matters
+        ratio = self.case.kind not in (Kind.READING, Kind.FACT)
+        b = self.case.matters - 1 if ratio else 0.0 if self.case.kind is Kind.FACT else self.case.matters
         return {
             "id": self.id,
             "work": self.case.work,

@@ -1,4 +1,4 @@
-"""Was the machine quiet, and do the neighbours suffer: pressure, load, steal, and the circuit breaker."""
+"""Was the machine quiet, and do the neighbours suffer: pressure, their run delay, load, steal, the circuit breaker."""
 
 from __future__ import annotations
 
@@ -7,12 +7,17 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
+import psutil
+
 from liebench.host import Host
 
 LOOK_S = 0.25
 MARGIN, LEAST = 20.0, 30.0  # percentage points of PSI some avg10; our own single task alone makes none
 RESOURCES = ("cpu", "io", "memory")
-STEAL, IDLE, IOWAIT = 7, 3, 4  # columns of /proc/stat (proc_stat(5))
+DELAY_S = 2.0  # neighbours are looked at this often: it costs a read per process
+DELAY_MARGIN, DELAY_LEAST = 0.5, 1.0  # seconds that others wait per second
+MOST_PROCESSES = 512
+KNOWN_S = 1.0  # ticks of 10 ms say nothing about windows below a second
 
 
 def pressure(host: Host) -> dict[str, float | None]:
@@ -28,30 +33,87 @@ def pressure(host: Host) -> dict[str, float | None]:
     return found
 
 
-def _ticks(host: Host) -> list[int]:
-    line = (host.read("/proc/stat") or "").partition("\n")[0].split()[1:]
-    return [int(word) for word in line if word.isdigit()]
+def neighbours_wait_ns(host: Host, ours: frozenset[int]) -> dict[int, int]:
+    """Run delay of every other process's first thread so far, by process (schedstat, second field)."""
+    found: dict[int, int] = {}
+    try:
+        names = sorted(int(n) for n in os.listdir(host.root / "proc") if n.isdigit())
+    except OSError:
+        return found
+    for pid in names[:MOST_PROCESSES]:
+        if pid in ours:
+            continue
+        words = (host.read(f"/proc/{pid}/schedstat") or "").split()
+        if len(words) == 3 and words[1].isdigit():
+            found[pid] = int(words[1])
+    return found
+
+
+def _ours() -> frozenset[int]:
+    me = psutil.Process()
+    try:
+        return frozenset({me.pid, *(c.pid for c in me.children(recursive=True))})
+    except psutil.Error:
+        return frozenset({me.pid})
+
+
+@dataclass(slots=True)
+class Neighbours:
+    """Seconds that other processes wait for a CPU per second; ``start`` is what they waited before we began."""
+
+    host: Host
+    start: float | None = None
+    worst: float | None = None
+    _at: float = 0.0
+    _last: dict[int, int] = field(default_factory=dict)
+
+    def look(self) -> float | None:
+        """The share since the last look; None before there is one, or where no schedstat can be read."""
+        now = time.monotonic()
+        fresh = neighbours_wait_ns(self.host, _ours())
+        before, at = self._last, self._at
+        self._last, self._at = fresh, now
+        if not at or not fresh or now <= at:
+            return None
+        moved = sum(max(0, value - before[pid]) for pid, value in fresh.items() if pid in before)
+        share = moved / 1e9 / (now - at)
+        if self.start is None:
+            self.start = share
+        self.worst = max(share, self.worst or 0.0)
+        return share
+
+    @property
+    def due(self) -> bool:
+        return time.monotonic() - self._at >= DELAY_S
 
 
 @dataclass(slots=True)
 class QuietWatch:
     """Looks at the machine between blocks, at most four times a second.
 
-    The breaker knows only pressure: a level of 20 points above the start (at least 30 %) pauses the run, twice that
-    stops it. A machine that was already under pressure is measured as it is; what we must not do is add to it.
+    The breaker knows pressure and the neighbours' run delay: 20 points of PSI (or half a CPU of waiting) above the
+    start pauses the run, twice that level stops it. A machine that was already under pressure is measured as it is;
+    what we must not do is add to it.
     """
 
     host: Host
+    baseline_s: float = 0.25  # how long the neighbours are watched before we begin
     start: dict[str, float | None] = field(default_factory=dict)
     worst: dict[str, float] = field(default_factory=dict)
     pauses: int = 0
     _looked: float = 0.0
-    _first: list[int] = field(default_factory=list)
+    _began: float = 0.0
+    _first: dict[str, float] = field(default_factory=dict)
     _load: float | None = None
+    _others: Neighbours | None = None
 
     def __post_init__(self) -> None:
         self.start = pressure(self.host)
-        self._first, self._load = _ticks(self.host), _load()
+        self._began, self._first, self._load = time.monotonic(), counters(self.host), _load()
+        self._others = Neighbours(self.host)
+        self._others.look()
+        time.sleep(self.baseline_s)
+        self._others.look()
 
     def check(self) -> str:
         """``ok``, ``pause`` or ``stop``."""
@@ -59,34 +121,74 @@ class QuietWatch:
         if now - self._looked < LOOK_S:
             return "ok"
         self._looked = now
-        word = "ok"
-        for name, value in pressure(self.host).items():
-            before = self.start.get(name)
-            if value is None or before is None:
-                continue
-            self.worst[name] = max(value, self.worst.get(name, 0.0))
-            level = max(before + MARGIN, LEAST)
-            if value > 2 * level:
-                return "stop"
-            word = "pause" if value > level else word
+        words = [self._pressed(name, value) for name, value in pressure(self.host).items()]
+        words.append(self._waiting())
+        word = "stop" if "stop" in words else "pause" if "pause" in words else "ok"
         self.pauses += word == "pause"
         return word
 
+    def _pressed(self, name: str, value: float | None) -> str:
+        before = self.start.get(name)
+        if value is None or before is None:
+            return "ok"
+        self.worst[name] = max(value, self.worst.get(name, 0.0))
+        return _level(value, max(before + MARGIN, LEAST))
+
+    def _waiting(self) -> str:
+        others = self._others
+        if others is None or not others.due or (share := others.look()) is None or others.start is None:
+            return "ok"
+        return _level(share, max(others.start + DELAY_MARGIN, DELAY_LEAST))
+
     def summary(self) -> dict[str, Any]:
-        """What the run file keeps: load and pressure before and after, the share of stolen and busy time."""
-        last = _ticks(self.host)
-        moved = [b - a for a, b in zip(self._first, last, strict=False)]
-        total = sum(moved[:8])
-        known = total >= 100 and len(moved) > STEAL  # ticks of 10 ms say nothing about windows below a second
+        """What the run file keeps: load, pressure, counters over the run, how long others waited for a CPU."""
+        last = counters(self.host)
+        moved = {k: last[k] - self._first[k] for k in last if k in self._first}
+        total = sum(v for k, v in moved.items() if k.startswith("time_"))
+        known = total >= KNOWN_S
+        idle = moved.get("time_idle", 0.0) + moved.get("time_iowait", 0.0)
         return {
             "load_before": self._load,
             "load_after": _load(),
             "pressure_before": self.start,
             "pressure_worst": self.worst,
-            "steal_share": moved[STEAL] / total if known else None,
-            "busy_share": 1 - (moved[IDLE] + moved[IOWAIT]) / total if known else None,
+            "neighbours_wait_before": self._others.start if self._others else None,
+            "neighbours_wait_worst": self._others.worst if self._others else None,
+            "steal_share": moved.get("time_steal", 0.0) / total if known else None,
+            "busy_share": 1 - idle / total if known else None,
+            "counters": {k: v for k, v in moved.items() if not k.startswith("time_")},
+            "span_s": time.monotonic() - self._began,
             "pauses": self.pauses,
         }
+
+
+def _level(value: float, level: float) -> str:
+    return "stop" if value > 2 * level else "pause" if value > level else "ok"
+
+
+def counters(host: Host) -> dict[str, float]:
+    """Counters of the whole machine since boot, by psutil: CPU time by kind (s), switches, interrupts, swap, disk, net.
+
+    guest time is left out: the kernel counts it in user time already (proc_stat(5)).
+    """
+    psutil.PROCFS_PATH = str(host.root / "proc")
+    found: dict[str, float] = {}
+    try:
+        times = psutil.cpu_times()._asdict()
+        found |= {f"time_{k}": v for k, v in times.items() if not k.startswith("guest")}
+        stats = psutil.cpu_stats()
+        found |= {"context_switches": stats.ctx_switches, "interrupts": stats.interrupts}
+        found |= {"softirqs": stats.soft_interrupts}
+        swap = psutil.swap_memory()
+        found |= {"swapped_in_bytes": swap.sin, "swapped_out_bytes": swap.sout}
+        disk, net = psutil.disk_io_counters(), psutil.net_io_counters()
+        found |= {"disk_read_bytes": disk.read_bytes, "disk_write_bytes": disk.write_bytes} if disk else {}
+        found |= {"net_sent_bytes": net.bytes_sent, "net_received_bytes": net.bytes_recv} if net else {}
+    except (OSError, ValueError, KeyError, IndexError, RuntimeError):
+        pass  # a container may hide any of them; what was read before stays
+    finally:
+        psutil.PROCFS_PATH = "/proc"
+    return found
 
 
 def _load() -> float | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import io
 import json
 import os
 import re
@@ -78,6 +79,16 @@ def _storage(path: Path, error: OSError) -> NoReturn:
     raise StorageFull(f"{path} cannot be written: {why}; name another folder with --out") from error
 
 
+def _new_file(path: Path) -> tuple[io.FileIO, bool]:
+    """A new file, and whether it still needs its name: it gets one when its header stands, so that a kill leaves either
+    no file or one that can be read. File systems without O_TMPFILE (open(2)) get the name at once."""
+    try:
+        fd = os.open(path.parent, os.O_TMPFILE | os.O_RDWR, 0o644)
+    except OSError:
+        return path.open("xb", buffering=0), False
+    return io.FileIO(fd, "r+"), True
+
+
 def _line(record: Mapping[str, Any]) -> bytes:
     return json.dumps(record, allow_nan=False, separators=(",", ":")).encode() + b"\n"
 
@@ -90,11 +101,20 @@ class RunWriter:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self.growing = folder / f"{self.id}.ndjson"
-            self._file = self.growing.open("xb", buffering=0)
+            self._file, nameless = _new_file(self.growing)
         except OSError as error:
             _storage(folder, error)
         self.document: dict[str, Any] = {**header, "probes": {}, "blocks": [], "looks": []}
         self._append({"record": "header", **header}, sync=True)
+        if nameless:
+            self._name()
+
+    def _name(self) -> None:
+        fd = self._file.fileno()
+        try:  # any src_dir_fd makes Python call linkat with AT_SYMLINK_FOLLOW, without which the link itself is meant
+            os.link(f"/proc/self/fd/{fd}", self.growing, src_dir_fd=fd)
+        except OSError as error:
+            _storage(self.growing, error)
 
     def _append(self, record: Mapping[str, Any], sync: bool = False) -> None:
         data = _line(record)

@@ -110,7 +110,7 @@ class Session:
         before = time.monotonic()
         try:
             visits = any(c.rhythm is Rhythm.VISIT for c in part.cases)
-            rig = None if visits else rigs.enter_context(self._rig(part))
+            rig = None if visits else rigs.enter_context(rig_of(part, self.stage_of(part)))
         except (LiebenchError, OSError) as error:
             self._fail(part, error)
             return
@@ -121,17 +121,6 @@ class Session:
             self.tracks.append(Track(part, case, turns, rig.once if rig else None))
         if rig is not None and rig.cases is not None:
             self.writer.probe(part.id, stored_probe(part, cases))
-
-    @contextmanager
-    def _rig(self, part: Planned) -> Iterator[Rig]:
-        assert part.probe.measure is not None
-        generator = part.probe.measure(self.stage_of(part))
-        rig = next(generator)
-        try:
-            yield rig
-        finally:
-            for _ in generator:  # the clean-up under the yield
-                break
 
     def _add_controls(self) -> None:
         for control in controls_of(self.planned):
@@ -198,7 +187,7 @@ class Session:
 
     def _visit(self, track: Track) -> None:
         before = time.monotonic()
-        with self._rig(track.part) as rig:
+        with rig_of(track.part, self.stage_of(track.part)) as rig:
             self.setup_s[track.part.id] = self.setup_s.get(track.part.id, 0.0) + time.monotonic() - before
             for _ in range(VISIT_BLOCKS):
                 self._block(track, rig.once, visit=track.visits)
@@ -219,7 +208,7 @@ class Session:
             "control": track.control.id if track.control else None,
             "order": [t.label for t in order],
             "t_ns": at,
-            "reps": {label: _stored(rep) for label, rep in reps.items()},
+            "reps": {label: stored_rep(rep) for label, rep in reps.items()},
         }
         if visit is not None:
             block["visit"] = visit
@@ -260,7 +249,20 @@ class Session:
                     self._look(track, label, stopped if stopped != "done" else "budget")
 
 
-def _stored(rep: Rep) -> dict[str, Any]:
+@contextmanager
+def rig_of(part: Planned, stage: Stage) -> Iterator[Rig]:
+    """A probe's rig; what stands under its ``yield`` is done on every way out."""
+    assert part.probe.measure is not None
+    generator = part.probe.measure(stage)
+    rig = next(generator)
+    try:
+        yield rig
+    finally:
+        for _ in generator:  # the clean-up under the yield
+            break
+
+
+def stored_rep(rep: Rep) -> dict[str, Any]:
     row = asdict(rep)
     row["samples"] = {k: list(v) for k, v in rep.samples.items()}
     row["offsets_ns"], row["flags"] = list(rep.offsets_ns), list(rep.flags)

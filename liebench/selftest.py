@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from liebench.contract import Case, Kind, Once, Plant, Rhythm, Turn, Word
 from liebench.judge import look
 from liebench.plan import Planned
-from liebench.run import _stored
+from liebench.run import rig_of, stored_rep
 from liebench.stage import Stage
 from liebench.stats import LOOKS, binomial_interval
 
@@ -36,9 +36,9 @@ class Rate:
 
 
 def experiments(part: Planned) -> Iterator[tuple[Case, Plant | None]]:
-    """Null and plants of the probe's block cases that need no consent."""
+    """Null and plants of the block cases that are arguments of a kernel: these can be repeated often."""
     cases = {c.id: c for c in part.cases if c.rhythm is Rhythm.BLOCK and c.kind is not Kind.FACT and not c.bounds}
-    plants = [p for p in part.probe.plants if p.case in cases]
+    plants = [p for p in part.probe.plants if p.case in cases and p.put is None]
     for case_id in dict.fromkeys(p.case for p in plants):
         yield cases[case_id], None
     for plant in plants:
@@ -55,7 +55,7 @@ def once_through(case: Case, plant: Plant | None, once: Once, rng: random.Random
         rng.shuffle(turns)
         reps = once(case, list(turns))
         blocks.append(
-            {"n": len(blocks), "probe": "", "case": case.id, "reps": {k: _stored(r) for k, r in reps.items()}}
+            {"n": len(blocks), "probe": "", "case": case.id, "reps": {k: stored_rep(r) for k, r in reps.items()}}
         )
         if len(blocks) in LOOKS or len(blocks) >= most:
             found = look(case, blocks, label, "promised")
@@ -73,27 +73,20 @@ def rates(
     stopping: Callable[[], str | None] = lambda: None,
 ) -> list[Rate]:
     """Error rates of one probe on this host. Its experiments take turns in random order."""
-    assert part.probe.measure is not None
-    generator = part.probe.measure(stage)
-    once = next(generator).once
     rng = random.Random(seed)
     found = {
         (c.id, p.id if p else "null"): Rate(f"{part.id}/{c.id}", p.id if p else "null") for c, p in experiments(part)
     }
     queue = [pair for pair in experiments(part) for _ in range(trials)]
     rng.shuffle(queue)
-    try:
+    with rig_of(part, stage) as rig:
         for case, plant in queue:
             if stopping():
                 break
-            word = once_through(case, plant, once, rng, most)
+            word = once_through(case, plant, rig.once, rng, most)
             rate = found[case.id, plant.id if plant else "null"]
             rate.trials += 1
             rate.words[word.value] = rate.words.get(word.value, 0) + 1
-            lie = word in (Word.COSTLY, Word.HARMLESS, Word.HELPFUL)
-            rate.hits += lie
+            rate.hits += word in (Word.COSTLY, Word.HARMLESS, Word.HELPFUL)
             rate.wrong += plant is not None and word is Word.HONEST
-    finally:
-        for _ in generator:
-            break
     return list(found.values())

@@ -94,7 +94,7 @@ def header(settings: Settings, planned: Sequence[Planned]) -> dict[str, Any]:
 
 def session(folder: Path, planned: Sequence[Planned], settings: Settings, **more: Any) -> Session:
     writer = RunWriter(folder, header(settings, planned))
-    return Session(planned, settings, writer, lambda part: None, QuietWatch(host()), **more)  # type: ignore[arg-type, return-value]
+    return Session(planned, settings, writer, lambda part: None, QuietWatch(host(), 0.0), **more)  # type: ignore[arg-type, return-value]
 
 
 FINE = {"fine": Meaning(Word.HONEST, "fine")}

@@ -150,7 +150,7 @@ def test_the_breaker_pauses_at_its_level_and_stops_at_twice_that(
 ) -> None:
     monkeypatch.setattr(quiet, "LOOK_S", 0.0)
     psi(tmp_path, 0)
-    watch = quiet.QuietWatch(fakes.host(tmp_path))
+    watch = quiet.QuietWatch(fakes.host(tmp_path), 0.0)
     seen = []
     for value in (0, 29, 31, 59, 61):
         psi(tmp_path, value)
@@ -160,7 +160,7 @@ def test_the_breaker_pauses_at_its_level_and_stops_at_twice_that(
 
 
 def test_without_psi_the_breaker_is_silent_and_short_windows_know_no_steal(tmp_path: Path) -> None:
-    watch = quiet.QuietWatch(fakes.host(tmp_path))
+    watch = quiet.QuietWatch(fakes.host(tmp_path), 0.0)
     assert watch.check() == "ok"
     assert watch.summary()["steal_share"] is None
 

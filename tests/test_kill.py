@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import signal
 import subprocess
@@ -13,6 +14,7 @@ import pytest
 
 from liebench.result import read_run
 
+SOURCE = Path("/sys/devices/system/clocksource/clocksource0/current_clocksource")
 LIEBENCH = str(Path(sys.executable).parent / "liebench")
 
 
@@ -40,6 +42,32 @@ def test_control_c_once_keeps_what_was_measured(tmp_path: Path) -> None:
     assert doc["stopped"] == "interrupted"
     assert doc["blocks"]
     assert "stopped early: interrupted" in out
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to switch the clocksource")
+def test_control_c_twice_leaves_at_once_and_the_next_start_takes_everything_back(tmp_path: Path) -> None:
+    before = SOURCE.read_text()
+    for attempt in range(20):  # until one is caught with the clocksource switched
+        folder = tmp_path / str(attempt)
+        process = start(folder, "clock-read", "--disturb", "host")
+        wait_for_blocks(folder, process)
+        until = time.monotonic() + 10
+        while SOURCE.read_text() == before and time.monotonic() < until and process.poll() is None:
+            pass
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.001)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+        assert process.returncode == 130, err
+        caught = SOURCE.read_text() != before
+        if "left at once" in err:
+            assert "liebench doctor" in err
+            assert read_run(next(folder.glob("*.ndjson")))["stopped"] == "killed"
+        subprocess.run([LIEBENCH, "doctor"], check=True, capture_output=True)
+        assert SOURCE.read_text() == before
+        if caught:
+            return
+    pytest.fail("no run was left with the clocksource switched in 20 attempts")
 
 
 def children_of(pid: int) -> list[int]:

@@ -34,12 +34,14 @@ def build_id(core: Path) -> str:
 def make_bench(out: Path | None, command: Sequence[str]) -> Any:
     """Everything a measuring command needs of this host. Recovers what a killed run left behind on the way."""
     from liebench.core import core_path
+    from liebench.facts.cpuinfo import processor
     from liebench.host import read_host
     from liebench.measure import Bench
     from liebench.result import results_dir, state_dir
 
-    core = core_path()
-    return Bench(read_host(), core, build_id(core), state_dir(), results_dir(out), command)
+    core, host, state = core_path(), read_host(), state_dir()
+    host.facts["cpu"]["processor"] = processor(state, host.facts["boot"]["token"])
+    return Bench(host, core, build_id(core), state, results_dir(out), command)
 
 
 def make_settings(

@@ -1,51 +1,101 @@
-"""liebench selftest: how often this host would fool liebench, measured."""
+"""liebench selftest: how often this host would fool liebench, and whether every planted lie is found on it."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from liebench.known import Answer
+    from liebench.selftest import Rate
+
+MARKS = {"shown": "found", "not shown": "not shown", "failed": "MISSED", "skipped": "skipped"}
 
 
 def selftest(
     names: Annotated[list[str] | None, typer.Argument(help="Probes or layers; all where none is named.")] = None,
-    trials: Annotated[int, typer.Option("--trials", min=1, max=10000, help="Experiments of each kind.")] = 20,
+    trials: Annotated[int, typer.Option("--trials", min=0, max=10000, help="Experiments of each kind.")] = 20,
     seed: Annotated[int | None, typer.Option("--seed", help="Seed of every order.")] = None,
     disturb: Annotated[str, typer.Option("--disturb", help="nobody, neighbours or host.")] = "nobody",
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
-    """Measure this host's own false-alarm and detection rates, with their binomial intervals."""
+    """Measure this host's own false-alarm and detection rates, and look for every lie planted in its layers."""
+    from liebench import known
     from liebench import selftest as engine
     from liebench.cli import common
-    from liebench.journal import Journal
+    from liebench.journal import Journal, recover
     from liebench.plan import plan_probe
     from liebench.registry import find_probes
     from liebench.stage import Stage
 
     settings = common.make_settings("default", seed, None, disturb, names or ())
     bench = common.make_bench(None, [])
-    journal = Journal(bench.state, bench.host.facts["boot"]["token"])
-    rows = []
+    boot = bench.host.facts["boot"]["token"]
+    for line in recover(bench.state, boot):
+        common.say(line)
+    journal = Journal(bench.state, boot)
+    rates: list[Rate] = []
+    found: list[Answer] = []
     with common.stopping() as stopper:
         for registered in find_probes().select(names or ()):
             part = plan_probe(registered, bench.host, settings)
-            if part.skipped or not list(engine.experiments(part)):
+            if part.skipped:
                 continue
             touches = tuple(t for c in part.cases for t in c.touches)
-            stage = Stage(bench.host, bench.core, journal, touches, settings.disturb, settings.options, rep_ms=20.0)
-            rows += engine.rates(part, stage, trials, settings.seed, stopping=stopper)
+            touches += tuple(p.touches for p in registered.probe.plants)
+            stage = Stage(bench.host, bench.core, journal, touches, settings.disturb, settings.options)
+            stage.rep_ms, stage.window_s = 20.0, 0.5
+            if trials:
+                rates += engine.rates(part, stage, trials, settings.seed, stopping=stopper)
+            found += known.answers(part, stage, settings.seed, stopper)
+    code = 130 if stopper.asked else 0
     if as_json:
-        data = [
-            {"case": r.name, "kind": r.kind, "trials": r.trials, "hits": r.hits, "called_honest": r.wrong,
-             "low": r.interval[0], "high": r.interval[1], "words": r.words} for r in rows
-        ]  # fmt: skip
-        common.emit({"schema": "liebench.selftest/1", "exit": 0, "seed": settings.seed, "rates": data})
+        common.emit(_as_json(settings.seed, code, rates, found))
+    else:
+        print("\n".join([*_rates(rates), *_answers(found)]))
+    if code:
+        raise typer.Exit(code)
+
+
+def _as_json(seed: int, code: int, rates: Sequence[Rate], found: Sequence[Answer]) -> dict[str, Any]:
+    rows = [
+        {"case": r.name, "kind": r.kind, "trials": r.trials, "hits": r.hits, "called_honest": r.wrong,
+         "low": r.interval[0], "high": r.interval[1], "words": r.words} for r in rates
+    ]  # fmt: skip
+    plants = [
+        {"probe": a.probe, "case": a.plant.case, "plant": a.plant.id, "status": a.status, "expect": a.plant.expect,
+         "tolerance": a.plant.tolerance, "value": a.shown.value if a.shown else None,
+         "low": a.shown.low if a.shown else None, "high": a.shown.high if a.shown else None,
+         "unit": a.shown.unit if a.shown else None, "why": a.why or None} for a in found
+    ]  # fmt: skip
+    return {"schema": "liebench.selftest/1", "exit": code, "seed": seed, "rates": rows, "plants": plants}
+
+
+def _rates(rates: Sequence[Rate]) -> Iterator[str]:
+    if not rates:
         return
-    print(f"{'case':<24} {'experiment':<18} {'called a lie':<13} 95 % interval      words")
-    for r in rows:
+    yield "How often this host would fool liebench (null: false alarms; plant: lies found)"
+    for r in rates:
         low, high = r.interval
         words = ", ".join(f"{n} {w}" for w, n in sorted(r.words.items()))
-        print(
-            f"{r.name:<24} {r.kind:<18} {r.hits:>3} of {r.trials:<6} {100 * low:5.1f} … {100 * high:5.1f} %   {words}"
-        )
-    print("null: false alarms. plant: lies found; a plant called honest is a miss.")
+        yield f"  {r.name}  {r.kind}"
+        yield f"    called a lie {r.hits} of {r.trials} ({100 * low:.1f} … {100 * high:.1f} %): {words}"
+    yield ""
+
+
+def _answers(found: Sequence[Answer]) -> Iterator[str]:
+    from liebench.words import short
+
+    yield "Planted lies of known size"
+    for a in found:
+        yield f"  {MARKS[a.status]:<10} {a.probe}/{a.plant.case}  {a.plant.id}"
+        if a.shown and a.shown.value is not None:
+            c = a.shown
+            unit = "×" if c.unit == "ratio" else f" {c.unit}"
+            ends = " … ".join("?" if v is None else short(v, 6) for v in (c.low, c.high))
+            planted = f"planted {short(c.expect, 6)}{unit}"
+            yield f"             {planted}, read {short(c.value, 6)}{unit} ({ends})"
+        elif a.why:
+            yield f"             {a.why}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from liebench.facts.limits import foreign_cpus
 from liebench.facts.reader import Reader, cpu_list
 
 CPUS = "/sys/devices/system/cpu"
@@ -12,12 +13,13 @@ CLOCK_FLAGS = ("constant_tsc", "nonstop_tsc", "tsc_known_freq", "tsc_reliable", 
 
 
 def facts(reader: Reader, affinity: list[int] | None) -> dict[str, Any]:
-    """``usable``: CPUs of our affinity mask that are online and not isolated."""
+    """``usable``: CPUs of our affinity mask that are online, not isolated, and in nobody else's cpuset."""
     info = reader.text(INFO) or ""
     online = cpu_list(reader.text(f"{CPUS}/online")) or list(range(info.count("processor\t")))
     isolated = cpu_list(reader.text(f"{CPUS}/isolated"))
     allowed = affinity if affinity is not None else online
-    usable = [c for c in allowed if c not in isolated and (not online or c in online)]
+    foreign = foreign_cpus(reader)
+    usable = [c for c in allowed if c not in (*isolated, *foreign) and (not online or c in online)]
     siblings = {c: cpu_list(reader.text(f"{CPUS}/cpu{c}/topology/thread_siblings_list")) for c in online}
     cores = {tuple(s) for s in siblings.values() if s}
     packages = {reader.text(f"{CPUS}/cpu{c}/topology/physical_package_id") for c in online} - {None}
@@ -28,6 +30,7 @@ def facts(reader: Reader, affinity: list[int] | None) -> dict[str, Any]:
         "online": len(online) or None,
         "usable": usable or allowed,
         "isolated": isolated,
+        "foreign": foreign,
         "cores": len(cores) or None,
         "threads_per_core": max((len(s) for s in siblings.values()), default=0) or None,
         "sockets": len(packages) or None,

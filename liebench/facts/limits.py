@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from liebench.facts.reader import Reader, as_int
+from liebench.facts.reader import Reader, as_int, cpu_list
 
 ROOTS = ("/sys/fs/cgroup", "/sys/fs/cgroup/unified")
 
@@ -29,6 +29,36 @@ def _v2_cpus(text: str | None) -> float | None:
     quota, _, period = (text or "").partition(" ")
     top, bottom = as_int(quota), as_int(period)
     return top / bottom if top and bottom else None
+
+
+def throttled_us(reader: Reader) -> int | None:
+    """Sum of the throttled time of every group from ours to the root (cpu.stat: usec in version 2, ns in 1)."""
+    own = _own(reader)
+    found: list[int] = []
+    for root in ROOTS:
+        for level in _levels(own.get("", "/")):
+            value = as_int(reader.field(f"{root}{level}/cpu.stat", "throttled_usec", " "))
+            found += [] if value is None else [value]
+    for level in _levels(own.get("cpu", "/")):
+        value = as_int(reader.field(f"/sys/fs/cgroup/cpu{level}/cpu.stat", "throttled_time", " "))
+        found += [] if value is None else [value // 1000]
+    return sum(found) if found else None
+
+
+def foreign_cpus(reader: Reader) -> list[int]:
+    """CPUs that somebody else's cpuset with processes in it pins for itself (a subset of the online ones)."""
+    own, online = _own(reader), set(cpu_list(reader.text("/sys/devices/system/cpu/online")))
+    found: set[int] = set()
+    for root, ours, name in (
+        ("/sys/fs/cgroup/cpuset", own.get("cpuset", "/"), "cpuset.cpus"),
+        ("/sys/fs/cgroup", own.get("", "/"), "cpuset.cpus"),
+    ):
+        for group in reader.groups(root):
+            pinned = set(cpu_list(reader.text(f"{root}{group}/{name}")))
+            mine = f"{ours}/".startswith(f"{group}/")
+            if pinned and not mine and pinned < online and reader.text(f"{root}{group}/cgroup.procs"):
+                found |= pinned
+    return sorted(found)
 
 
 def facts(reader: Reader) -> dict[str, Any]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
 MOST_BYTES = 1 << 20
+MOST_GROUPS = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,17 @@ class Reader:
             return sorted(p.name for p in self.path(folder).glob(pattern))
         except OSError:
             return []
+
+    def groups(self, root: str) -> list[str]:
+        """Control groups below ``root`` with a cpuset, as paths from it, parents first; at most ``MOST_GROUPS``."""
+        top = self.path(root)
+        found: list[str] = []
+        for folder, _, names in os.walk(top):
+            if len(found) == MOST_GROUPS:
+                break
+            if "cpuset.cpus" in names and Path(folder) != top:
+                found.append("/" + str(Path(folder).relative_to(top)))
+        return found
 
     def exists(self, path: str) -> bool:
         try:

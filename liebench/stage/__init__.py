@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fnmatch
+import os
 import secrets
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -12,17 +13,24 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from liebench.alibi import below_timer, flags
 from liebench.contract import Disturbs, Rep, Touches, Turn
 from liebench.errors import StageRefused
 from liebench.facts.clock import stated_ppm
 from liebench.host import Host
 from liebench.journal import Journal, poke
+from liebench.stage import clock as clock  # registers how its acts are taken back
 from liebench.stage.core import call, watching
 from liebench.stage.watches import Watches
 
 SAMPLE_NS = 500_000  # one sample: a thousand steps of any sane clock, and short against a scheduler tick
 PLANT_CALIBRATIONS = 9
+STAGED = ("source", "held")  # arguments of an arm that the probe gives to stage, not to the kernel
 EVENTS = ("timer-wake", "clock-skew", "clock-step")  # kernels whose samples are single events, not batches
+
+
+def _since(before: int | None, after: int | None) -> int | None:
+    return None if before is None or after is None else after - before
 
 
 @dataclass(slots=True)
@@ -50,19 +58,26 @@ class Stage:
 
     def core(self, kernel: str, turn: Turn, **extra: str | float) -> Rep:
         """One repetition of a kernel of liebench-core, with the work that was calibrated once for these arguments."""
-        base: dict[str, Any] = {k: v for k, v in turn.arm.args.items() if k != "source"} | extra
+        base: dict[str, Any] = {k: v for k, v in turn.arm.args.items() if k not in STAGED} | extra
         base.setdefault("cpu", self.host.processors[-1])
         args = {**base, **self._work(kernel, base), **self._plant(kernel, base, turn.plant)}
+        throttled = self.host.throttled_us()
         answer = call(self.core_path, kernel, args)
+        alibi = {**answer.get("alibi", {}), "throttled_us": _since(throttled, self.host.throttled_us())}
+        marks = flags(alibi, answer["elapsed_ns"], alibi["throttled_us"])
+        timer = answer.get("timer", {})
+        if "ops" in args and below_timer(answer["samples"].get("ns", ()), answer["ops"], timer.get("step_ns", 0)):
+            marks = (*marks, "BELOW_TIMER_RES")
         return Rep(
             samples=answer["samples"],
             offsets_ns=answer.get("offsets_ns", ()),
             start_ns=answer["start_ns"],
             elapsed_ns=answer["elapsed_ns"],
-            alibi=answer.get("alibi", {}),
+            alibi=alibi,
             sentinel=answer.get("sentinel") or {},
             args=answer.get("args", {}),
-            facts={**answer.get("facts", {}), "timer": answer.get("timer", {})},
+            facts={**answer.get("facts", {}), "timer": timer},
+            flags=marks,
         )
 
     def _work(self, kernel: str, base: Mapping[str, Any]) -> dict[str, Any]:
@@ -126,8 +141,27 @@ class Stage:
                 raise StageRefused(f"{target} was given {new!r} and reads {now!r}; the kernel does not take it")
             yield
 
+    @contextlib.contextmanager
+    def held(self, device: str, data: bytes) -> Iterator[None]:
+        """A device that keeps a request for as long as it is open, such as /dev/cpu_dma_latency (kernel, pm_qos).
+
+        The kernel takes it back when the file closes, also after a kill, so there is nothing to journal.
+        """
+        self._allowed(device)
+        try:
+            fd = os.open(self.host.root / device.lstrip("/"), os.O_WRONLY | os.O_CLOEXEC)
+        except OSError as error:
+            raise StageRefused(
+                f"{device} cannot be opened ({error.strerror}); run as root outside a container"
+            ) from error
+        try:
+            os.write(fd, data)
+            yield
+        finally:
+            os.close(fd)
+
     def _allowed(self, path: str) -> None:
-        owners = [t for t in self.touches if any(fnmatch.fnmatchcase(path, key) for key in t.keys)]
+        owners = [t for t in self.touches if any(fnmatch.fnmatchcase(path, key) for key in (*t.keys, *t.devices))]
         if not owners:
             raise StageRefused(f"{path} is not declared in this probe's touches; declare it in the arm that needs it")
         least = min(t.disturbs.rank for t in owners)

@@ -10,6 +10,7 @@ from liebench.contract import (
     Case,
     Claim,
     Cost,
+    Disturbs,
     Kind,
     Layer,
     Meaning,
@@ -20,12 +21,14 @@ from liebench.contract import (
     Rep,
     Rhythm,
     Rig,
+    Touches,
     Turn,
     Verdict,
     Word,
 )
 from liebench.host import Host
 from liebench.stage import Stage
+from liebench.stage.clock import step
 from liebench.timeline import Ticks, residual_limit, steps
 
 HONEST, COSTLY = Word.HONEST, Word.COSTLY
@@ -43,6 +46,7 @@ PAST = {
     "jumped": Meaning(COSTLY, "the wall clock was set, or the machine paused and resumed, after the boot", "jumped"),
     "no witness": Meaning(Word.INCONCLUSIVE, "no stamp of the boot is readable here", "no witness"),
 }
+STEP_NS = 50_000_000  # what we plant: larger than any slew, smaller than what applications notice
 LATE_NS = 100_000_000  # a watcher that answers after 0.1 s was stopped, not merely preempted
 
 
@@ -76,7 +80,7 @@ def _steps(ticks: Ticks, case: Case, t: Turn) -> Rep:
     told = ticks.total("cancelled")
     value = "stepped" if found or told else "none"
     facts = {"value": value, "steps_ns": found, "kernel_says_set": told, "limit_ns": residual_limit(at, offset)}
-    return Rep({"raw_ns": at, "offset_ns": offset}, start_ns=int(at[0]), facts=facts)
+    return Rep({"step_ns": found, "raw_ns": at, "offset_ns": offset}, start_ns=int(at[0]), facts=facts)
 
 
 def _pauses(ticks: Ticks, case: Case, t: Turn) -> Rep:
@@ -85,7 +89,7 @@ def _pauses(ticks: Ticks, case: Case, t: Turn) -> Rep:
     late = max(ticks.answers_ns)
     value = "paused" if found else "late" if late > LATE_NS else "none"
     facts = {"value": value, "steps_ns": found, "slowest_answer_ns": late, "limit_ns": residual_limit(at, offset)}
-    return Rep({"raw_ns": at, "offset_ns": offset}, start_ns=int(at[0]), facts=facts)
+    return Rep({"step_ns": found, "raw_ns": at, "offset_ns": offset}, start_ns=int(at[0]), facts=facts)
 
 
 def _past(host: Host) -> Rep:
@@ -127,6 +131,13 @@ def advise(verdict: Verdict, host: Host) -> Sequence[Proposal]:
     return [Proposal("boottime-clock", "CLOCK_BOOTTIME", "the wall clock of this host has been set since it booted")]
 
 
+def _setoffset(ns: int) -> Plant:
+    """The wall clock itself is stepped and stepped back: selftest --disturb host only."""
+    touches = Touches(clock=True, disturbs=Disturbs.HOST)
+    put = partial(step, ns=ns)
+    return Plant(f"setoffset={ns / 1e6:+g}ms", {}, "steps", expect=ns, tolerance=1000.0, put=put, touches=touches)
+
+
 PROBE = Probe(
     Claim(
         Layer.CLOCK,
@@ -142,10 +153,13 @@ PROBE = Probe(
     plants=(
         Plant(
             "plant_step_ns=50000000",
-            {"plant_step_ns": 50_000_000.0, "plant_step_at": 3.0},
+            {"plant_step_ns": float(STEP_NS), "plant_step_at": 3.0},
             "steps",
-            expect=50_000_000.0,
+            expect=STEP_NS,
             tolerance=1000.0,
+            control=True,
         ),
+        _setoffset(STEP_NS),
+        _setoffset(-STEP_NS),
     ),
 )

@@ -11,6 +11,7 @@ from liebench.contract import (
     Case,
     Claim,
     Cost,
+    Disturbs,
     Kind,
     Layer,
     Meaning,
@@ -21,12 +22,14 @@ from liebench.contract import (
     Rep,
     Rhythm,
     Rig,
+    Touches,
     Turn,
     Verdict,
     Word,
 )
 from liebench.host import Host
 from liebench.stage import Stage
+from liebench.stage.clock import rate
 from liebench.timeline import Ticks, slope_ppm
 
 MATTERS_PPM, HURTS_PPM = 1.0, 50.0  # 86 ms and 4.3 s a day; +-50 ppm is the usual tolerance of a counter (vmclock ABI)
@@ -160,6 +163,14 @@ def advise(verdict: Verdict, host: Host) -> Sequence[Proposal]:
     return []
 
 
+def _adjtimex(ppm: float) -> Plant:
+    """The kernel itself is told to run fast or slow: selftest --disturb host only."""
+    name = f"adjtimex={ppm:+g}ppm"
+    touches = Touches(clock=True, disturbs=Disturbs.HOST)
+    put = partial(rate, ppm=ppm)
+    return Plant(name, {}, "discipline", expect=ppm, tolerance=0.02, put=put, touches=touches)
+
+
 PROBE = Probe(
     Claim(
         Layer.CLOCK,
@@ -176,5 +187,7 @@ PROBE = Probe(
         Plant("plant_ppm=100", {"plant_ppm": 100.0}, "discipline", expect=100.0, tolerance=0.05, control=True),
         Plant("plant_ppm=-500", {"plant_ppm": -500.0}, "discipline", expect=-500.0, tolerance=0.05),
         Plant("plant_skew_ns=5000", {"plant_skew_ns": 5000.0}, "skew-0-1", expect=5000.0, tolerance=500.0),
+        _adjtimex(100.0),
+        _adjtimex(-500.0),
     ),
 )

@@ -79,7 +79,7 @@ def _sources(host: Host) -> Iterator[Case]:
 
 
 def cases(host: Host, options: Options) -> tuple[Case, ...]:
-    reads = [_read(name, "vdso", says, headline=name == "monotonic") for name, says in CLOCKS.items()]
+    reads = [_read(name, "libc", says, headline=name == "monotonic") for name, says in CLOCKS.items()]
     step = Case(
         id="step",
         asks="How fine is the clock really?",
@@ -103,7 +103,7 @@ def measure(stage: Stage) -> Iterator[Rig]:
             return Rep({"ns": value}, (), rep.start_ns, rep.elapsed_ns, rep.alibi, rep.sentinel, rep.args, rep.facts)
         if "source" in t.arm.args:
             with stage.value(SOURCE, str(t.arm.args["source"])):
-                return stage.core("clock-read", t, clock="monotonic", via="vdso")
+                return stage.core("clock-read", t, clock="monotonic", via="libc")
         return stage.core("clock-read", t)
 
     def once(case: Case, turns: Sequence[Turn]) -> Mapping[str, Rep]:

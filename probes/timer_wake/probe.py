@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 
 from liebench.contract import (
@@ -10,15 +12,18 @@ from liebench.contract import (
     Case,
     Claim,
     Cost,
+    Disturbs,
     Events,
     Kind,
     Layer,
+    Need,
     Options,
     Plant,
     Probe,
     Proposal,
     Rep,
     Rig,
+    Touches,
     Turn,
     Verdict,
     Word,
@@ -26,6 +31,8 @@ from liebench.contract import (
 from liebench.host import Host
 from liebench.stage import Stage
 
+LATENCY = "/dev/cpu_dma_latency"
+NO_LATENCY = struct.pack("=i", 0)  # microseconds that any CPU may take to come back from idle
 SLEEPS = {"1ms": 1000, "100us": 100, "10ms": 10000}
 MATTERS, HURTS = 0.05, 0.20  # of the sleep that was asked for: the same 5 % and 20 % as everywhere
 CLAIMED = Arm("claimed", "the moment that was asked for", promised=True)
@@ -61,15 +68,37 @@ def _slack() -> Case:
     )
 
 
+def _idle() -> Case:
+    touches = Touches(
+        devices=(LATENCY,), other=("the idle depth of every CPU while it is held",), disturbs=Disturbs.HOST
+    )
+    args = {"sleep_us": 1000, "slack_ns": 1}
+    return Case(
+        id="idle",
+        asks="How much of it is the way back from deep idle?",
+        quantity="late_us",
+        unit="us",
+        arms=(
+            Arm("shallow", "no CPU may idle deeper than polling", True, {**args, "held": "polling"}, touches=touches),
+            Arm("deep", "idle as the kernel chooses", args=args),
+        ),
+        headline=False,
+        work="wake",
+        needs=(Need(LATENCY, lambda host: host.exists(LATENCY), "run outside a container, on a kernel with PM QoS"),),
+    )
+
+
 def cases(host: Host, options: Options) -> tuple[Case, ...]:
-    return (*(_late(name, us) for name, us in SLEEPS.items()), _slack())
+    return (*(_late(name, us) for name, us in SLEEPS.items()), _slack(), _idle())
 
 
 def measure(stage: Stage) -> Iterator[Rig]:
     def turn(t: Turn) -> Rep:
         if t.arm.id == "claimed":
             return Rep({"late_us": [0.0]})
-        rep = stage.core("timer-wake", t)
+        polling = t.arm.args.get("held") == "polling"
+        with stage.held(LATENCY, NO_LATENCY) if polling else nullcontext():
+            rep = stage.core("timer-wake", t)
         return replace(rep, samples={"late_us": [ns / 1000 for ns in rep.samples["late_ns"]]})
 
     def once(case: Case, turns: Sequence[Turn]) -> Mapping[str, Rep]:

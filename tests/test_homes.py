@@ -1,0 +1,91 @@
+"""Narrow homes: one CPU, a container, no control groups, a quota, an empty root. It runs and says what it skips."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from liebench.core import core_path
+from liebench.result import read_run
+
+LIEBENCH = str(Path(sys.executable).parent / "liebench")
+NO_CGROUPS = 'mount -t tmpfs none /sys/fs/cgroup && exec "$@"'
+HOMES = {
+    "one CPU": ["taskset", "-c", str(min(os.sched_getaffinity(0)))],
+    "user, pid and mount namespace": ["unshare", "--user", "--map-root-user", "--pid", "--fork", "--mount-proc"],
+    "no control groups": ["unshare", "--mount", "sh", "-c", NO_CGROUPS, "sh"],
+}
+ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="needs root to make the home")
+
+
+def run_in(home: list[str], folder: Path, *args: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """(what --json says, the run file) of a short run in there."""
+    command = [*home, LIEBENCH, "run", *args, "--quick", "--budget", "6", "--json", "--out", str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout)
+    return said, read_run(Path(said["run"]))
+
+
+@ROOT
+@pytest.mark.parametrize("name", HOMES)
+def test_it_runs_in(name: str, tmp_path: Path) -> None:
+    said, doc = run_in(HOMES[name], tmp_path)
+    assert doc["stopped"] in ("done", "budget")
+    assert said["failed"] == {}
+    assert set(said["verdicts"]) == {"clock-read", "clock-rate", "clock-jump", "timer-wake"}
+    assert said["verdicts"]["clock-read"]["ratio"] > 1
+    assert doc["receipt"]["difference"] == []
+    if name == "one CPU":
+        assert len(doc["host"]["cpu"]["usable"]) == 1
+        assert not [c for c in doc["probes"]["clock-rate"]["cases"] if c.startswith("skew")]  # nobody to compare with
+    if name == "no control groups":
+        assert doc["host"]["limits"] == {"cgroup": None, "cpus": None, "memory_mib": None}
+
+
+@pytest.fixture
+def quota(request: pytest.FixtureRequest) -> Iterator[Path]:
+    """A control group of ours that may use half a CPU."""
+    one, two = Path("/sys/fs/cgroup/cpu"), Path("/sys/fs/cgroup")
+    name = f"liebench-test-{os.getpid()}"
+    if (one / "cpu.cfs_quota_us").exists() or (one / "cgroup.procs").exists():
+        group, writes = one / name, {"cpu.cfs_period_us": "20000", "cpu.cfs_quota_us": "10000"}
+    elif "cpu" in (two / "cgroup.subtree_control").read_text().split():
+        group, writes = two / name, {"cpu.max": "10000 20000"}
+    else:
+        pytest.skip("needs the cpu controller of control groups")
+    group.mkdir()
+    try:
+        for file, value in writes.items():
+            (group / file).write_text(value)
+        yield group
+    finally:
+        group.rmdir()
+
+
+@ROOT
+def test_under_a_quota_it_says_so_and_marks_what_was_throttled(quota: Path, tmp_path: Path) -> None:
+    enter = ["sh", "-c", f'echo 0 > {quota}/cgroup.procs && exec "$@"', "sh"]
+    _, doc = run_in(enter, tmp_path, "clock-read")
+    assert doc["host"]["limits"]["cpus"] == 0.5
+    marks = [f for b in doc["blocks"] for r in b["reps"].values() for f in r["flags"]]
+    assert "THROTTLED" in marks
+    assert all(r["alibi"]["throttled_us"] is not None for b in doc["blocks"] for r in b["reps"].values())
+
+
+@ROOT
+def test_the_core_needs_nothing_beside_it(tmp_path: Path) -> None:
+    shutil.copy(core_path(), tmp_path / "core")
+    done = subprocess.run(["chroot", tmp_path, "/core", "clock-read", "samples=3"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    answer = json.loads(done.stdout)
+    assert len(answer["samples"]["ns"]) == 3
+    assert answer["alibi"]["run_delay_ns"] is None  # there is no /proc: not told, and not zero
