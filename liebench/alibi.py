@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from statistics import median
 
 STEPS = 1000  # of the timer, that one batched sample must last (design, section 5)
+FELT = 0.01  # of a repetition: a fifth of what matters by default
 STEAL_NS = 1_000_000_000  # /proc/stat counts steal in ticks of 10 ms: below a second it is no evidence (law 7)
 
 Alibi = Mapping[str, float | None]
@@ -14,13 +15,19 @@ Alibi = Mapping[str, float | None]
 def flags(alibi: Alibi, elapsed_ns: int, throttled_us: int | None) -> tuple[str, ...]:
     """Flags of one repetition. What the kernel did not tell raises no flag and lowers none."""
     found = {
-        "PREEMPTED": _above_zero(alibi.get("nivcsw")),
+        "PREEMPTED": _preempted(alibi, elapsed_ns),
         "MIGRATED": _above_zero(alibi.get("migrated")),
         "MAJOR_FAULT": _above_zero(alibi.get("majflt")),
         "STOLEN": elapsed_ns >= STEAL_NS and _above_zero(alibi.get("steal_ticks")),
         "THROTTLED": _above_zero(throttled_us),
     }
     return tuple(name for name, holds in found.items() if holds)
+
+
+def _preempted(alibi: Alibi, elapsed_ns: int) -> bool:
+    """Others took the CPU for a share that can be felt; where nobody says for how long, that they took it at all."""
+    delay = alibi.get("run_delay_ns")
+    return _above_zero(alibi.get("nivcsw")) if delay is None else delay > FELT * elapsed_ns
 
 
 def _above_zero(value: float | None) -> bool:

@@ -192,6 +192,10 @@ def trust(doc: Mapping[str, Any], verdicts: RunVerdicts) -> list[tuple[bool, str
     stolen = "unknown (too short to tell)" if steal is None else f"{100 * steal:.1f} %"
     load = quiet.get("load_before")
     said.append((steal is None or steal < 0.02, f"Stolen time {stolen}; load before the run {short(load, 2)}."))
+    waited, before = quiet.get("neighbours_wait_worst"), quiet.get("neighbours_wait_before")
+    if waited is not None and before is not None:
+        wait = f"Other processes waited for a CPU {short(waited, 2)} s per second at most ({short(before, 2)} before)."
+        said.append((waited < before + 0.5, wait))
     share = verdicts.sentinel.share
     if share is not None:
         said.append(

@@ -29,7 +29,9 @@ CLEAN = {"nivcsw": 0, "migrated": 0, "majflt": 0, "steal_ticks": 0}
     [
         (CLEAN, 40_000_000, None, ()),
         ({}, 40_000_000, None, ()),
-        (CLEAN | {"nivcsw": 1}, 40_000_000, 0, ("PREEMPTED",)),
+        (CLEAN | {"nivcsw": 1}, 40_000_000, 0, ("PREEMPTED",)),  # nobody says for how long
+        (CLEAN | {"nivcsw": 4, "run_delay_ns": 50_000}, 40_000_000, 0, ()),
+        (CLEAN | {"nivcsw": 1, "run_delay_ns": 500_000}, 40_000_000, 0, ("PREEMPTED",)),
         (CLEAN | {"migrated": 1, "majflt": 2}, 40_000_000, 0, ("MIGRATED", "MAJOR_FAULT")),
         (CLEAN | {"steal_ticks": 3}, 40_000_000, 0, ()),  # three ticks of 10 ms in 40 ms are no evidence
         (CLEAN | {"steal_ticks": 3}, 2_000_000_000, 0, ("STOLEN",)),
