@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import platform
@@ -99,6 +98,8 @@ def _slack(value: int | None) -> str | None:
 
 
 def _hash(value: object) -> str:
+    import hashlib  # loads OpenSSL: 5 ms that `liebench list` need not pay
+
     return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import fnmatch
 import os
-import secrets
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -172,7 +170,9 @@ class Stage:
     @contextlib.contextmanager
     def scratch(self) -> Iterator[Path]:
         """An empty folder of ours, removed on every way out and after a kill."""
-        folder = Path(tempfile.gettempdir()) / f"liebench-{secrets.token_hex(6)}"
+        import tempfile
+
+        folder = Path(tempfile.gettempdir()) / f"liebench-{os.urandom(6).hex()}"
         with self.journal.acting("folder", str(folder), None, None):
             folder.mkdir(mode=0o700)
             yield folder
