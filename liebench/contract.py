@@ -273,6 +273,7 @@ class Plant:
 
     ``set`` are kernel arguments. ``expect`` is the answer in the case's own terms (a ratio, or a difference in the
     unit), and ``tolerance`` what may be missing from it, in the same terms (relative for a ratio).
+    ``case`` may be a pattern (``pair-*``): the first case that it names carries the plant.
     ``control`` plants run in every run; the others in selftest and tests. ``put`` puts the lie into the layer itself
     (a wrong rate of the clock, a quota) instead of the kernel's arguments; ``touches`` declares what that writes.
     """

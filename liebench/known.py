@@ -17,7 +17,7 @@ from liebench.contract import Case, Kind, Plant, Rep, Rhythm, Rig, Turn
 from liebench.controls import Control as Shown
 from liebench.controls import judge_control
 from liebench.errors import CoreFailed, LiebenchError, StageRefused
-from liebench.plan import Control, Planned
+from liebench.plan import Control, Planned, carrier
 from liebench.run import rig_of, stored_rep
 from liebench.stage import Stage
 from liebench.stats import LOOKS
@@ -44,11 +44,10 @@ class Answer:
 def answers(part: Planned, stage: Stage, seed: int, stopping: Stopping) -> Iterator[Answer]:
     """Every plant of a probe that its planned cases can carry. What may not be put here is skipped with the reason."""
     assert part.probe.measure is not None
-    cases = {c.id: c for c in part.cases}
     for plant in part.probe.plants:
         if stopping():
             return
-        case = cases.get(plant.case)
+        case = carrier(plant, part.cases)
         if case is None:
             yield Answer(part.id, plant, "skipped", why=f"there is no case {plant.case} here")
             continue

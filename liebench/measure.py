@@ -15,7 +15,7 @@ from liebench import receipt
 from liebench.contract import Events
 from liebench.host import Host
 from liebench.journal import Journal, recover
-from liebench.plan import Planned, Settings, controls_of
+from liebench.plan import Planned, Settings
 from liebench.quiet import QuietWatch
 from liebench.result import SCHEMA, RunWriter, new_id
 from liebench.run import Session, stored_probe
@@ -57,7 +57,7 @@ def header(bench: Bench, planned: Sequence[Planned], settings: Settings) -> dict
         "settings": settings.stored(),
         "hashes": bench.host.hashes(),
         "host": bench.host.redacted(),
-        "controls": [c.stored() for c in controls_of(planned)],
+        "controls": [],
         "log": recover(bench.state, bench.host.facts["boot"]["token"]),
     }
 

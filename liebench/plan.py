@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from fnmatch import fnmatchcase
 from typing import Any
 
 from liebench.contract import Case, Disturbs, Kind, Plant, Probe, Turn
@@ -55,6 +56,9 @@ class Skip:
     cure: str
 
 
+Admit = Callable[[Sequence[Case]], tuple[tuple[Case, ...], Mapping[str, Skip]]]
+
+
 @dataclass(frozen=True, slots=True)
 class Planned:
     """One probe's part of a run: the cases that can run, and why others cannot."""
@@ -64,6 +68,7 @@ class Planned:
     cases: tuple[Case, ...]
     left_out: Mapping[str, Skip] = field(default_factory=dict)
     skipped: Skip | None = None
+    admit: Admit = lambda cases: (tuple(cases), {})  # the same choice for cases that a rig finds out about
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +83,10 @@ class Control:
 
     @property
     def turns(self) -> tuple[Turn, ...]:
-        arm = self.case.delivered[0] if self.case.kind is Kind.READING else self.case.promised
+        """A reading's claim does no work, and neither does a promised arm without arguments beside one with some."""
+        promised, delivered = self.case.promised, self.case.delivered
+        idle = self.case.kind is Kind.READING or (not promised.args and any(a.args for a in delivered))
+        arm = delivered[0] if idle else promised
         return Turn(arm, "promised"), Turn(arm, self.kind, dict(self.plant.set) if self.plant else {})
 
     def stored(self) -> dict[str, Any]:
@@ -122,21 +130,27 @@ def plan_probe(registered: Registered, host: Host, settings: Settings) -> Planne
         skip = Skip(took, f"liebench run {registered.id}")
     if skip or probe.measure is None:
         return Planned(registered.id, probe, (), {}, skip or Skip("run files to judge", "liebench report"))
-    cases = probe.cases(host, settings.options)
-    if settings.profile.headline_only:
-        cases = tuple(c for c in cases if c.headline)
-    barred = {c.id: _barred(c, host, settings) for c in cases}
-    left_out = {k: v for k, v in barred.items() if v is not None}
-    return Planned(registered.id, probe, tuple(c for c in cases if c.id not in left_out), left_out)
+
+    def admit(cases: Sequence[Case]) -> tuple[tuple[Case, ...], Mapping[str, Skip]]:
+        wanted = [c for c in cases if c.headline or not settings.profile.headline_only]
+        barred = {c.id: _barred(c, host, settings) for c in wanted}
+        left_out = {k: v for k, v in barred.items() if v is not None}
+        return tuple(c for c in wanted if c.id not in left_out), left_out
+
+    return Planned(registered.id, probe, *admit(probe.cases(host, settings.options)), admit=admit)
+
+
+def carrier(plant: Plant, cases: Iterable[Case]) -> Case | None:
+    """The case that carries a plant: the first that its pattern (``pair-*``) names."""
+    return next((c for c in cases if fnmatchcase(c.id, plant.case)), None)
 
 
 def controls_of(planned: Sequence[Planned]) -> tuple[Control, ...]:
     """One null and one planted control for each class of work that has a control plant among the planned cases."""
     found: dict[str, tuple[Control, ...]] = {}
     for part in planned:
-        cases = {c.id: c for c in part.cases}
         for plant in part.probe.plants:
-            case = cases.get(plant.case)
+            case = carrier(plant, part.cases)
             if plant.control and case is not None and case.work not in found:
                 where = f"{part.id}/{case.id}"
                 found[case.work] = (

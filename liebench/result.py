@@ -104,7 +104,7 @@ class RunWriter:
             self._file, nameless = _new_file(self.growing)
         except OSError as error:
             _storage(folder, error)
-        self.document: dict[str, Any] = {**header, "probes": {}, "blocks": [], "looks": []}
+        self.document: dict[str, Any] = {**header, "probes": {}, "controls": [], "blocks": [], "looks": []}
         self._append({"record": "header", **header}, sync=True)
         if nameless:
             self._name()
@@ -130,6 +130,10 @@ class RunWriter:
         """A probe's row; a later one for the same id replaces it."""
         self._append({"record": "probe", "id": name, **row})
         self.document["probes"][name] = dict(row)
+
+    def control(self, control: Mapping[str, Any]) -> None:
+        self._append({"record": "control", **control})
+        self.document["controls"].append(dict(control))
 
     def block(self, block: Mapping[str, Any]) -> None:
         self._append({"record": "block", **block})
@@ -237,7 +241,7 @@ def _add(doc: dict[str, Any], record: dict[str, Any], place: str) -> None:
     kind = record.pop("record", None)
     if kind == "probe" and isinstance(record.get("id"), str):
         doc["probes"][record.pop("id")] = record
-    elif kind in ("block", "look"):
+    elif kind in ("control", "block", "look"):
         doc[f"{kind}s"].append(record)
     elif kind == "end":
         doc.update({k: v for k, v in record.items() if k in LATE})

@@ -10,7 +10,7 @@ import random
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from liebench.contract import Case, Kind, Once, Rep, Rhythm, Rig, Turn
@@ -81,6 +81,7 @@ class Session:
         self.stage_of, self.quiet = stage_of, quiet
         self.stopping, self.progress = stopping, progress
         self.rng = random.Random(settings.seed)
+        self.opened: list[Planned] = []  # with the cases that their rigs found
         self.tracks: list[Track] = []
         self.setup_s: dict[str, float] = {}
         self.inside_ns = 0
@@ -115,17 +116,20 @@ class Session:
             self._fail(part, error)
             return
         self.setup_s[part.id] = time.monotonic() - before
-        cases = rig.cases if rig is not None and rig.cases is not None else part.cases
-        for case in cases:
+        if rig is not None and rig.cases is not None:
+            cases, left_out = part.admit(rig.cases)
+            part = replace(part, cases=cases, left_out=left_out)
+            self.writer.probe(part.id, stored_probe(part))
+        self.opened.append(part)
+        for case in part.cases:
             turns = tuple(Turn(arm, arm.id) for arm in case.arms)
             self.tracks.append(Track(part, case, turns, rig.once if rig else None))
-        if rig is not None and rig.cases is not None:
-            self.writer.probe(part.id, stored_probe(part, cases))
 
     def _add_controls(self) -> None:
-        for control in controls_of(self.planned):
+        for control in controls_of(self.opened):
             track = next((t for t in self.tracks if t.part.id == control.probe and t.case.id == control.case.id), None)
             if track is not None and track.once is not None:
+                self.writer.control(control.stored())
                 self.tracks.append(Track(track.part, track.case, control.turns, track.once, control))
 
     def _fail(self, part: Planned, error: Exception) -> None:
@@ -269,7 +273,7 @@ def stored_rep(rep: Rep) -> dict[str, Any]:
     return row
 
 
-def stored_probe(part: Planned, cases: Sequence[Case] | None = None) -> dict[str, Any]:
+def stored_probe(part: Planned) -> dict[str, Any]:
     """A probe's row of the run file, as far as it is known before it measured."""
     probe = part.probe
     left: Mapping[str, Any] = {k: {"needs": s.needs, "cure": s.cure} for k, s in part.left_out.items()}
@@ -281,7 +285,7 @@ def stored_probe(part: Planned, cases: Sequence[Case] | None = None) -> dict[str
         "needs": part.skipped.needs if part.skipped else None,
         "cure": part.skipped.cure if part.skipped else None,
         "error": None,
-        "cases": {c.id: stored_case(c) for c in (part.cases if cases is None else cases)},
+        "cases": {c.id: stored_case(c) for c in part.cases},
         "left_out": left,
         "events": None,
         "facts": {},

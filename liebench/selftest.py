@@ -10,9 +10,9 @@ import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from liebench.contract import Case, Kind, Once, Plant, Rhythm, Turn, Word
+from liebench.contract import Case, Kind, Once, Plant, Rhythm, Word
 from liebench.judge import look
-from liebench.plan import Planned
+from liebench.plan import Control, Planned, carrier
 from liebench.run import rig_of, stored_rep
 from liebench.stage import Stage
 from liebench.stats import LOOKS, binomial_interval
@@ -37,19 +37,17 @@ class Rate:
 
 def experiments(part: Planned) -> Iterator[tuple[Case, Plant | None]]:
     """Null and plants of the block cases that are arguments of a kernel: these can be repeated often."""
-    cases = {c.id: c for c in part.cases if c.rhythm is Rhythm.BLOCK and c.kind is not Kind.FACT and not c.bounds}
-    plants = [p for p in part.probe.plants if p.case in cases and p.put is None]
-    for case_id in dict.fromkeys(p.case for p in plants):
-        yield cases[case_id], None
-    for plant in plants:
-        yield cases[plant.case], plant
+    cases = [c for c in part.cases if c.rhythm is Rhythm.BLOCK and c.kind is not Kind.FACT and not c.bounds]
+    pairs = [(c, p) for p in part.probe.plants if p.put is None and (c := carrier(p, cases)) is not None]
+    for case in dict.fromkeys(c.id for c, _ in pairs):
+        yield next(c for c in cases if c.id == case), None
+    yield from pairs
 
 
 def once_through(case: Case, plant: Plant | None, once: Once, rng: random.Random, most: int) -> Word:
     """One experiment: blocks until a look decides, by the same rule as any run; returns the word."""
-    arm = case.delivered[0] if case.kind is Kind.READING else case.promised
     label = "plant" if plant else "null"
-    turns = [Turn(arm, "promised"), Turn(arm, label, dict(plant.set) if plant else {})]
+    turns = list(Control("", label, "", case, plant).turns)
     blocks: list[dict[str, object]] = []
     while True:
         rng.shuffle(turns)

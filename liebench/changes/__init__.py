@@ -29,6 +29,6 @@ class Change:
 
 def catalogue() -> Mapping[str, Change]:
     """Every change, by id."""
-    from liebench.changes import clock
+    from liebench.changes import clock, cpu
 
-    return {change.id: change for change in clock.CHANGES}
+    return {change.id: change for change in (*clock.CHANGES, *cpu.CHANGES)}

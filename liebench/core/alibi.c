@@ -90,6 +90,20 @@ int64_t lb_run_delay(void)
 
 int lb_cpu(void) { return sched_getcpu(); }
 
+static unsigned long started_with[(LB_MAX_CPU + 1) / (8 * sizeof(unsigned long))];
+
+void lb_affinity_open(void)
+{
+    if (sched_getaffinity(0, sizeof started_with, (cpu_set_t *)started_with) != 0)
+        lb_fail("cannot read which CPUs may be used: %s", strerror(errno));
+}
+
+bool lb_usable(int64_t cpu)
+{
+    enum { BITS = 8 * sizeof(unsigned long) };
+    return started_with[cpu / BITS] >> (cpu % BITS) & 1;
+}
+
 void lb_pin(int64_t cpu)
 {
     enum { BITS = 8 * sizeof(unsigned long) };

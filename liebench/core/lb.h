@@ -105,6 +105,8 @@ void lb_alibi_open(void);
 void lb_alibi_read(struct lb_edge *edge);
 int64_t lb_run_delay(void); /* ns waited for a CPU so far, -1 where unknown */
 int lb_cpu(void);
+void lb_affinity_open(void); /* remembers the CPUs that may be used, before anything is pinned */
+bool lb_usable(int64_t cpu); /* whether this process was started with that CPU */
 void lb_pin(int64_t cpu); /* the calling thread */
 
 /* ---- sentinel and planted work (work.c) ---- */

@@ -77,7 +77,7 @@ static const struct lb_kernel *find(const char *name)
 static int list(void)
 {
     for (const struct lb_kernel *const *k = __start_lb_kernels; k < __stop_lb_kernels; k++)
-        printf("%s\t%s\n", (*k)->name, (*k)->summary);
+        printf("%s\t%s\t%s\n", (*k)->name, (*k)->flags & LB_BATCHED & ~LB_PLANTS ? "batched" : "plain", (*k)->summary);
     return lb_flush();
 }
 
@@ -109,6 +109,7 @@ static int measure(int argc, char **argv)
     run.kernel = find(argv[1]);
     lb_parse(&run, argc - 2, argv + 2);
     guard((unsigned)lb_int(&run, "limit_s"));
+    lb_affinity_open();
     if (lb_given(&run, "cpu"))
         lb_pin(lb_int(&run, "cpu"));
     lb_timer_init(&run.timer);

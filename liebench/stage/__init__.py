@@ -18,13 +18,12 @@ from liebench.facts.clock import stated_ppm
 from liebench.host import Host
 from liebench.journal import Journal, poke
 from liebench.stage import clock as clock  # registers how its acts are taken back
-from liebench.stage.core import call, watching
+from liebench.stage.core import batched, call, watching
 from liebench.stage.watches import Watches
 
 SAMPLE_NS = 500_000  # one sample: a thousand steps of any sane clock, and short against a scheduler tick
 PLANT_CALIBRATIONS = 9
 STAGED = ("source", "held")  # arguments of an arm that the probe gives to stage, not to the kernel
-EVENTS = ("timer-wake", "clock-skew", "clock-step")  # kernels whose samples are single events, not batches
 
 
 def _since(before: int | None, after: int | None) -> int | None:
@@ -78,11 +77,12 @@ class Stage:
             flags=marks,
         )
 
+    def events(self, each_us: float) -> int:
+        """How many events of that length make a repetition."""
+        return max(4, min(60, int(self.rep_ms * 1000 / each_us)))
+
     def _work(self, kernel: str, base: Mapping[str, Any]) -> dict[str, Any]:
-        if kernel == "timer-wake":
-            each_us = float(base["sleep_us"]) + 100
-            return {"samples": max(4, min(60, int(self.rep_ms * 1000 / each_us)))}
-        if kernel in EVENTS:
+        if kernel not in batched(self.core_path):
             return {}
         ops = self._calibrate(kernel, base)["ops"]
         return {"ops": ops, "samples": max(10, int(self.rep_ms * 1e6 / SAMPLE_NS))}

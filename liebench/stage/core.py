@@ -7,6 +7,7 @@ import json
 import select
 import subprocess
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,14 @@ def call(core: Path, kernel: str, args: Mapping[str, object]) -> dict[str, Any]:
         last = done.stderr.decode("utf-8", "replace").strip().splitlines()[-1:] or [f"status {done.returncode}"]
         raise CoreFailed(f"liebench-core {shown} failed: {last[0]}")
     return _parse(done.stdout, f"liebench-core {shown}")
+
+
+@lru_cache(maxsize=4)
+def batched(core: Path) -> frozenset[str]:
+    """Kernels whose operations are cheap and alike, so that the work of a sample is calibrated."""
+    done = subprocess.run([str(core), "--list"], capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
+    rows = (line.split("\t") for line in done.stdout.splitlines())
+    return frozenset(row[0] for row in rows if len(row) == 3 and row[1] == "batched")
 
 
 class Watcher:

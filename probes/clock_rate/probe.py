@@ -186,7 +186,7 @@ PROBE = Probe(
     plants=(
         Plant("plant_ppm=100", {"plant_ppm": 100.0}, "discipline", expect=100.0, tolerance=0.05, control=True),
         Plant("plant_ppm=-500", {"plant_ppm": -500.0}, "discipline", expect=-500.0, tolerance=0.05),
-        Plant("plant_skew_ns=5000", {"plant_skew_ns": 5000.0}, "skew-0-1", expect=5000.0, tolerance=500.0),
+        Plant("plant_skew_ns=5000", {"plant_skew_ns": 5000.0}, "skew-*", expect=5000.0, tolerance=500.0),
         _adjtimex(100.0),
         _adjtimex(-500.0),
     ),

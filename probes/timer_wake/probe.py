@@ -98,7 +98,7 @@ def measure(stage: Stage) -> Iterator[Rig]:
             return Rep({"late_us": [0.0]})
         polling = t.arm.args.get("held") == "polling"
         with stage.held(LATENCY, NO_LATENCY) if polling else nullcontext():
-            rep = stage.core("timer-wake", t)
+            rep = stage.core("timer-wake", t, samples=stage.events(float(t.arm.args["sleep_us"]) + 100))
         return replace(rep, samples={"late_us": [ns / 1000 for ns in rep.samples["late_ns"]]})
 
     def once(case: Case, turns: Sequence[Turn]) -> Mapping[str, Rep]:

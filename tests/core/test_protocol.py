@@ -24,7 +24,8 @@ ALIBI = set(
 def test_version_and_list(core: Path) -> None:
     assert subprocess.check_output([core, "--version"], text=True) == "liebench-core 9.8.7 test\n"
     rows = [line.split("\t") for line in subprocess.check_output([core, "--list"], text=True).splitlines()]
-    assert {name for name, _ in rows} >= KERNELS
+    assert {name for name, _, _ in rows} >= KERNELS
+    assert {kind for _, kind, _ in rows} == {"batched", "plain"}
     assert all(summary for _, summary in rows)
 
 

@@ -1,0 +1,78 @@
+"""Cases of real probes on this machine, judged from their own blocks, with the host's facts as a test wants them."""
+
+from __future__ import annotations
+
+import copy
+import random
+from pathlib import Path
+from typing import Any
+
+from liebench.contract import Case, Turn, Verdict
+from liebench.core import core_path
+from liebench.host import Host, read_host
+from liebench.journal import Journal
+from liebench.judge import judge_run
+from liebench.plan import PROFILES, Control, Planned, Settings, carrier, plan_probe
+from liebench.registry import find_probes
+from liebench.run import rig_of, stored_probe, stored_rep
+from liebench.stage import Stage
+
+PROBES = find_probes().probes
+
+
+def host_with(**areas: dict[str, Any]) -> Host:
+    """This host, with some of its facts replaced."""
+    facts = copy.deepcopy(dict(read_host().facts))
+    for area, changed in areas.items():
+        facts[area] |= changed
+    return Host(facts)
+
+
+class Bench:
+    """One probe's rig, and documents of the blocks of one case."""
+
+    def __init__(self, probe: str, host: Host, folder: Path, **stage: Any) -> None:
+        settings = Settings(PROFILES["default"], 1, 60, stage.get("consent", Settings(PROFILES["quick"], 1, 1).disturb))
+        self.id, self.host = probe, host
+        self.part: Planned = plan_probe(PROBES[probe], host, settings)
+        touches = tuple(t for c in self.part.cases for t in c.touches)
+        touches += tuple(p.touches for p in PROBES[probe].probe.plants)
+        self.stage = Stage(host, core_path(), Journal(folder, "test"), touches, **{"rep_ms": 20.0} | stage)
+        self.rng = random.Random(1)
+
+    def document(self, pattern: str, blocks: int, plant: str = "") -> dict[str, Any]:
+        """``blocks`` blocks of the first case that ``pattern`` names; with a plant, of its control."""
+        with rig_of(self.part, self.stage) as rig:
+            cases = rig.cases or self.part.cases
+            chosen = next(p for p in PROBES[self.id].probe.plants if p.id == plant) if plant else None
+            case: Case | None = carrier(chosen, cases) if chosen else next(c for c in cases if c.id.startswith(pattern))
+            assert case is not None
+            control = Control("plant", "plant", self.id, case, chosen) if chosen else None
+            turns = control.turns if control else tuple(Turn(a, a.id) for a in case.arms)
+            rows = []
+            for n in range(blocks):
+                order = self.rng.sample(turns, len(turns))
+                reps = {k: stored_rep(r) for k, r in rig.once(case, order).items()}
+                block = {"n": n, "probe": self.id, "case": case.id, "control": control.id if control else None}
+                rows.append({**block, "order": [t.label for t in order], "reps": reps})
+        row = stored_probe(self.part) | {"facts": self.stage.notes}
+        row["cases"] = {case.id: stored_probe_case(case)}
+        return {
+            "probes": {self.id: row},
+            "controls": [control.stored()] if control else [],
+            "blocks": rows,
+            "looks": [],
+        }
+
+    def verdict(self, pattern: str, blocks: int = 12) -> Verdict:
+        doc = self.document(pattern, blocks)
+        return next(iter(judge_run(doc, {self.id: PROBES[self.id].probe}).probes[self.id].cases.values()))
+
+    def control(self, plant: str, blocks: int = 12) -> Any:
+        return judge_run(self.document("", blocks, plant)).controls[0]
+
+
+def stored_probe_case(case: Case) -> dict[str, Any]:
+    from liebench.plan import stored_case
+
+    return stored_case(case)
