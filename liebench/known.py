@@ -20,7 +20,7 @@ from liebench.errors import CoreFailed, LiebenchError, StageRefused
 from liebench.plan import Control, Planned, carrier
 from liebench.run import rig_of, stored_rep
 from liebench.stage import Stage
-from liebench.stats import LOOKS
+from liebench.stats import LOOKS, VISIT_LOOKS
 
 FACT_WINDOWS = 3
 BEFORE_TICKS = 3  # of a window, before an event is put into it
@@ -68,7 +68,7 @@ def _blocks(
 ) -> Iterator[dict[str, Any]]:
     case, plant = control.case, control.plant
     assert plant is not None
-    wanted = FACT_WINDOWS if case.kind is Kind.FACT else LOOKS[0]
+    wanted = FACT_WINDOWS if case.kind is Kind.FACT else VISIT_LOOKS[0] if plant.put else LOOKS[0]
     with nullcontext() if plant.put else rig_of(part, stage) as rig:
         for n in range(wanted):
             if stopping():

@@ -16,7 +16,7 @@ from liebench.contract import Case, Kind, Meaning, Plant, Rep, Rhythm, Rig, Turn
 from liebench.errors import CoreFailed, StageRefused
 from liebench.known import Answer, answers
 from liebench.selftest import rates
-from liebench.stats import LOOKS
+from liebench.stats import VISIT_LOOKS
 
 import fakes
 
@@ -86,8 +86,8 @@ def test_a_lie_put_into_the_layer_is_compared_with_the_same_arm_without_it() -> 
     assert found.status == "shown"
     assert found.shown is not None
     assert found.shown.value == pytest.approx(100.0, abs=0.01)
-    assert layer.lying == LOOKS[0]
-    assert layer.opened == layer.closed == 2 * LOOKS[0]  # a rig of its own for every turn
+    assert layer.lying == VISIT_LOOKS[0]
+    assert layer.opened == layer.closed == 2 * VISIT_LOOKS[0]  # a rig of its own for every turn
 
 
 @pytest.mark.parametrize("really", [90.0, 0.0])

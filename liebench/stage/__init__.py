@@ -17,7 +17,8 @@ from liebench.errors import StageRefused
 from liebench.facts.clock import stated_ppm
 from liebench.host import Host
 from liebench.journal import Journal, poke
-from liebench.stage import clock as clock  # registers how its acts are taken back
+from liebench.stage import cgroup as cgroup  # registers how its acts are taken back
+from liebench.stage import clock as clock
 from liebench.stage.core import batched, call, watching
 from liebench.stage.watches import Watches
 
@@ -42,6 +43,7 @@ class Stage:
     options: Mapping[str, str] = field(default_factory=dict)
     rep_ms: float = 40.0
     window_s: float = 1.7
+    group: Path | None = None  # control group in which the core runs
     calibrations: dict[str, dict[str, Any]] = field(default_factory=dict)
     notes: dict[str, Any] = field(default_factory=dict)
 
@@ -59,7 +61,7 @@ class Stage:
         base.setdefault("cpu", self.host.processors[-1])
         args = {**base, **self._work(kernel, base), **self._plant(kernel, base, turn.plant)}
         throttled = self.host.throttled_us()
-        answer = call(self.core_path, kernel, args)
+        answer = call(self.core_path, kernel, args, self.group)
         alibi = {**answer.get("alibi", {}), "throttled_us": _since(throttled, self.host.throttled_us())}
         marks = flags(alibi, answer["elapsed_ns"], alibi["throttled_us"])
         timer = answer.get("timer", {})

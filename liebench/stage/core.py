@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import select
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -33,15 +34,40 @@ def _parse(raw: bytes, what: str) -> dict[str, Any]:
     return answer
 
 
-def call(core: Path, kernel: str, args: Mapping[str, object]) -> dict[str, Any]:
-    """Run one kernel to its end and return its answer. Ctrl-C does not reach it: it has its own process group."""
+def _entering(group: Path | None) -> Callable[[], None] | None:
+    """What the child does before it becomes the core: enter a control group."""
+    if group is None:
+        return None
+    procs = str(group / "cgroup.procs")
+
+    def enter() -> None:
+        fd = os.open(procs, os.O_WRONLY)
+        os.write(fd, b"0")
+        os.close(fd)
+
+    return enter
+
+
+def call(core: Path, kernel: str, args: Mapping[str, object], group: Path | None = None) -> dict[str, Any]:
+    """Run one kernel to its end, in a control group where one is given, and return its answer.
+
+    Ctrl-C does not reach it: it has its own process group.
+    """
     command = [str(core), *_words(kernel, args)]
     shown = " ".join(command[1:])
     try:
         done = subprocess.run(
-            command, stdin=subprocess.DEVNULL, capture_output=True, timeout=TIMEOUT_S, env=ENVIRONMENT, process_group=0
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=TIMEOUT_S,
+            env=ENVIRONMENT,
+            process_group=0,
+            preexec_fn=_entering(group),
         )
-    except subprocess.TimeoutExpired as error:
+    except subprocess.SubprocessError as error:
+        if not isinstance(error, subprocess.TimeoutExpired):
+            raise CoreFailed(f"liebench-core {shown} cannot enter {group}: {error}") from error
         raise CoreFailed(f"liebench-core {shown} did not end within {TIMEOUT_S:g} s and was killed") from error
     except OSError as error:
         raise CoreFailed(f"liebench-core cannot be started ({error.strerror}): {core}") from error

@@ -263,7 +263,7 @@ static const struct lb_kernel SMT_PAIR = {
     .summary = "whether two processors share a core: lock-in of a port-hungry neighbour, hand-off, simultaneous progress",
     .run = run_pair,
     .ops = 1,
-    .samples = 400,
+    .samples = 250,
     .keys = PAIR_KEYS,
 };
 LB_KERNEL(SMT_PAIR);

@@ -234,7 +234,7 @@ static const struct lb_kernel SMT_WORTH = {
     .summary = "what the second processor of a pair adds, by instruction mix",
     .run = run,
     .ops = 1,
-    .samples = 20,
+    .samples = 14,
     .keys = KEYS,
 };
 LB_KERNEL(SMT_WORTH);

@@ -26,7 +26,7 @@ def test_version_and_list(core: Path) -> None:
     rows = [line.split("\t") for line in subprocess.check_output([core, "--list"], text=True).splitlines()]
     assert {name for name, _, _ in rows} >= KERNELS
     assert {kind for _, kind, _ in rows} == {"batched", "plain"}
-    assert all(summary for _, summary in rows)
+    assert all(summary for _, _, summary in rows)
 
 
 def test_a_repetition_has_every_field(answer: Callable[..., dict[str, Any]]) -> None:

@@ -1,0 +1,178 @@
+"""cpu-share: how much of its processor a busy thread really gets, and who has the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from math import ceil
+
+from liebench.contract import (
+    Arm,
+    Case,
+    Claim,
+    Cost,
+    Disturbs,
+    Kind,
+    Layer,
+    Options,
+    Plant,
+    Probe,
+    Proposal,
+    Rep,
+    Rig,
+    Touches,
+    Turn,
+    Verdict,
+)
+from liebench.host import Host
+from liebench.stage import Stage
+from liebench.stage.cgroup import CONTROLLERS, quota
+
+MATTERS, HURTS = 2.0, 10.0  # percent lost: VMware's practice calls ready time below 5 % fine, above 10 % significant
+WINDOW_MS, WINDOWS = 40, 2
+QUOTA_MS = 1000  # under a quota: fifty of its periods
+LOST = {
+    "lost": ("How much of its processor does a busy thread lose?", "everything between two looks at the clock", True),
+    "below": ("How much is lost below the kernel, where nobody else looks?", "what no counter here explains", True),
+    "delay": ("How much do other threads and quotas take?", "run delay of schedstat", False),
+    "interrupts": ("How much do interrupts take?", "short gaps, as many as there were interrupts", False),
+}
+
+
+def _share(name: str, asks: str, says: str, headline: bool, every: bool) -> Case:
+    return Case(
+        id=f"{name}-all" if every else name,
+        asks=asks.replace("a busy thread", "a thread on every processor") if every else asks,
+        kind=Kind.READING,
+        quantity="percent",
+        unit="%",
+        arms=(
+            Arm("claimed", "nothing: the CPU is yours", promised=True),
+            Arm("measured", says, args={"part": name, "all": int(every)}),
+        ),
+        matters=MATTERS,
+        hurts=HURTS,
+        headline=headline,
+        work="gap",
+        target=1.0,
+    )
+
+
+def _identity() -> Case:
+    return Case(
+        id="identity",
+        asks="Does the kernel account for all of a busy thread's time?",
+        kind=Kind.LAW,
+        quantity="ms",
+        unit="ms",
+        arms=(
+            Arm("accounted", "CPU time and run delay of the thread", promised=True, args={"all": 0}),
+            Arm("wall", "the clock on the wall", args={"all": 0}),
+        ),
+        matters=1.01,
+        hurts=1.05,
+        headline=False,
+        work="gap",
+    )
+
+
+def cases(host: Host, options: Options) -> tuple[Case, ...]:
+    one = tuple(_share(name, *row, every=False) for name, row in LOST.items())
+    every = (
+        tuple(_share(name, *LOST[name], every=True) for name in ("lost", "below")) if len(host.processors) > 1 else ()
+    )
+    return (*one, *(replace(c, headline=c.id == "lost-all") for c in every), _identity())
+
+
+class _Windows:
+    """The newest windows of one placement; each case may look at them once, then new ones are measured."""
+
+    def __init__(self, stage: Stage) -> None:
+        self.stage = stage
+        self.latest: dict[int, tuple[Rep, set[str]]] = {}
+
+    def fresh(self, turn: Turn, every: int) -> Rep:
+        place = {"all": 1} if every else {}
+        bare = Turn(Arm("gap"), turn.label, turn.plant)
+        ms = QUOTA_MS if self.stage.group else WINDOW_MS
+        return self.stage.core("cpu-gap", bare, window_ms=ms, samples=WINDOWS, **place)
+
+    def of(self, case: Case, every: int) -> Rep:
+        rep, seen = self.latest.get(every, (None, {case.id}))
+        if rep is None or case.id in seen:
+            rep, seen = self.fresh(Turn(Arm("gap"), "gap"), every), set()
+            self.latest[every] = rep, seen
+        seen.add(case.id)
+        return rep
+
+
+def _part(rep: Rep, part: str) -> Rep:
+    """What a repetition lost to one taker: its windows follow each other at once, so their mean is one sample."""
+    values = rep.samples[part]
+    return replace(rep, samples={"percent": [sum(values) / len(values)], "windows": values}, offsets_ns=())
+
+
+def measure(stage: Stage) -> Iterator[Rig]:
+    windows = _Windows(stage)
+
+    def once(case: Case, turns: Sequence[Turn]) -> Mapping[str, Rep]:
+        arm = case.delivered[0]
+        every = int(arm.args["all"])
+        if case.kind is Kind.LAW:
+            rep = windows.of(case, every)
+            return {t.label: replace(rep, samples={"ms": [rep.facts[f"{t.arm.id}_ms"]]}, offsets_ns=()) for t in turns}
+        part = str(arm.args["part"])
+        if any(t.arm is arm for t in turns if t.label != arm.id):  # a control: every turn has windows of its own
+            return {t.label: _part(windows.fresh(t, every), part) for t in turns}
+        return {
+            t.label: Rep({"percent": [0.0]}) if t.arm.promised else _part(windows.of(case, every), part) for t in turns
+        }
+
+    yield Rig(once)
+
+
+def delivers(verdict: Verdict, host: Host) -> str:
+    def said(name: str) -> str:
+        v = verdict.cases.get(name)
+        return "unknown" if v is None or v.value is None else f"{max(v.value, 0):.2g} %"
+
+    alone = f"A busy thread lost {said('lost')} of its processor, {said('below')} of it below the kernel"
+    return f"{alone}; with a thread on every processor each lost {said('lost-all')}."
+
+
+def advise(verdict: Verdict, host: Host) -> Sequence[Proposal]:
+    lost = {k: v.value or 0.0 for k, v in verdict.cases.items()}
+    limit = host.facts["limits"]["cpus"]
+    found = []
+    if limit is not None and lost.get("delay", 0) > MATTERS:
+        why = f"a busy thread waits {lost['delay']:.2g} % of its time, and this group may use {limit:g} CPUs"
+        found.append(Proposal("cpu-quota", "no limit, or one above what it needs", why))
+        found.append(Proposal("workers", f"{ceil(limit)} busy threads", why))
+    if max(lost.get("below", 0), lost.get("below-all", 0)) > 5:
+        most = max(lost.get("below", 0), lost.get("below-all", 0))
+        why = f"{most:.2g} % of a processor's time is lost below the kernel"
+        found.append(Proposal("ask-provider", "dedicated processors, or another host", why))
+    return found
+
+
+def _quota(share: int) -> Plant:
+    touches = Touches(other=(CONTROLLERS,), disturbs=Disturbs.NOBODY)
+    put = partial(quota, share=share / 100)
+    return Plant(f"quota={share}%", {}, "delay", expect=100.0 - share, tolerance=1.0, put=put, touches=touches)
+
+
+PROBE = Probe(
+    Claim(Layer.CPU, says="The CPU is yours.", read_from="steal of /proc/stat, cpu.max", title="having the processor"),
+    cases=cases,
+    cost=Cost(seconds=14),
+    measure=measure,
+    advise=advise,
+    delivers=delivers,
+    plants=(
+        Plant("plant_percent=20", {"plant_percent": 20.0}, "below", expect=20.0, tolerance=1.5, control=True),
+        _quota(80),
+        _quota(50),
+        _quota(20),
+    ),
+)
