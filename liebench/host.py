@@ -33,6 +33,14 @@ class Host:
     def exists(self, path: str) -> bool:
         return Reader(self.root).exists(path)
 
+    def writable(self, path: str) -> bool:
+        return os.access(self.root / path.lstrip("/"), os.W_OK)
+
+    @property
+    def x86(self) -> bool:
+        """Whether the processor is an x86: the only one whose user space can make a hypervisor act."""
+        return bool(self.facts["cpu"].get("x86"))
+
     @property
     def processors(self) -> tuple[int, ...]:
         """CPUs this process may use, isolated ones excepted; never empty."""

@@ -11,6 +11,8 @@ from liebench.contract import Case, Disturbs, Kind, Plant, Probe, Turn
 from liebench.host import Host
 from liebench.registry import Registered
 
+NULL_MOST = 0.2  # band of a null test where much is needed to matter
+
 
 @dataclass(frozen=True, slots=True)
 class Profile:
@@ -91,7 +93,8 @@ class Control:
 
     def stored(self) -> dict[str, Any]:
         ratio = self.case.kind not in (Kind.READING, Kind.FACT)
-        b = self.case.matters - 1 if ratio else 0.0 if self.case.kind is Kind.FACT else self.case.matters
+        b = min(self.case.matters - 1, NULL_MOST) if ratio else self.case.matters
+        b = 0.0 if self.case.kind is Kind.FACT else b
         return {
             "id": self.id,
             "work": self.case.work,

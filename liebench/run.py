@@ -13,7 +13,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from liebench.contract import Case, Kind, Once, Rep, Rhythm, Rig, Turn
+from liebench.contract import Case, Kind, Once, Rep, Rhythm, Rig, Subject, Turn
 from liebench.errors import BreakerTripped, Interrupted, LiebenchError
 from liebench.judge import look
 from liebench.plan import Control, Planned, Settings, controls_of, stored_case
@@ -132,6 +132,13 @@ class Session:
                 self.writer.control(control.stored())
                 self.tracks.append(Track(track.part, track.case, control.turns, track.once, control))
 
+    def _drop(self, track: Track, error: Exception) -> None:
+        """A demonstration that does not stand takes only itself away."""
+        track.done = True
+        row = self.writer.document["probes"][track.part.id]
+        left = {**row["left_out"], track.case.id: {"needs": f"{error}", "cure": "see the message"}}
+        self.writer.probe(track.part.id, row | {"left_out": left})
+
     def _fail(self, part: Planned, error: Exception) -> None:
         """One probe failed; its row says so, its tracks end, the others go on."""
         self.writer.probe(part.id, stored_probe(part) | {"state": "failed", "error": f"{error}"})
@@ -185,7 +192,10 @@ class Session:
         except (BreakerTripped, Interrupted):
             raise
         except (LiebenchError, OSError, ValueError, KeyError) as error:
-            self._fail(track.part, error)
+            if track.case.subject is Subject.RIG:
+                self._drop(track, error)
+            else:
+                self._fail(track.part, error)
             return
         self._maybe_look(track)
 

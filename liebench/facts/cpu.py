@@ -27,6 +27,7 @@ def facts(reader: Reader, affinity: list[int] | None) -> dict[str, Any]:
     return {
         "model": reader.field(INFO, "model name") or reader.field(INFO, "CPU part"),
         "vendor": reader.field(INFO, "vendor_id") or reader.field(INFO, "CPU implementer"),
+        "x86": reader.field(INFO, "vendor_id") is not None,
         "online": len(online) or None,
         "usable": usable or allowed,
         "isolated": isolated,
