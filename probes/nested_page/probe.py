@@ -1,0 +1,154 @@
+"""nested-page: what a guest's memory costs more than memory: first touches that reach the host, and longer walks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from liebench.contract import (
+    Arm,
+    Case,
+    Claim,
+    Cost,
+    Events,
+    Layer,
+    Need,
+    Options,
+    Plant,
+    Probe,
+    Proposal,
+    Rep,
+    Rig,
+    Subject,
+    Turn,
+    Verdict,
+    Word,
+)
+from liebench.host import Host
+from liebench.stage import Stage
+
+HUGE_ENOUGH = 0.9  # of the range must lie in huge pages, or the comparison is void
+CHASE_MIB = 32
+STEP_MIB, MOST_MIB = 16, 512  # four samples of 4 MiB a repetition
+KVM = Need("/dev/kvm", lambda host: host.writable("/dev/kvm"), "run as root or in the group kvm, where it is offered")
+THP = Need(
+    "transparent huge pages",
+    lambda host: host.facts["memory"]["thp"] in ("always", "madvise"),
+    "echo madvise > /sys/kernel/mm/transparent_hugepage/enabled",
+)
+
+
+def _ratio(name: str, asks: str, promised: Arm, delivered: Arm, hurts: float, **more: object) -> Case:
+    arms = (replace(promised, promised=True), delivered)
+    return Case(id=name, asks=asks, quantity="ns", unit="ns", arms=arms, hurts=hurts, **more)  # type: ignore[arg-type]
+
+
+def cases(host: Host, options: Options) -> tuple[Case, ...]:
+    recycled = Arm("recycled", "touched and given back before", args={"memory": "recycled"})
+    return (
+        _ratio(
+            "first-touch",
+            "What does memory cost that was never used before?",
+            recycled,
+            Arm("fresh", "a new mapping", args={"memory": "fresh"}),
+            3.0,
+            work="touch",
+        ),
+        _ratio(
+            "walk",
+            "What do small pages cost against huge ones?",
+            Arm("huge", "huge pages", args={"pages": "huge", "mib": CHASE_MIB}),
+            Arm("small", "small pages", args={"pages": "small", "mib": CHASE_MIB}),
+            1.2,
+            work="chase",
+            headline=False,
+            needs=(THP,),
+        ),
+        _ratio(
+            "our-host",
+            "What does a touch cost in a guest whose host took the memory away?",
+            Arm("backed", "its host left it alone", args={"drop": 0}),
+            Arm("dropped", "its host dropped it", args={"drop": 1}),
+            3.0,
+            work="rig",
+            headline=False,
+            subject=Subject.RIG,
+            needs=(KVM,),
+        ),
+    )
+
+
+def _chase(stage: Stage, t: Turn) -> Rep:
+    """Void where the kernel did not give the pages that the arm is about."""
+    rep = stage.core("page-chase", t)
+    share = float(rep.facts["huge_kib"]) / (CHASE_MIB << 10)
+    right = share >= HUGE_ENOUGH if t.arm.args["pages"] == "huge" else share <= 1 - HUGE_ENOUGH
+    return rep if right else replace(rep, flags=(*rep.flags, "VOID_OTHER_PAGES"))
+
+
+def measure(stage: Stage) -> Iterator[Rig]:
+    used = 0  # MiB that repetitions of this rig have made the host find; the kernel would hand them out again first
+
+    def turn(case: Case, t: Turn) -> Rep:
+        nonlocal used
+        if case.id == "walk":
+            return _chase(stage, t)
+        if case.id == "our-host":
+            return stage.core("kvm-touch", t)
+        if t.arm.args["memory"] != "fresh":
+            return stage.core("page-touch", t)
+        rep = stage.core("page-touch", t, skip_mib=used)
+        used = (used + STEP_MIB) % MOST_MIB
+        return rep
+
+    def once(case: Case, turns: Sequence[Turn]) -> Mapping[str, Rep]:
+        return {t.label: turn(case, t) for t in turns}
+
+    yield Rig(once)
+
+
+def delivers(verdict: Verdict, host: Host) -> str:
+    touch, walk = verdict.cases.get("first-touch"), verdict.cases.get("walk")
+    said = []
+    if touch is not None and touch.delivered and touch.promised:
+        said.append(
+            f"the first touch of 4 KiB takes {touch.delivered:.0f} ns, {touch.promised:.0f} ns where it is recycled"
+        )
+    if walk is not None and walk.value:
+        said.append(f"a load that misses the TLB takes {walk.value:.2f} times as long with small pages")
+    return (said[0][0].upper() + "; ".join(said)[1:] + ".") if said else "Not enough was measured."
+
+
+def advise(verdict: Verdict, host: Host) -> Sequence[Proposal]:
+    touch, walk = verdict.cases.get("first-touch"), verdict.cases.get("walk")
+    found = []
+    if touch is not None and touch.word is Word.COSTLY and touch.value:
+        why = f"memory that the host has not seen yet costs {touch.value:.2g} times as much to touch"
+        found.append(Proposal("prefault", "MAP_POPULATE, AlwaysPreTouch or a loop at start-up", why))
+    if walk is not None and walk.word is Word.COSTLY and host.facts["memory"]["thp"] == "madvise":
+        why = f"random loads in {CHASE_MIB} MiB take {walk.value:.2g} times as long with small pages"
+        found.append(Proposal("huge-pages", "MADV_HUGEPAGE", why))
+    return found
+
+
+def _faults(host: Host) -> int | None:
+    text = host.read("/proc/vmstat") or ""
+    found = [line.split()[1] for line in text.splitlines() if line.startswith("pgfault ")]
+    return int(found[0]) if found and found[0].isdigit() else None
+
+
+PROBE = Probe(
+    Claim(
+        Layer.VIRT, says="Memory is memory.", read_from="/proc/meminfo, transparent_hugepage", title="memory in a guest"
+    ),
+    cases=cases,
+    cost=Cost(seconds=12, memory_mib=560),
+    measure=measure,
+    advise=advise,
+    delivers=delivers,
+    events=Events(what="page faults", read_from="/proc/vmstat pgfault", count=_faults, case="first-touch"),
+    plants=(
+        Plant("plant_share=0.5", {"plant_share": 0.5}, "walk", expect=1.5, tolerance=0.06),
+        Plant("drop=1", {"drop": 1.0}, "our-host", expect=2.0, tolerance=0.5),
+    ),
+)

@@ -1,0 +1,112 @@
+"""tlb-flush: what changing a mapping costs once other processors have to be told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from liebench.contract import (
+    Arm,
+    Case,
+    Claim,
+    Cost,
+    Events,
+    Layer,
+    Need,
+    Options,
+    Plant,
+    Probe,
+    Proposal,
+    Rep,
+    Rig,
+    Turn,
+    Verdict,
+)
+from liebench.host import Host
+from liebench.stage import Stage
+
+TWO_CPUS = Need("two CPUs", lambda host: len(host.processors) > 1, "with one CPU there is nobody to tell")
+HURTS = 5.0  # on hardware an interrupt to another core takes about a microsecond, a few times the call itself
+MOST = 16  # helpers
+CHANGES = {
+    "membarrier": "the interrupt alone (membarrier)",
+    "mprotect": "two changes of protection",
+    "madvise": "giving a page back and touching it again",
+    "munmap": "mapping, touching and unmapping a page",
+}
+
+
+def _case(op: str, helpers: int, headline: bool) -> Case:
+    return Case(
+        id=op if helpers == 1 else f"{op}-{helpers}",
+        asks=f"What does {CHANGES[op]} cost beside {helpers} busy thread{'s' * (helpers > 1)} of the same process?",
+        quantity="ns",
+        unit="ns",
+        arms=(
+            Arm("alone", "no other thread", True, {"op": op, "helpers": 0}),
+            Arm("beside", f"{helpers} on other processors", args={"op": op, "helpers": helpers}),
+        ),
+        hurts=HURTS,
+        headline=headline,
+        work="mapping",
+    )
+
+
+def cases(host: Host, options: Options) -> tuple[Case, ...]:
+    most = min(len(host.processors) - 1, MOST)
+    counts = [n for n in (1, 2, 4, 8, 16) if n <= most]
+    growth = tuple(_case("madvise", n, False) for n in counts[1:])
+    return (*(_case(op, 1, op == "madvise") for op in CHANGES), *growth)
+
+
+def measure(stage: Stage) -> Iterator[Rig]:
+    def once(case: Case, turns: Sequence[Turn]) -> Mapping[str, Rep]:
+        return {t.label: stage.core("tlb-flush", t) for t in turns}
+
+    yield Rig(once)
+
+
+def delivers(verdict: Verdict, host: Host) -> str:
+    def extra(name: str) -> str | None:
+        v = verdict.cases.get(name)
+        known = v is not None and v.delivered is not None and v.promised is not None
+        return f"{(v.delivered - v.promised) / 1000:.2g} us" if v and known and v.delivered and v.promised else None
+
+    said = [f"{CHANGES[op]} takes {extra(op)} longer" for op in ("madvise", "membarrier") if extra(op)]
+    return ("Beside one busy thread " + ", ".join(said) + ".") if said else "Not enough was measured."
+
+
+def advise(verdict: Verdict, host: Host) -> Sequence[Proposal]:
+    case = verdict.cases.get("madvise", verdict)
+    if case.delivered is None or case.promised is None or case.delivered - case.promised < 5000:
+        return []  # below 5 us an allocator's habits do not show (research, 3)
+    why = f"telling one other processor takes {(case.delivered - case.promised) / 1000:.2g} us here"
+    return [
+        Proposal("fewer-shootdowns", "let the allocator keep freed memory for longer, or free from one thread", why)
+    ]
+
+
+def _flushes(host: Host) -> int | None:
+    """Shootdowns received so far on all CPUs: the row TLB of /proc/interrupts."""
+    for line in (host.read("/proc/interrupts") or "").splitlines():
+        words = line.split()
+        if words[:1] == ["TLB:"]:
+            return sum(int(w) for w in words[1:] if w.isdigit())
+    return None
+
+
+PROBE = Probe(
+    Claim(Layer.VIRT, says="mprotect is cheap.", read_from="mprotect(2), madvise(2)", title="changing a mapping"),
+    cases=cases,
+    cost=Cost(seconds=10),
+    needs=(TWO_CPUS,),
+    measure=measure,
+    advise=advise,
+    delivers=delivers,
+    events=Events(
+        what="TLB shootdowns received",
+        read_from="/proc/interrupts TLB",
+        count=_flushes,
+        case="madvise",
+    ),
+    plants=(Plant("plant_share=0.5", {"plant_share": 0.5}, "madvise", expect=1.5, tolerance=0.06, control=True),),
+)
