@@ -33,6 +33,10 @@ class Host:
     def exists(self, path: str) -> bool:
         return Reader(self.root).exists(path)
 
+    def names(self, folder: str) -> list[str]:
+        """Names in a folder below the sysroot; empty where it is missing."""
+        return Reader(self.root).names(folder)
+
     def writable(self, path: str) -> bool:
         return os.access(self.root / path.lstrip("/"), os.W_OK)
 

@@ -84,7 +84,7 @@ class Stage:
         return max(4, min(60, int(self.rep_ms * 1000 / each_us)))
 
     def _work(self, kernel: str, base: Mapping[str, Any]) -> dict[str, Any]:
-        if kernel not in batched(self.core_path):
+        if "ops" in base or kernel not in batched(self.core_path):
             return {}
         ops = self._calibrate(kernel, base)["ops"]
         return {"ops": ops, "samples": max(10, int(self.rep_ms * 1e6 / SAMPLE_NS))}

@@ -3,6 +3,7 @@
  * kvm-exit   the guest leaves `ops` times a sample; the host spins spin_us before it goes back in
  * kvm-gap    the guest reads its counter in a loop and adds up the gaps; the host holds the CPU back for off_us in turns
  * kvm-touch  the guest writes to every page; the host dropped what lies behind them before (drop=1) or not
+ * kvm-cpuid  the guest asks cpuid who its hypervisor is; the host answers with `signature`
  *
  * The guests are position-independent code below; they talk by `out` to a port and by one page of memory. Interface:
  * Documentation/virt/kvm/api.rst; long mode set up as in the AMD64 manual, volume 2, 14. Every run of the virtual CPU
@@ -57,10 +58,17 @@ __asm__(".pushsection .rodata\n"
         "rdtsc\n shl $32, %rdx\n or %rdx, %rax\n sub %r8, %rax\n mov %rax, 16(%rbx)\n"
         "out %al, $0x11\n jmp 1b\n"
         "lb_guest_touch_end:\n"
+        /* kvm-cpuid: leaf `count`, answer in ticks (eax), gaps (ebx), longest (ecx), field (edx) */
+        "lb_guest_cpuid:\n"
+        "mov %rbx, %r8\n"
+        "1: mov (%r8), %rax\n xor %rcx, %rcx\n cpuid\n"
+        "mov %rax, 16(%r8)\n mov %rbx, 24(%r8)\n mov %rcx, 32(%r8)\n mov %rdx, 40(%r8)\n"
+        "out %al, $0x11\n jmp 1b\n"
+        "lb_guest_cpuid_end:\n"
         ".popsection");
 
 extern const unsigned char lb_guest_exit[], lb_guest_exit_end[], lb_guest_gap[], lb_guest_gap_end[];
-extern const unsigned char lb_guest_touch[], lb_guest_touch_end[];
+extern const unsigned char lb_guest_touch[], lb_guest_touch_end[], lb_guest_cpuid[], lb_guest_cpuid_end[];
 
 struct machine {
     int cpu;
@@ -108,17 +116,26 @@ static void enter_long_mode(int cpu, unsigned char *memory)
     must(ioctl(cpu, KVM_SET_REGS, &r), "KVM_SET_REGS");
 }
 
-static void pass_cpuid(int kvm, int cpu)
+/* What the host offers its guest; with a signature, leaf 0x40000000 says that instead. */
+static void pass_cpuid(int kvm, int cpu, const char *signature)
 {
     enum { MOST = 256 };
     struct kvm_cpuid2 *leaves = lb_room(1, sizeof *leaves + MOST * sizeof leaves->entries[0]);
     leaves->nent = MOST;
-    if (ioctl(kvm, KVM_GET_SUPPORTED_CPUID, leaves) == 0)
-        ioctl(cpu, KVM_SET_CPUID2, leaves);
+    if (ioctl(kvm, KVM_GET_SUPPORTED_CPUID, leaves) != 0)
+        leaves->nent = 0;
+    for (uint32_t i = 0; signature && i < leaves->nent; i++)
+        if (leaves->entries[i].function == 0x40000000) {
+            memcpy(&leaves->entries[i].ebx, signature, 4);
+            memcpy(&leaves->entries[i].ecx, signature + 4, 4);
+            memcpy(&leaves->entries[i].edx, signature + 8, 4);
+        }
+    if (leaves->nent)
+        must(ioctl(cpu, KVM_SET_CPUID2, leaves), "KVM_SET_CPUID2");
     free(leaves);
 }
 
-static struct machine make(const unsigned char *code, const unsigned char *end)
+static struct machine make(const unsigned char *code, const unsigned char *end, const char *signature)
 {
     struct machine m;
     lb_watchdog(WATCHDOG_S);
@@ -136,7 +153,7 @@ static struct machine make(const unsigned char *code, const unsigned char *end)
     m.run = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, m.cpu, 0);
     if (m.run == MAP_FAILED)
         lb_fail("cannot map the virtual CPU: %s", strerror(errno));
-    pass_cpuid(kvm, m.cpu);
+    pass_cpuid(kvm, m.cpu, signature);
     map_memory(m.memory);
     memcpy(m.memory + CODE, code, (size_t)(end - code));
     enter_long_mode(m.cpu, m.memory);
@@ -175,7 +192,7 @@ static void spin(int64_t ns)
 
 static int run_exit(struct lb_run *run)
 {
-    struct machine m = make(lb_guest_exit, lb_guest_exit_end);
+    struct machine m = make(lb_guest_exit, lb_guest_exit_end, NULL);
     int64_t spin_ns = llround(lb_num(run, "spin_us") * 1000);
     double *values = lb_series(run, "ns"), unit = tick_ns();
     m.mail->count = (uint64_t)run->ops;
@@ -226,7 +243,7 @@ static void *hold(void *unused)
 
 static int run_gap(struct lb_run *run)
 {
-    struct machine m = make(lb_guest_gap, lb_guest_gap_end);
+    struct machine m = make(lb_guest_gap, lb_guest_gap_end, NULL);
     double *seen = lb_series(run, "seen"), *held = lb_series(run, "held"), unit = tick_ns();
     struct sigaction act = {.sa_handler = nothing};
     pthread_t thread;
@@ -264,7 +281,7 @@ static int run_gap(struct lb_run *run)
 
 static int run_touch(struct lb_run *run)
 {
-    struct machine m = make(lb_guest_touch, lb_guest_touch_end);
+    struct machine m = make(lb_guest_touch, lb_guest_touch_end, NULL);
     int64_t pages = lb_int(run, "pages");
     double *values = lb_series(run, "ns"), unit = tick_ns();
     struct rusage before, after;
@@ -292,6 +309,32 @@ static int run_touch(struct lb_run *run)
     return lb_output(run);
 }
 
+static int run_cpuid(struct lb_run *run)
+{
+    const char *signature = lb_text(run, "signature");
+    char inside[13] = "";
+    if (signature && strlen(signature) != 12)
+        lb_usage("a signature has twelve characters");
+    struct machine m = make(lb_guest_cpuid, lb_guest_cpuid_end, signature);
+    double *values = lb_series(run, "leaf");
+    m.mail->count = 0x40000000;
+    lb_begin(run);
+    for (int64_t i = 0; i < run->samples; i++) {
+        while (until_exit(&m) != PORT_DONE)
+            ;
+        values[i] = (double)(uint32_t)m.mail->ticks;
+    }
+    lb_end(run);
+    memcpy(inside, &m.mail->gaps, 4);
+    memcpy(inside + 4, &m.mail->longest, 4);
+    memcpy(inside + 8, &m.mail->field, 4);
+    for (char *c = inside; *c; c++) /* it came from a guest: only what is safe to print */
+        if (*c < ' ' || *c > '~' || *c == '"' || *c == '\\')
+            *c = '?';
+    lb_fact_text(run, "inside", inside);
+    return lb_output(run);
+}
+
 #else /* aarch64: the guest would need another start; the rig says so instead of pretending */
 
 static int unsupported(struct lb_run *run)
@@ -302,6 +345,7 @@ static int unsupported(struct lb_run *run)
 #define run_exit unsupported
 #define run_gap unsupported
 #define run_touch unsupported
+#define run_cpuid unsupported
 
 #endif
 
@@ -351,3 +395,18 @@ static const struct lb_kernel KVM_TOUCH_KERNEL = {
     .keys = TOUCH_KEYS,
 };
 LB_KERNEL(KVM_TOUCH_KERNEL);
+
+static const struct lb_key CPUID_KEYS[] = {
+    {"signature", 's', 0, 0, 0, NULL},
+    {NULL, 0, 0, 0, 0, NULL},
+};
+
+static const struct lb_kernel KVM_CPUID_KERNEL = {
+    .name = "kvm-cpuid",
+    .summary = "who a guest of ours is told that it runs on",
+    .run = run_cpuid,
+    .ops = 1,
+    .samples = 1,
+    .keys = CPUID_KEYS,
+};
+LB_KERNEL(KVM_CPUID_KERNEL);

@@ -1,0 +1,136 @@
+"""virt-type: what the labels say we run on, and whether what we measure agrees with them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from statistics import median
+
+from liebench.contract import (
+    Arm,
+    Case,
+    Claim,
+    Cost,
+    Kind,
+    Layer,
+    Meaning,
+    Need,
+    Options,
+    Probe,
+    Rep,
+    Rig,
+    Subject,
+    Turn,
+    Verdict,
+    Word,
+)
+from liebench.facts.cpuid import SIGNATURES, Told, decode, parse
+from liebench.host import Host
+from liebench.stage import Stage
+
+X86 = Need("an x86 processor", lambda host: host.x86, "elsewhere user space cannot ask the hypervisor who it is")
+KVM = Need("/dev/kvm", lambda host: host.writable("/dev/kvm"), "run as root or in the group kvm, where it is offered")
+EXIT, NESTED = 900.0, 8000.0  # core cycles of one cpuid: from here on somebody intercepts, and is a guest itself
+SOFTWARE_GHZ = 0.6
+MAKERS = {
+    "QEMU": "KVM", "Amazon EC2": "KVM", "Google": "KVM", "DigitalOcean": "KVM", "Alibaba": "KVM",
+    "Microsoft Corporation": "Hyper-V", "VMware": "VMware", "Xen": "Xen", "innotek": "VirtualBox",
+}  # fmt: skip
+PLANTED = "LieBenchLies"  # twelve letters, the length of a signature
+
+LABELS = {
+    name: Meaning(Word.HONEST, f"cpuid says {name}", name) for name in ("bare metal", *sorted(set(SIGNATURES.values())))
+} | {"unknown": Meaning(Word.INCONCLUSIVE, "a hypervisor that does not say who it is", "unknown")}
+AGREE = {
+    "agree": Meaning(Word.HONEST, "what cpuid, DMI and sysfs say fits what an exit costs"),
+    "nested": Meaning(
+        Word.HARMLESS, "the hypervisor that is named is itself a guest: an exit costs too much for one level", "nested"
+    ),
+    "software": Meaning(Word.COSTLY, "the processor is emulated: it computes too slowly for any hardware", "software"),
+    "contradiction": Meaning(Word.HARMLESS, "the labels contradict each other", "contradiction"),
+    "hidden": Meaning(Word.COSTLY, "no label admits a hypervisor, but instructions are intercepted", "hidden"),
+}
+OURS = {
+    "believed": Meaning(Word.HONEST, "a guest of ours reads the name that its host made up: labels are not evidence"),
+    "corrected": Meaning(Word.INCONCLUSIVE, "the hypervisor below does not let a host choose what its guest is told"),
+}
+
+
+def _fact(name: str, asks: str, words: Mapping[str, Meaning], **more: object) -> Case:
+    arm = Arm("seen", "cpuid from user space", promised=True)
+    return Case(id=name, asks=asks, kind=Kind.FACT, quantity="value", unit="", arms=(arm,), words=words, **more)  # type: ignore[arg-type]
+
+
+def cases(host: Host, options: Options) -> tuple[Case, ...]:
+    return (
+        _fact("labels", "Who do the labels say we run on?", LABELS, work="facts"),
+        _fact("agreement", "Do the labels agree with each other and with what is measured?", AGREE, work="facts"),
+        _fact("our-guest", "Can a host make a name up?", OURS, headline=False, subject=Subject.RIG, needs=(KVM,)),
+    )
+
+
+def family_of(host: Host) -> str | None:
+    """What DMI and sysfs say; None where they say nothing that is known."""
+    virt = host.facts["virt"]
+    if virt["hypervisor"] == "xen":
+        return "Xen"
+    maker = str(virt["vendor"] or "")
+    return next((family for name, family in MAKERS.items() if maker.startswith(name)), None)
+
+
+def agreement(told: Told, dmi: str | None, cycles: float, ghz: float) -> str:
+    """Labels against each other and against one cpuid in core cycles."""
+    if ghz < SOFTWARE_GHZ:
+        return "software"
+    if not told.hypervisor_bit:
+        return "hidden" if cycles > EXIT else "contradiction" if dmi not in (None, "Hyper-V") else "agree"
+    if dmi is not None and told.family not in ("unknown", dmi):
+        return "contradiction"
+    if cycles > NESTED:
+        return "nested"
+    return "agree"
+
+
+def measure(stage: Stage) -> Iterator[Rig]:
+    def seen(case: Case, t: Turn) -> Rep:
+        if case.id == "our-guest":
+            rep = stage.core("kvm-cpuid", t, signature=PLANTED)
+            return replace(
+                rep, facts={**rep.facts, "value": "believed" if rep.facts["inside"] == PLANTED else "corrected"}
+            )
+        dump = stage.core("cpuid-dump", t)
+        told = decode(parse(str(dump.facts["leaves"])))
+        if case.id == "labels":
+            return replace(dump, facts={**dump.facts, "value": told.family, "offered": list(told.offered)})
+        cost = stage.core("vm-exit", Turn(Arm("cpuid", args={"op": "cpuid"}), t.label))
+        ghz = 1 / float(cost.facts["cycle_ns"])
+        cycles = median(cost.samples["ns"]) * ghz
+        value = agreement(told, family_of(stage.host), cycles, ghz)
+        return replace(cost, samples={}, facts={"value": value, "cycles": cycles, "ghz": ghz, "family": told.family})
+
+    def once(case: Case, turns: Sequence[Turn]) -> Mapping[str, Rep]:
+        return {t.label: seen(case, t) for t in turns}
+
+    yield Rig(once)
+
+
+def delivers(verdict: Verdict, host: Host) -> str:
+    label, agree = verdict.cases.get("labels"), verdict.cases.get("agreement")
+    said = [f"cpuid says {label.term}"] if label is not None and label.term else []
+    said += [agree.why] if agree is not None and agree.why else []
+    return "; ".join(said) + "." if said else "cpuid says nothing here."
+
+
+PROBE = Probe(
+    Claim(
+        Layer.VIRT,
+        says="You run on what the labels say.",
+        read_from="cpuid 0x1 and 0x40000000, DMI, /sys/hypervisor",
+        title="the machine's name",
+    ),
+    cases=cases,
+    cost=Cost(seconds=1),
+    needs=(X86,),
+    measure=measure,
+    delivers=delivers,
+)
