@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from liebench.contract import Case, Kind, Once, Rep, Rhythm, Rig, Subject, Turn
+from liebench.controls import judge_control
 from liebench.errors import BreakerTripped, Interrupted, LiebenchError
 from liebench.judge import look
 from liebench.plan import Control, Planned, Settings, controls_of, stored_case
@@ -244,7 +245,13 @@ class Session:
         elif track.due:
             words = [self._look(track, label) for label in track.judged]
             facts = track.case.kind is Kind.FACT
-            track.done = track.done or facts or all(w != "continue" for w in words)
+            track.done = track.done or facts or all(w != "continue" for w in words) or self._settled(track)
+
+    def _settled(self, track: Track) -> bool:
+        """Whether a control has answered: it need not be as narrow as a case, only shown or failed."""
+        if track.control is None:
+            return False
+        return judge_control(track.control.stored(), track.case, track.blocks, track.control.id).status != "not shown"
 
     def _look(self, track: Track, label: str, ended: str | None = None) -> str:
         found = look(track.case, track.blocks, label, track.promised)

@@ -65,6 +65,7 @@ def _chains() -> Case:
         hurts=1.05,
         headline=False,
         work="chain",
+        target=0.01,
     )
 
 

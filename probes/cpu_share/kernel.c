@@ -84,18 +84,27 @@ static int64_t interrupts_of(int64_t cpu)
     return sum;
 }
 
-static void read_edge(struct spinner *s, struct edge *edge)
+static int64_t delay_of(struct spinner *s)
 {
     char text[128] = "";
     long long cpu, delay, slices;
+    ssize_t got = s->schedstat < 0 ? -1 : pread(s->schedstat, text, sizeof text - 1, 0);
+    return got > 0 && sscanf(text, "%lld %lld %lld", &cpu, &delay, &slices) == 3 ? delay : -1;
+}
+
+/* Who is preempted between two of these reads would book the same time twice, or never: then it reads again. */
+static void read_edge(struct spinner *s, struct edge *edge)
+{
     pthread_mutex_lock(&turn);
     edge->interrupts = interrupts_of(s->cpu);
     pthread_mutex_unlock(&turn);
-    ssize_t got = s->schedstat < 0 ? -1 : pread(s->schedstat, text, sizeof text - 1, 0);
-    bool known = got > 0 && sscanf(text, "%lld %lld %lld", &cpu, &delay, &slices) == 3;
-    edge->delay_ns = known ? delay : -1;
-    edge->cpu_ns = lb_read(CLOCK_THREAD_CPUTIME_ID);
-    edge->ns = lb_now();
+    for (int tries = 0; tries < 10; tries++) {
+        edge->delay_ns = delay_of(s);
+        edge->cpu_ns = lb_read(CLOCK_THREAD_CPUTIME_ID);
+        edge->ns = lb_now();
+        if (delay_of(s) == edge->delay_ns)
+            return;
+    }
 }
 
 static void busy(int64_t ns)

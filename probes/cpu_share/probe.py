@@ -30,7 +30,7 @@ from liebench.stage import Stage
 from liebench.stage.cgroup import CONTROLLERS, quota
 
 MATTERS, HURTS = 2.0, 10.0  # percent lost: VMware's practice calls ready time below 5 % fine, above 10 % significant
-WINDOW_MS, WINDOWS = 40, 2
+WINDOW_MS, WINDOWS = 30, 2
 QUOTA_MS = 1000  # under a quota: fifty of its periods
 LOST = {
     "lost": ("How much of its processor does a busy thread lose?", "everything between two looks at the clock", True),

@@ -61,7 +61,7 @@ def _pair(a: int, b: int, headline: bool) -> Case:
         ),
         headline=headline,
         work="lock-in",
-        target=0.01,
+        target=0.04,
     )
 
 
@@ -78,6 +78,7 @@ def _worth(mix: str, pair: Pair) -> Case:
         ),
         headline=mix == "add",
         work="scaling",
+        target=0.7,  # one look: what a pair is worth is told apart in steps of a third
     )
 
 

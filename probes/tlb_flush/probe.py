@@ -27,6 +27,8 @@ from liebench.stage import Stage
 TWO_CPUS = Need("two CPUs", lambda host: len(host.processors) > 1, "with one CPU there is nobody to tell")
 HURTS = 5.0  # on hardware an interrupt to another core takes about a microsecond, a few times the call itself
 MOST = 16  # helpers
+OPS = {"membarrier": 200, "mprotect": 30, "madvise": 30, "munmap": 30}
+SAMPLES = 20  # fixed work: a calibration would meet a helper that is off its processor and take that for the cost
 CHANGES = {
     "membarrier": "the interrupt alone (membarrier)",
     "mprotect": "two changes of protection",
@@ -60,7 +62,7 @@ def cases(host: Host, options: Options) -> tuple[Case, ...]:
 
 def measure(stage: Stage) -> Iterator[Rig]:
     def once(case: Case, turns: Sequence[Turn]) -> Mapping[str, Rep]:
-        return {t.label: stage.core("tlb-flush", t) for t in turns}
+        return {t.label: stage.core("tlb-flush", t, ops=OPS[str(t.arm.args["op"])], samples=SAMPLES) for t in turns}
 
     yield Rig(once)
 

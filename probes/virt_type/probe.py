@@ -31,7 +31,7 @@ from liebench.stage import Stage
 X86 = Need("an x86 processor", lambda host: host.x86, "elsewhere user space cannot ask the hypervisor who it is")
 KVM = Need("/dev/kvm", lambda host: host.writable("/dev/kvm"), "run as root or in the group kvm, where it is offered")
 EXIT, NESTED = 900.0, 8000.0  # core cycles of one cpuid: from here on somebody intercepts, and is a guest itself
-SOFTWARE_GHZ = 0.6
+IMITATED = 12.0  # core cycles of a floating-point multiplication: 3-5 on hardware, tens in software
 MAKERS = {
     "QEMU": "KVM", "Amazon EC2": "KVM", "Google": "KVM", "DigitalOcean": "KVM", "Alibaba": "KVM",
     "Microsoft Corporation": "Hyper-V", "VMware": "VMware", "Xen": "Xen", "innotek": "VirtualBox",
@@ -46,7 +46,9 @@ AGREE = {
     "nested": Meaning(
         Word.HARMLESS, "the hypervisor that is named is itself a guest: an exit costs too much for one level", "nested"
     ),
-    "software": Meaning(Word.COSTLY, "the processor is emulated: it computes too slowly for any hardware", "software"),
+    "software": Meaning(
+        Word.COSTLY, "the processor is imitated in software: a multiplication takes tens of cycles", "software"
+    ),
     "contradiction": Meaning(Word.HARMLESS, "the labels contradict each other", "contradiction"),
     "hidden": Meaning(Word.COSTLY, "no label admits a hypervisor, but instructions are intercepted", "hidden"),
 }
@@ -78,9 +80,9 @@ def family_of(host: Host) -> str | None:
     return next((family for name, family in MAKERS.items() if maker.startswith(name)), None)
 
 
-def agreement(told: Told, dmi: str | None, cycles: float, ghz: float) -> str:
+def agreement(told: Told, dmi: str | None, cycles: float, float_cycles: float) -> str:
     """Labels against each other and against one cpuid in core cycles."""
-    if ghz < SOFTWARE_GHZ:
+    if float_cycles > IMITATED:
         return "software"
     if not told.hypervisor_bit:
         return "hidden" if cycles > EXIT else "contradiction" if dmi not in (None, "Hyper-V") else "agree"
@@ -103,10 +105,10 @@ def measure(stage: Stage) -> Iterator[Rig]:
         if case.id == "labels":
             return replace(dump, facts={**dump.facts, "value": told.family, "offered": list(told.offered)})
         cost = stage.core("vm-exit", Turn(Arm("cpuid", args={"op": "cpuid"}), t.label))
-        ghz = 1 / float(cost.facts["cycle_ns"])
-        cycles = median(cost.samples["ns"]) * ghz
-        value = agreement(told, family_of(stage.host), cycles, ghz)
-        return replace(cost, samples={}, facts={"value": value, "cycles": cycles, "ghz": ghz, "family": told.family})
+        cycles, floats = median(cost.samples["ns"]) / float(cost.facts["cycle_ns"]), float(cost.facts["float_cycles"])
+        value = agreement(told, family_of(stage.host), cycles, floats)
+        facts = {"value": value, "cycles": cycles, "float_cycles": floats, "family": told.family}
+        return replace(cost, samples={}, facts=facts)
 
     def once(case: Case, turns: Sequence[Turn]) -> Mapping[str, Rep]:
         return {t.label: seen(case, t) for t in turns}

@@ -36,7 +36,7 @@ CLASSES = (
     ("one level", 900.0, 3000.0, Word.HARMLESS),
     ("nested", 8000.0, float("inf"), Word.COSTLY),
 )
-SLOW_GHZ = 0.6  # of a dependent chain: a processor that is emulated in software
+IMITATED = 12.0  # core cycles of a floating-point multiplication: 3-5 on hardware, tens in software
 SPINS = (0, 5, 20, 100)
 X86 = Need("an x86 processor", lambda host: host.x86, "elsewhere user space has no instruction that exits")
 KVM = Need("/dev/kvm", lambda host: host.writable("/dev/kvm"), "run as root or in the group kvm, where it is offered")
@@ -107,6 +107,7 @@ def _rig() -> Case:
         subject=Subject.RIG,
         headline=False,
         work="rig",
+        target=0.1,
         needs=(KVM,),
     )
 
@@ -119,7 +120,7 @@ def cases(host: Host, options: Options) -> tuple[Case, ...]:
 def measure(stage: Stage) -> Iterator[Rig]:
     def turn(case: Case, t: Turn) -> Rep:
         if case.id == "our-host":
-            rep = stage.core("kvm-exit", t)
+            rep = stage.core("kvm-exit", t, ops=20, samples=8)
             return replace(rep, samples={"us": [ns / 1000 for ns in rep.samples["ns"]]})
         if t.arm.id == "claimed":
             return Rep({"cycles": [HARDWARE]})
@@ -145,16 +146,18 @@ def judge(evidence: Evidence) -> Verdict:
     verdict = case_verdict(evidence)
     if evidence.case.id != "class" or verdict.low is None or verdict.high is None:
         return verdict
-    ghz = 1 / median(block["reps"]["measured"]["facts"]["cycle_ns"] for block in evidence.blocks)
+    facts = [block["reps"]["measured"]["facts"] for block in evidence.blocks]
+    ghz = 1 / median(f["cycle_ns"] for f in facts)
+    floats = median(f["float_cycles"] for f in facts)
     low, middle, high = (v + HARDWARE for v in (verdict.low, verdict.value or 0.0, verdict.high))
-    word, term = exit_class(low, high, ghz)
+    word, term = exit_class(low, high, floats)
     why = f"{term}: one cpuid takes {middle:.0f} core cycles ({low:.0f} … {high:.0f})"
     return replace(verdict, word=word, at_least=None, at_most=None, term=term, why=f"{why} at {ghz:.2f} GHz")
 
 
-def exit_class(low: float, high: float, ghz: float) -> tuple[Word, str]:
-    """The class of whoever intercepts, from the interval of one cpuid in core cycles."""
-    if ghz < SLOW_GHZ:
+def exit_class(low: float, high: float, float_cycles: float) -> tuple[Word, str]:
+    """The class of whoever intercepts, from the interval of one cpuid and a float multiplication, in core cycles."""
+    if float_cycles > IMITATED:
         return Word.COSTLY, "software"
     found = next(((word, name) for name, start, end, word in CLASSES if start <= low and high <= end), None)
     return found or (Word.INCONCLUSIVE, "cannot tell")

@@ -5,34 +5,22 @@
  * kvm-touch  the guest writes to every page; the host dropped what lies behind them before (drop=1) or not
  * kvm-cpuid  the guest asks cpuid who its hypervisor is; the host answers with `signature`
  *
- * The guests are position-independent code below; they talk by `out` to a port and by one page of memory. Interface:
- * Documentation/virt/kvm/api.rst; long mode set up as in the AMD64 manual, volume 2, 14. Every run of the virtual CPU
- * stands under the process's watchdog.
+ * The guests are position-independent code below; they talk by `out` to a port and by one page of memory. Every run of
+ * the virtual CPU stands under the process's watchdog.
  */
 #include "lb.h"
 
 #if defined(__x86_64__)
 
+#include "machine.h"
+
 #include <errno.h>
-#include <fcntl.h>
-#include <linux/kvm.h>
 #include <math.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <unistd.h>
-
-enum { MEMORY = 64 << 20, TABLES = 0x2000, DESCRIPTORS = 0x8000, MAIL = 0x9000, CODE = 0x10000, STACK = 0x1f000 };
-enum { FIELD = 32 << 20, PAGE = 4096, PORT_WORK = 0x10, PORT_DONE = 0x11, WATCHDOG_S = 40 };
-
-/* What lies in the mail page: in by the host, out by the guest. */
-struct mail {
-    uint64_t count, threshold, ticks, gaps, longest, field;
-};
 
 /* rbx: mail page. kvm-exit: count times out; ticks = counter difference. */
 __asm__(".pushsection .rodata\n"
@@ -70,120 +58,6 @@ __asm__(".pushsection .rodata\n"
 extern const unsigned char lb_guest_exit[], lb_guest_exit_end[], lb_guest_gap[], lb_guest_gap_end[];
 extern const unsigned char lb_guest_touch[], lb_guest_touch_end[], lb_guest_cpuid[], lb_guest_cpuid_end[];
 
-struct machine {
-    int cpu;
-    unsigned char *memory;
-    struct kvm_run *run;
-    struct mail *mail;
-};
-
-static int must(int answer, const char *what)
-{
-    if (answer < 0)
-        lb_fail("the hypervisor refused %s: %s", what, strerror(errno));
-    return answer;
-}
-
-/* Every address is what it says: one gigabyte in pages of two megabytes. */
-static void map_memory(unsigned char *memory)
-{
-    uint64_t *top = (uint64_t *)(memory + TABLES), *next = top + 512, *pages = next + 512;
-    top[0] = (TABLES + PAGE) | 3;
-    next[0] = (TABLES + 2 * PAGE) | 3;
-    for (uint64_t i = 0; i < 512; i++)
-        pages[i] = i << 21 | 0x83;
-}
-
-static void enter_long_mode(int cpu, unsigned char *memory)
-{
-    struct kvm_sregs s;
-    must(ioctl(cpu, KVM_GET_SREGS, &s), "KVM_GET_SREGS");
-    struct kvm_segment code = {.limit = 0xffffffff, .selector = 8, .type = 11, .present = 1, .s = 1, .l = 1, .g = 1};
-    struct kvm_segment data = {.limit = 0xffffffff, .selector = 16, .type = 3, .present = 1, .s = 1, .db = 1, .g = 1};
-    uint64_t *descriptors = (uint64_t *)(memory + DESCRIPTORS);
-    descriptors[1] = 0x00af9b000000ffff;
-    descriptors[2] = 0x00cf93000000ffff;
-    s.gdt.base = DESCRIPTORS;
-    s.gdt.limit = 23;
-    s.cs = code;
-    s.ds = s.es = s.fs = s.gs = s.ss = data;
-    s.cr3 = TABLES;
-    s.cr4 = 0x20;       /* PAE */
-    s.cr0 = 0x80050033; /* PG, AM, WP, NE, ET, MP, PE */
-    s.efer = 0x500;     /* LMA, LME */
-    must(ioctl(cpu, KVM_SET_SREGS, &s), "KVM_SET_SREGS");
-    struct kvm_regs r = {.rip = CODE, .rbx = MAIL, .rsp = STACK, .rflags = 2};
-    must(ioctl(cpu, KVM_SET_REGS, &r), "KVM_SET_REGS");
-}
-
-/* What the host offers its guest; with a signature, leaf 0x40000000 says that instead. */
-static void pass_cpuid(int kvm, int cpu, const char *signature)
-{
-    enum { MOST = 256 };
-    struct kvm_cpuid2 *leaves = lb_room(1, sizeof *leaves + MOST * sizeof leaves->entries[0]);
-    leaves->nent = MOST;
-    if (ioctl(kvm, KVM_GET_SUPPORTED_CPUID, leaves) != 0)
-        leaves->nent = 0;
-    for (uint32_t i = 0; signature && i < leaves->nent; i++)
-        if (leaves->entries[i].function == 0x40000000) {
-            memcpy(&leaves->entries[i].ebx, signature, 4);
-            memcpy(&leaves->entries[i].ecx, signature + 4, 4);
-            memcpy(&leaves->entries[i].edx, signature + 8, 4);
-        }
-    if (leaves->nent)
-        must(ioctl(cpu, KVM_SET_CPUID2, leaves), "KVM_SET_CPUID2");
-    free(leaves);
-}
-
-static struct machine make(const unsigned char *code, const unsigned char *end, const char *signature)
-{
-    struct machine m;
-    lb_watchdog(WATCHDOG_S);
-    int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
-    if (kvm < 0)
-        lb_fail("needs /dev/kvm: %s; use a host or an instance that offers virtualization", strerror(errno));
-    int vm = must(ioctl(kvm, KVM_CREATE_VM, 0), "KVM_CREATE_VM");
-    m.memory = mmap(NULL, MEMORY, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (m.memory == MAP_FAILED)
-        lb_fail("no memory for a guest of %d MiB", MEMORY >> 20);
-    struct kvm_userspace_memory_region region = {.memory_size = MEMORY, .userspace_addr = (uint64_t)(uintptr_t)m.memory};
-    must(ioctl(vm, KVM_SET_USER_MEMORY_REGION, &region), "KVM_SET_USER_MEMORY_REGION");
-    m.cpu = must(ioctl(vm, KVM_CREATE_VCPU, 0), "KVM_CREATE_VCPU");
-    size_t size = (size_t)must(ioctl(kvm, KVM_GET_VCPU_MMAP_SIZE, 0), "KVM_GET_VCPU_MMAP_SIZE");
-    m.run = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, m.cpu, 0);
-    if (m.run == MAP_FAILED)
-        lb_fail("cannot map the virtual CPU: %s", strerror(errno));
-    pass_cpuid(kvm, m.cpu, signature);
-    map_memory(m.memory);
-    memcpy(m.memory + CODE, code, (size_t)(end - code));
-    enter_long_mode(m.cpu, m.memory);
-    m.mail = (struct mail *)(m.memory + MAIL);
-    return m;
-}
-
-/* Run until the guest writes to a port: that port; -1 where a signal came. */
-static int until_exit(struct machine *m)
-{
-    if (ioctl(m->cpu, KVM_RUN, 0) < 0) {
-        if (errno == EINTR || errno == EAGAIN)
-            return -1;
-        lb_fail("the guest does not run: %s", strerror(errno));
-    }
-    if (m->run->exit_reason != KVM_EXIT_IO)
-        lb_fail("the guest stopped for reason %u instead of reporting", m->run->exit_reason);
-    return m->run->io.port;
-}
-
-/* ns per tick of the counter, over 20 ms: host and guest count the same one unless the hypervisor scales it. */
-static double tick_ns(void)
-{
-    uint64_t ticks = lb_counter_ordered();
-    int64_t from = lb_now(), now;
-    while ((now = lb_now()) < from + 20000000)
-        lb_relax();
-    return (double)(now - from) / (double)(lb_counter_ordered() - ticks);
-}
-
 static void spin(int64_t ns)
 {
     for (int64_t until = lb_now() + ns; lb_now() < until;)
@@ -192,15 +66,15 @@ static void spin(int64_t ns)
 
 static int run_exit(struct lb_run *run)
 {
-    struct machine m = make(lb_guest_exit, lb_guest_exit_end, NULL);
+    struct machine m = lb_machine(lb_guest_exit, lb_guest_exit_end, NULL);
     int64_t spin_ns = llround(lb_num(run, "spin_us") * 1000);
-    double *values = lb_series(run, "ns"), unit = tick_ns();
+    double *values = lb_series(run, "ns"), unit = lb_tick_ns();
     m.mail->count = (uint64_t)run->ops;
     lb_begin(run);
     for (int64_t i = -1; i < run->samples; i++) { /* the first only warms */
         int64_t from = lb_now();
         int port;
-        while ((port = until_exit(&m)) != PORT_DONE)
+        while ((port = lb_machine_run(&m)) != PORT_DONE)
             if (port == PORT_WORK && spin_ns)
                 spin(spin_ns);
         if (i < 0)
@@ -243,8 +117,8 @@ static void *hold(void *unused)
 
 static int run_gap(struct lb_run *run)
 {
-    struct machine m = make(lb_guest_gap, lb_guest_gap_end, NULL);
-    double *seen = lb_series(run, "seen"), *held = lb_series(run, "held"), unit = tick_ns();
+    struct machine m = lb_machine(lb_guest_gap, lb_guest_gap_end, NULL);
+    double *seen = lb_series(run, "seen"), *held = lb_series(run, "held"), unit = lb_tick_ns();
     struct sigaction act = {.sa_handler = nothing};
     pthread_t thread;
     sigaction(SIGUSR1, &act, NULL);
@@ -259,7 +133,7 @@ static int run_gap(struct lb_run *run)
     lb_begin(run);
     for (int64_t i = 0; i < run->samples; i++) {
         int64_t from = lb_now(), away = 0;
-        while (until_exit(&m) < 0) {
+        while (lb_machine_run(&m) < 0) {
             m.run->immediate_exit = 0;
             if (!atomic_exchange(&holder.hold, 0))
                 continue;
@@ -281,9 +155,9 @@ static int run_gap(struct lb_run *run)
 
 static int run_touch(struct lb_run *run)
 {
-    struct machine m = make(lb_guest_touch, lb_guest_touch_end, NULL);
+    struct machine m = lb_machine(lb_guest_touch, lb_guest_touch_end, NULL);
     int64_t pages = lb_int(run, "pages");
-    double *values = lb_series(run, "ns"), unit = tick_ns();
+    double *values = lb_series(run, "ns"), unit = lb_tick_ns();
     struct rusage before, after;
     m.mail->count = (uint64_t)pages;
     m.mail->field = FIELD;
@@ -295,7 +169,7 @@ static int run_touch(struct lb_run *run)
         if (lb_int(run, "drop") && madvise(m.memory + FIELD, (size_t)pages * PAGE, MADV_REMOVE))
             lb_fail("cannot drop the guest's memory: %s", strerror(errno));
         getrusage(RUSAGE_THREAD, &before);
-        while (until_exit(&m) != PORT_DONE)
+        while (lb_machine_run(&m) != PORT_DONE)
             ;
         getrusage(RUSAGE_THREAD, &after);
         if (i < 0)
@@ -315,12 +189,12 @@ static int run_cpuid(struct lb_run *run)
     char inside[13] = "";
     if (signature && strlen(signature) != 12)
         lb_usage("a signature has twelve characters");
-    struct machine m = make(lb_guest_cpuid, lb_guest_cpuid_end, signature);
+    struct machine m = lb_machine(lb_guest_cpuid, lb_guest_cpuid_end, signature);
     double *values = lb_series(run, "leaf");
     m.mail->count = 0x40000000;
     lb_begin(run);
     for (int64_t i = 0; i < run->samples; i++) {
-        while (until_exit(&m) != PORT_DONE)
+        while (lb_machine_run(&m) != PORT_DONE)
             ;
         values[i] = (double)(uint32_t)m.mail->ticks;
     }
