@@ -178,7 +178,7 @@ def run(tmp_path: Path, *args: str) -> dict[str, Any]:
 
 def test_a_quick_run_shows_its_controls_and_leaves_no_trace(tmp_path: Path) -> None:
     for seed in ("5", "6", "7"):  # a burst of the neighbours' work may fail a control: that is what controls are for
-        doc = run(tmp_path / seed, "--quick", "--seed", seed)
+        doc = run(tmp_path / seed, "clock", "--quick", "--seed", seed)
         found = judge_run(doc)
         if not [c for c in found.controls if c.status == "failed"]:
             break

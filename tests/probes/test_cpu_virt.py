@@ -179,17 +179,20 @@ def test_a_guest_believes_the_name_its_host_makes_up() -> None:
 
 @ROOT
 @pytest.mark.parametrize("percent", [80, 50, 20])
-def test_a_quota_is_found_as_run_delay_within_a_point(tmp_path: Path, percent: int) -> None:
+def test_a_quota_is_found_within_a_point(tmp_path: Path, percent: int) -> None:
+    """A quota is charged in CPU time. What the host steals meanwhile the thread loses elsewhere, and is not charged."""
     bench = Bench("cpu-share", HOST, tmp_path)
-    seen = []
+    lost, delayed = [], []
     for _ in range(TRIES):
         with quota(bench.stage, percent / 100):
-            rep = bench.stage.core("cpu-gap", Turn(Arm("gap"), "gap"), window_ms=1000, samples=4)
-        seen += rep.samples["delay"][1:]  # a new group starts with its first period's share in hand
-        if abs(median(seen) - (100 - percent)) <= 1:
+            rep = bench.stage.core("cpu-gap", Turn(Arm("gap"), "gap"), window_ms=1000, samples=3)
+        delay = sum(rep.samples["delay"]) / 3
+        lost.append(100 - 100 * float(rep.facts["accounted_ms"]) / float(rep.facts["wall_ms"]) + delay)
+        delayed.append(delay)
+        if abs(median(lost) - (100 - percent)) <= 1:
             break
-    assert median(seen) == pytest.approx(100 - percent, abs=1)
-    assert rep.facts["wall_ms"] == pytest.approx(rep.facts["accounted_ms"], rel=0.01)
+    assert median(lost) == pytest.approx(100 - percent, abs=1)
+    assert median(delayed) == pytest.approx(100 - percent, abs=6)  # nearly all of it is the quota's doing
     assert not list(Path("/sys/fs/cgroup").glob("*/liebench-*"))
 
 
