@@ -52,10 +52,23 @@ def test_law_4_a_probe_knows_one_block_of_one_case(path: Path) -> None:
     ours = {
         n.module for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) and (n.module or "").startswith("liebench")
     }
-    upstream = ("liebench.contract", "liebench.host", "liebench.stage", "liebench.timeline", "liebench.alibi")
-    assert all(m is not None and m.startswith(upstream) for m in ours), ours
+    upstream = ("contract", "host", "facts", "stage", "timeline", "alibi", f"probes.{path.parent.name}.verdict")
+    assert all(m is not None and m.startswith(tuple(f"liebench.{u}" for u in upstream)) for m in ours), ours
     called = {n.func.id for n in ast.walk(tree) if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)}
     assert not called & {"print", "sorted", "open", "input", "exec", "eval"}
+
+
+VERDICTS = sorted(SOURCES[0].parents[1].glob("*/verdict.py"))
+
+
+@pytest.mark.parametrize("path", VERDICTS, ids=lambda p: p.parent.name)
+def test_law_4_what_samples_mean_is_said_without_the_machine(path: Path) -> None:
+    tree = ast.parse(path.read_text())
+    modules = {n.module or "" for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)}
+    assert not [n for n in ast.walk(tree) if isinstance(n, ast.Import)]
+    ours = {m for m in modules if m.startswith("liebench")}
+    assert ours <= {"liebench.contract", "liebench.host", "liebench.verdicts", "liebench.stats", "liebench.effects"}
+    assert modules - ours <= {"__future__", "collections.abc", "dataclasses", "math", "statistics"}
 
 
 def verdicts(word: Word) -> dict[str, Verdict]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from statistics import median
 
 from liebench.contract import (
     Arm,
@@ -39,7 +38,8 @@ MAKERS = {
 PLANTED = "LieBenchLies"  # twelve letters, the length of a signature
 
 LABELS = {
-    name: Meaning(Word.HONEST, f"cpuid says {name}", name) for name in ("bare metal", *sorted(set(SIGNATURES.values())))
+    name: Meaning(Word.HONEST, f"cpuid says {name}", name)
+    for name in ("bare metal", *dict.fromkeys(SIGNATURES.values()))
 } | {"unknown": Meaning(Word.INCONCLUSIVE, "a hypervisor that does not say who it is", "unknown")}
 AGREE = {
     "agree": Meaning(Word.HONEST, "what cpuid, DMI and sysfs say fits what an exit costs"),
@@ -105,7 +105,8 @@ def measure(stage: Stage) -> Iterator[Rig]:
         if case.id == "labels":
             return replace(dump, facts={**dump.facts, "value": told.family, "offered": list(told.offered)})
         cost = stage.core("vm-exit", Turn(Arm("cpuid", args={"op": "cpuid"}), t.label))
-        cycles, floats = median(cost.samples["ns"]) / float(cost.facts["cycle_ns"]), float(cost.facts["float_cycles"])
+        # The cheapest exit seen: whatever interferes makes one dearer and would read as nested.
+        cycles, floats = min(cost.samples["ns"]) / float(cost.facts["cycle_ns"]), float(cost.facts["float_cycles"])
         value = agreement(told, family_of(stage.host), cycles, floats)
         facts = {"value": value, "cycles": cycles, "float_cycles": floats, "family": told.family}
         return replace(cost, samples={}, facts=facts)

@@ -22,7 +22,7 @@ from liebench.host import Host, read_host
 from liebench.probes.nested_page.probe import _chase
 from liebench.probes.paravirt.probe import POLL, devices, offers, unused
 from liebench.probes.virt_type.probe import agreement
-from liebench.probes.vm_exit.probe import exit_class
+from liebench.probes.vm_exit.verdict import exit_class
 from liebench.stage.cgroup import quota
 
 DUMPS = Path(__file__).parents[1] / "fixtures" / "cpuid"

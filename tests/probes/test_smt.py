@@ -11,7 +11,7 @@ from live import Bench, host_with
 
 from liebench.contract import Word
 from liebench.host import read_host
-from liebench.probes.smt_core.probe import relation, worth_a_look
+from liebench.probes.smt_core.verdict import relation, worth_a_look
 
 TWO = pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs two CPUs")
 
