@@ -160,6 +160,8 @@ static void *spin(void *state)
         sched_yield();
     for (int64_t w = 0; w < s->windows; w++)
         spin_window(s, w);
+    if (s->schedstat >= 0)
+        close(s->schedstat);
     return NULL;
 }
 
@@ -176,15 +178,9 @@ static int64_t choose(struct lb_run *run, int64_t *cpus)
     return count;
 }
 
-static int run(struct lb_run *run)
+static struct spinner *prepare(struct lb_run *run, const int64_t *cpus, int64_t count)
 {
-    static int64_t cpus[LB_MAX_CPU + 1];
-    int64_t count = choose(run, cpus);
     struct spinner *spinners = lb_room((size_t)count, sizeof *spinners);
-    double *parts[INTERRUPTS + 1], longest = 0;
-    for (int part = LOST; part <= INTERRUPTS; part++)
-        parts[part] = lb_series(run, NAMES[part]);
-    double *wall = lb_room((size_t)run->samples, sizeof *wall), *accounted = lb_room((size_t)run->samples, sizeof *accounted);
     for (int64_t i = 0; i < count; i++) {
         struct spinner *s = &spinners[i];
         *s = (struct spinner){.cpu = cpus[i], .windows = run->samples, .window_ns = lb_int(run, "window_ms") * 1000000,
@@ -193,32 +189,56 @@ static int run(struct lb_run *run)
         for (int part = 0; part < PARTS; part++)
             s->parts[part] = lb_room((size_t)run->samples, sizeof(double));
     }
-    lb_begin(run);
+    return spinners;
+}
+
+static void spin_all(struct spinner *spinners, int64_t count)
+{
     for (int64_t i = 1; i < count; i++)
         if (pthread_create(&spinners[i].thread, NULL, spin, &spinners[i]))
-            lb_fail("cannot start a thread for CPU %lld", (long long)cpus[i]);
+            lb_fail("cannot start a thread for CPU %lld", (long long)spinners[i].cpu);
     while (atomic_load(&start.arrived) < count - 1)
         sched_yield();
     atomic_store(&start.epoch, 1);
     spin(&spinners[0]);
     for (int64_t i = 1; i < count; i++)
         pthread_join(spinners[i].thread, NULL);
+}
+
+static double sum(const struct spinner *s, int part)
+{
+    double total = 0;
+    for (int64_t w = 0; w < s->windows; w++)
+        total += s->parts[part][w];
+    return total;
+}
+
+static int run(struct lb_run *run)
+{
+    static int64_t cpus[LB_MAX_CPU + 1];
+    int64_t count = choose(run, cpus);
+    struct spinner *spinners = prepare(run, cpus, count);
+    double *series[INTERRUPTS + 1], wall = 0, accounted = 0, longest = 0;
+    for (int part = LOST; part <= INTERRUPTS; part++)
+        series[part] = lb_series(run, NAMES[part]);
+    lb_begin(run);
+    spin_all(spinners, count);
     lb_end(run);
-    for (int64_t w = 0; w < run->samples; w++) {
-        run->offsets[w] = w * spinners[0].window_ns;
-        for (int64_t i = 0; i < count; i++) {
-            for (int part = LOST; part <= INTERRUPTS; part++)
-                parts[part][w] += spinners[i].parts[part][w] / (double)count;
-            wall[w] += spinners[i].parts[WALL][w];
-            accounted[w] += spinners[i].parts[ACCOUNTED][w];
-            longest = fmax(longest, spinners[i].longest_ns);
-        }
-    }
-    double walls = 0, sums = 0;
     for (int64_t w = 0; w < run->samples; w++)
-        walls += wall[w], sums += accounted[w];
-    lb_fact_num(run, "wall_ms", walls);
-    lb_fact_num(run, "accounted_ms", sums); /* CPU time and run delay: the same, where the kernel keeps its books */
+        run->offsets[w] = w * spinners[0].window_ns;
+    for (int64_t i = 0; i < count; i++) {
+        for (int part = LOST; part <= INTERRUPTS; part++)
+            for (int64_t w = 0; w < run->samples; w++)
+                series[part][w] += spinners[i].parts[part][w] / (double)count;
+        wall += sum(&spinners[i], WALL);
+        accounted += sum(&spinners[i], ACCOUNTED);
+        longest = fmax(longest, spinners[i].longest_ns);
+        for (int part = 0; part < PARTS; part++)
+            free(spinners[i].parts[part]);
+    }
+    free(spinners);
+    lb_fact_num(run, "wall_ms", wall);
+    lb_fact_num(run, "accounted_ms", accounted); /* CPU time and run delay: the same, where the kernel keeps its books */
     lb_fact_num(run, "longest_ms", longest / 1e6);
     lb_fact_num(run, "processors", (double)count);
     return lb_output(run);

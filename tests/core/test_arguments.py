@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import subprocess
 from pathlib import Path
@@ -80,6 +81,17 @@ def test_free_text_is_refused_before_it_could_be_echoed(sanitized: Path) -> None
         ["clock-step", "samples=2", "clock=monotonic-coarse"],
         ["clock-step", "samples=2", "clock=counter"],
         ["timer-wake", "samples=3", "slack_ns=1", "plant_ns=1000"],
+        ["cpu-frequency", "samples=2", "chain=rotate", "most=1"],
+        ["cpu-frequency", "samples=2", "chain=vector", "load=all"],
+        ["cpu-gap", "samples=2", "window_ms=20", "plant_percent=30"],
+        ["cpu-gap", "samples=1", "window_ms=20", "all=1"],
+        ["page-touch", "samples=2", "mib=4", "pages=huge"],
+        ["page-touch", "samples=2", "mib=4", "memory=fresh"],
+        ["page-chase", "samples=2", "mib=4", "pages=huge"],
+        ["smt-tenant", "samples=20"],
+        ["cpuid-dump", "samples=1"],
+        ["vm-exit", "samples=2", "op=rdtscp"],
+        ["vm-exit", "samples=2", "leaf=4294967295"],
     ],
     ids=" ".join,
 )
@@ -89,12 +101,54 @@ def test_kernels_do_nothing_undefined(sanitized: Path, arguments: list[str]) -> 
     json.loads(done.stdout)
 
 
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs two CPUs")
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["clock-skew", "samples=5"],
+        ["wake-pair", "samples=5"],
+        ["exit-witness", "samples=2"],
+        ["smt-pair", "samples=2", "plant_slow=0.5"],
+        ["smt-pair", "samples=1", "same=1", "seed=4294967295"],
+        *(["smt-worth", "samples=1", f"mix={mix}"] for mix in ("vector", "load", "chase-near", "branch")),
+        *(["tlb-flush", "samples=2", f"op={op}", "helpers=1"] for op in ("mprotect", "madvise", "munmap")),
+    ],
+    ids=" ".join,
+)
+def test_pairs_do_nothing_undefined(sanitized: Path, arguments: list[str]) -> None:
+    a, b = sorted(os.sched_getaffinity(0))[:2]
+    pair = [f"cpu={a}"] if arguments[0] == "tlb-flush" else [f"cpu={a}", f"peer={b}"]
+    test_kernels_do_nothing_undefined(sanitized, [*arguments, *pair])
+
+
+def test_the_scan_does_nothing_undefined(sanitized: Path) -> None:
+    test_kernels_do_nothing_undefined(sanitized, ["smt-scan"])
+
+
+@pytest.mark.skipif(not os.access("/dev/kvm", os.R_OK | os.W_OK), reason="needs /dev/kvm")
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["kvm-exit", "samples=2", "ops=2", "spin_us=5"],
+        ["kvm-gap", "samples=1"],
+        ["kvm-touch", "samples=1"],
+        ["kvm-cpuid", "samples=1", "signature=LieBenchLies"],
+    ],
+    ids=" ".join,
+)
+def test_our_host_does_nothing_undefined(sanitized: Path, arguments: list[str]) -> None:
+    test_kernels_do_nothing_undefined(sanitized, arguments)
+
+
 KEYS = (
     "cpu ops samples plant_ns plant_work sentinel calibrate target_ns clock via mix sleep_us slack_ns peer"
-    " plant_skew_ns plant_ppm plant_step_ns plant_step_at ptp nosuch"
+    " plant_skew_ns plant_ppm plant_step_ns plant_step_at ptp nosuch window_ms all most plant_percent"
+    " chain load mib pages memory skip_mib op leaf plant_hide plant_issue same seed plant_slow first last helpers"
+    " spin_us percent signature"
 ).split()
 VALUES = (
     "0 1 2 7 0.5 -1 -0 1e3 1e99 -1e99 nan inf 0x1 add1 add8 mul vdso syscall counter monotonic realtime-coarse"
+    " small huge recycled fresh rotate vector membarrier munmap cpuid xgetbv branch none"
     " /dev/null / . .. - + e 1e 1e+ 9223372036854775808 1_000 = == a=b"
 ).split()
 
@@ -107,7 +161,8 @@ def _argument(rng: random.Random) -> str:
 
 def test_random_arguments_never_crash(sanitized: Path) -> None:
     rng = random.Random(20261123)
-    kernels = ["null", "compute", "clock-read", "clock-step", "clock-skew", "clock-watch", "timer-wake", ""]
+    known = subprocess.check_output([sanitized, "--list"], text=True).splitlines()
+    kernels = [*(line.split("\t")[0] for line in known), ""]
     ends = dict.fromkeys((0, 1, 2), 0)
     for _ in range(400):
         arguments = [rng.choice(kernels), *(_argument(rng) for _ in range(rng.randrange(0, 5))), "limit_s=5"]
