@@ -75,6 +75,16 @@ static inline void lb_mul_64(uint64_t *value, uint64_t factor)
     __asm__ volatile(LB_TIMES_64("imul %1, %0\n\t") : "+r"(*value) : "r"(factor) : "cc");
 }
 
+/* Eight dependent divisions of a large number by three: long latencies, next to no micro-operations. */
+static inline void lb_div_8(uint64_t *value)
+{
+    uint64_t high;
+    for (int i = 0; i < 8; i++) {
+        *value |= UINT64_C(0x7000000000000000);
+        __asm__ volatile("xor %k1, %k1\n\tdiv %2" : "+a"(*value), "=&d"(high) : "r"(UINT64_C(3)) : "cc");
+    }
+}
+
 #else /* aarch64 */
 
 #define LB_ARCH "aarch64"
@@ -130,6 +140,14 @@ static inline void lb_add8_64(uint64_t v[8], uint64_t one)
 static inline void lb_mul_64(uint64_t *value, uint64_t factor)
 {
     __asm__ volatile(LB_TIMES_64("mul %0, %0, %1\n\t") : "+r"(*value) : "r"(factor));
+}
+
+static inline void lb_div_8(uint64_t *value)
+{
+    for (int i = 0; i < 8; i++) {
+        *value |= UINT64_C(0x7000000000000000);
+        __asm__ volatile("udiv %0, %0, %1" : "+r"(*value) : "r"(UINT64_C(3)));
+    }
 }
 
 #endif

@@ -21,7 +21,7 @@ from liebench.contract import (
     Turn,
 )
 from liebench.host import Host
-from liebench.probes.smt_core.verdict import MIXES, Pair, advise, delivers, judge, worth_a_look
+from liebench.probes.smt_core.verdict import FULL, MIXES, NONE, Pair, advise, delivers, judge, worth_a_look
 from liebench.stage import Stage
 
 
@@ -32,8 +32,8 @@ def _pair(a: int, b: int, headline: bool) -> Case:
         quantity="ns",
         unit="ns",
         arms=(
-            Arm("light", f"beside multiplications on CPU {b}", True, {"cpu": a, "peer": b}),
-            Arm("hungry", f"beside additions on CPU {b}", args={"cpu": a, "peer": b}),
+            Arm("light", f"beside divisions on CPU {b}", True, {"cpu": a, "peer": b}),
+            Arm("hungry", f"beside multiplications and additions on CPU {b}", args={"cpu": a, "peer": b}),
         ),
         headline=headline,
         work="lock-in",
@@ -49,12 +49,14 @@ def _worth(mix: str, pair: Pair) -> Case:
         quantity="ns",
         unit="ns",
         arms=(
-            Arm("solo", "one of the two alone", True, {"cpu": a, "peer": b, "mix": mix}),
-            Arm("pair", "both", args={"cpu": a, "peer": b, "mix": mix}),
+            Arm("whole", "twice what one of them does alone", True, {"cpu": a, "peer": b, "mix": mix}),
+            Arm("pair", "what the two do together", args={"cpu": a, "peer": b, "mix": mix}),
         ),
+        matters=2 / FULL,
+        hurts=2 / NONE,
         headline=mix == "add",
         work="scaling",
-        target=0.7,  # one look: what a pair is worth is told apart in steps of a third
+        target=0.05,
     )
 
 
@@ -116,11 +118,11 @@ def measure(stage: Stage) -> Iterator[Rig]:
         return _split(both, {base.label: "light_ns", other.label: "hungry_ns"})
 
     def scaling(turns: Sequence[Turn]) -> Mapping[str, Rep]:
-        base, other = _in_order(turns, "solo")
+        base, other = _in_order(turns, "whole")
         if base.arm is other.arm:  # a null test: two calls, each read for what one thread does alone
-            return {t.label: _split(stage.core("smt-worth", t), {"x": "solo_ns"})["x"] for t in turns}
+            return {t.label: _split(stage.core("smt-worth", t), {"x": "whole_ns"})["x"] for t in turns}
         both = stage.core("smt-worth", Turn(other.arm, other.label, other.plant))
-        return _split(both, {base.label: "solo_ns", other.label: "pair_ns"})
+        return _split(both, {base.label: "whole_ns", other.label: "pair_ns"})
 
     def once(case: Case, turns: Sequence[Turn]) -> Mapping[str, Rep]:
         if case.id.startswith("pair"):
