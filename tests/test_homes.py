@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -81,6 +82,28 @@ def test_under_a_quota_it_says_so_and_marks_what_was_throttled(quota: Path, tmp_
     marks = [f for b in doc["blocks"] for r in b["reps"].values() for f in r["flags"]]
     assert "THROTTLED" in marks
     assert all(r["alibi"]["throttled_us"] is not None for b in doc["blocks"] for r in b["reps"].values())
+
+
+SWITCH = Path(f"/sys/devices/system/cpu/cpu{max(os.sched_getaffinity(0))}/online")
+
+
+@ROOT
+@pytest.mark.skipif(not os.access(SWITCH, os.W_OK), reason="needs a CPU that can be taken offline")
+def test_a_processor_that_goes_offline_meanwhile_is_named_and_nothing_hangs(tmp_path: Path) -> None:
+    command = [LIEBENCH, "run", "cpu-frequency", "tlb-flush", "--json", "--out", str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as running:
+        for _ in range(600):  # until it has begun to measure
+            if any(b'"block"' in path.read_bytes() for path in tmp_path.glob("*.ndjson")):
+                break
+            time.sleep(0.1)
+        try:
+            SWITCH.write_text("0")
+            said = json.loads(running.communicate(timeout=60)[0])
+        finally:
+            SWITCH.write_text("1")
+    assert set(said["failed"]) == {"cpu-frequency", "tlb-flush"}
+    assert all("cannot run on CPU" in row["error"] and "offline" in row["error"] for row in said["failed"].values())
+    assert json.loads(Path(said["run"]).read_text())["receipt"] is not None
 
 
 @ROOT

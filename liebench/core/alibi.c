@@ -110,6 +110,6 @@ void lb_pin(int64_t cpu)
     unsigned long mask[(LB_MAX_CPU + 1) / BITS] = {0};
     mask[cpu / BITS] = 1UL << (cpu % BITS);
     if (sched_setaffinity(0, sizeof mask, (const cpu_set_t *)mask) != 0)
-        lb_fail("cannot run on CPU %lld: %s; choose one from Cpus_allowed_list in /proc/self/status", (long long)cpu,
-                strerror(errno));
+        lb_fail("cannot run on CPU %lld: %s; it is offline, or a cpuset or taskset excludes it (see Cpus_allowed_list in "
+                "/proc/self/status)", (long long)cpu, strerror(errno));
 }

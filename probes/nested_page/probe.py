@@ -149,7 +149,7 @@ PROBE = Probe(
     delivers=delivers,
     events=Events(what="page faults", read_from="/proc/vmstat pgfault", count=_faults, case="first-touch"),
     plants=(
-        Plant("plant_share=0.5", {"plant_share": 0.5}, "walk", expect=1.5, tolerance=0.06),
+        Plant("plant_extra=0.5", {"plant_extra": 0.5}, "walk", expect=1.5, tolerance=0.06),
         Plant("drop=1", {"drop": 1.0}, "our-host", expect=2.0, tolerance=0.5),
     ),
 )

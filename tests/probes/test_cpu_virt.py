@@ -6,7 +6,10 @@ import contextlib
 import json
 import os
 import shutil
+import signal
 import subprocess
+import sys
+import time
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -175,6 +178,22 @@ def test_a_guest_believes_the_name_its_host_makes_up() -> None:
 
 
 # ---- the share of a processor ----
+
+
+def test_where_cpuid_is_forbidden_the_core_says_so() -> None:
+    """CPUID faulting (arch_prctl, ARCH_CPUID) ends in a general protection fault: the same signal, from outside."""
+    code = "import ctypes,os,sys; r = ctypes.CDLL(None).syscall(158, 0x1012, 0); os.execv(sys.argv[1], sys.argv[1:])"
+    forbids = "import ctypes,sys; sys.exit(ctypes.CDLL(None, use_errno=True).syscall(158, 0x1012, 0) != 0)"
+    if subprocess.run([sys.executable, "-c", forbids]).returncode == 0:
+        for kernel in ("vm-exit", "cpuid-dump"):
+            done = subprocess.run([sys.executable, "-c", code, core_path(), kernel], capture_output=True, text=True)
+            assert (done.returncode, "CPUID faulting" in done.stderr) == (1, True)
+        return
+    with subprocess.Popen([core_path(), "vm-exit", "samples=100000"], stderr=subprocess.PIPE, text=True) as running:
+        time.sleep(0.2)
+        running.send_signal(signal.SIGSEGV)
+        said = running.communicate(timeout=10)[1]
+    assert (running.returncode, "CPUID faulting" in said) == (1, True)
 
 
 @ROOT
