@@ -46,6 +46,11 @@ class Host:
         return bool(self.facts["cpu"].get("x86"))
 
     @property
+    def fma(self) -> bool:
+        """Whether the processor multiplies and adds vectors in one instruction, as every arm64 one does."""
+        return not self.x86 or "fma" in self.facts["cpu"]["flags"]
+
+    @property
     def processors(self) -> tuple[int, ...]:
         """CPUs this process may use, isolated ones excepted; never empty."""
         return tuple(self.facts["cpu"]["usable"]) or (0,)

@@ -102,7 +102,7 @@ def measure(
 
     def stage_of(part: Planned) -> Stage:
         touches = tuple(t for c in part.cases for t in c.touches)
-        stage = Stage(bench.host, bench.core, journal, touches, settings.disturb, settings.options)
+        stage = Stage(bench.host, bench.core, journal, touches, settings.disturb)
         stage.window_s = settings.profile.window_s
         stages[part.id] = stage
         return stage

@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from liebench.contract import Case, Disturbs, Kind, Plant, Probe, Turn
+from liebench.errors import UsageError
 from liebench.host import Host
 from liebench.registry import Registered
 
@@ -123,6 +124,21 @@ def _barred(case: Case, host: Host, settings: Settings) -> Skip | None:
     return _unmet(case.needs, host)
 
 
+def options_of(registered: Registered, settings: Settings) -> dict[str, str]:
+    """The options of one probe by their own names, as set on the command line or as they are."""
+    given = settings.options
+    return {o.name: given.get(f"{registered.id}.{o.name}", o.default) for o in registered.probe.options}
+
+
+def refuse_unknown_options(chosen: Iterable[Registered], settings: Settings) -> None:
+    """Raises UsageError for an option that no chosen probe has."""
+    known = {f"{r.id}.{o.name}": o.says for r in chosen for o in r.probe.options}
+    for name in settings.options:
+        if name not in known:
+            there = "; ".join(f"{k}: {v}" for k, v in known.items()) or "no chosen probe has any"
+            raise UsageError(f"no chosen probe has the option {name!r}; {there}")
+
+
 def plan_probe(registered: Registered, host: Host, settings: Settings) -> Planned:
     """The part of one probe. A named probe always gets its rig; ``--quick`` takes headline cases only."""
     probe = registered.probe
@@ -140,7 +156,7 @@ def plan_probe(registered: Registered, host: Host, settings: Settings) -> Planne
         left_out = {k: v for k, v in barred.items() if v is not None}
         return tuple(c for c in wanted if c.id not in left_out), left_out
 
-    return Planned(registered.id, probe, *admit(probe.cases(host, settings.options)), admit=admit)
+    return Planned(registered.id, probe, *admit(probe.cases(host, options_of(registered, settings))), admit=admit)
 
 
 def carrier(plant: Plant, cases: Iterable[Case]) -> Case | None:

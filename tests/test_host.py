@@ -12,8 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from liebench import quiet, receipt
+from liebench.errors import UsageError
 from liebench.host import Host, read_host
-from liebench.plan import PROFILES, Settings, plan_probe
+from liebench.plan import PROFILES, Settings, plan_probe, refuse_unknown_options
 from liebench.registry import find_probes
 
 import fakes
@@ -180,3 +181,18 @@ def test_the_receipt_names_what_differs(fixture) -> None:
     assert len(said) == 2
     assert any("swappiness" in s and "'60' before, '10' after" in s for s in said)
     assert "mount /mnt is new" in said
+
+
+def test_an_option_of_a_probe_adds_its_case_and_an_unknown_one_is_refused(fixture) -> None:
+    probe, host = find_probes().probes["cpu-frequency"], fixture("metal-smt")
+
+    def chosen(**given: str) -> Settings:
+        return Settings(PROFILES["default"], 1, 60, options={f"cpu-frequency.{k}": v for k, v in given.items()})
+
+    assert "sustained" not in [c.id for c in plan_probe(probe, host, chosen()).cases]
+    assert "sustained" in [c.id for c in plan_probe(probe, host, chosen(sustain_s="30")).cases]
+    with pytest.raises(UsageError, match="0 to 600 seconds"):
+        plan_probe(probe, host, chosen(sustain_s="long"))
+    refuse_unknown_options([probe], chosen(sustain_s="30"))
+    with pytest.raises(UsageError, match=r"cpu-frequency.sustain_s: seconds of work"):
+        refuse_unknown_options([probe], chosen(sustain="30"))

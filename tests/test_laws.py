@@ -52,7 +52,16 @@ def test_law_4_a_probe_knows_one_block_of_one_case(path: Path) -> None:
     ours = {
         n.module for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) and (n.module or "").startswith("liebench")
     }
-    upstream = ("contract", "host", "facts", "stage", "timeline", "alibi", f"probes.{path.parent.name}.verdict")
+    upstream = (
+        "contract",
+        "errors",
+        "host",
+        "facts",
+        "stage",
+        "timeline",
+        "alibi",
+        f"probes.{path.parent.name}.verdict",
+    )
     assert all(m is not None and m.startswith(tuple(f"liebench.{u}" for u in upstream)) for m in ours), ours
     called = {n.func.id for n in ast.walk(tree) if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)}
     assert not called & {"print", "sorted", "open", "input", "exec", "eval"}

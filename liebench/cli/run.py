@@ -30,7 +30,7 @@ def run(
     """Measure what the layers promise against what they deliver on this host."""
     from liebench.errors import NotMeasurable, UsageError
     from liebench.measure import measure
-    from liebench.plan import estimate_s, plan_probe
+    from liebench.plan import estimate_s, plan_probe, refuse_unknown_options
     from liebench.registry import find_probes
     from liebench.result import read_run
     from liebench.text import as_json as to_json
@@ -42,6 +42,7 @@ def run(
     chosen = registry.select(names or ())
     profile = "quick" if quick else "deep" if deep else "default"
     settings = common.make_settings(profile, seed, budget, disturb, names or (), sets or ())
+    refuse_unknown_options(chosen, settings)
     bench = common.make_bench(out, ["liebench", *sys.argv[1:]])
     planned = [plan_probe(r, bench.host, settings) for r in chosen]
     for name, why in registry.broken.items():

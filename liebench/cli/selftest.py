@@ -45,7 +45,7 @@ def selftest(
                 continue
             touches = tuple(t for c in part.cases for t in c.touches)
             touches += tuple(p.touches for p in registered.probe.plants)
-            stage = Stage(bench.host, bench.core, journal, touches, settings.disturb, settings.options)
+            stage = Stage(bench.host, bench.core, journal, touches, settings.disturb)
             stage.rep_ms, stage.window_s = 20.0, 0.5
             if trials:
                 rates += engine.rates(part, stage, trials, settings.seed, stopping=stopper)

@@ -9,7 +9,7 @@ from liebench.facts.reader import Reader, cpu_list
 
 CPUS = "/sys/devices/system/cpu"
 INFO = "/proc/cpuinfo"
-CLOCK_FLAGS = ("constant_tsc", "nonstop_tsc", "tsc_known_freq", "tsc_reliable", "hypervisor", "rdtscp")
+FLAGS = ("constant_tsc", "nonstop_tsc", "tsc_known_freq", "tsc_reliable", "hypervisor", "rdtscp", "fma")
 
 
 def facts(reader: Reader, affinity: list[int] | None) -> dict[str, Any]:
@@ -41,7 +41,7 @@ def facts(reader: Reader, affinity: list[int] | None) -> dict[str, Any]:
         "microcode": reader.field(INFO, "microcode"),
         "governor": reader.text(f"{CPUS}/cpu0/cpufreq/scaling_governor"),
         "idle_driver": reader.text(f"{CPUS}/cpuidle/current_driver"),
-        "flags": [f for f in CLOCK_FLAGS if f in flags],
+        "flags": [f for f in FLAGS if f in flags],
     }
 
 

@@ -40,7 +40,6 @@ class Stage:
     journal: Journal
     touches: tuple[Touches, ...] = ()
     consent: Disturbs = Disturbs.NOBODY
-    options: Mapping[str, str] = field(default_factory=dict)
     rep_ms: float = 40.0
     window_s: float = 1.7
     group: Path | None = None  # control group in which the core runs

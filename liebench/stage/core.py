@@ -14,7 +14,7 @@ from typing import Any
 
 from liebench.errors import CoreFailed
 
-TIMEOUT_S = 75.0  # the core's own limit is 60 s of CPU time
+LIMIT_S, PATIENCE_S = 60, 15.0  # what the core gives itself unless it is told another limit, and we give it
 ENVIRONMENT = {"LC_ALL": "C", "PATH": "/usr/bin:/bin"}
 
 
@@ -55,12 +55,13 @@ def call(core: Path, kernel: str, args: Mapping[str, object], group: Path | None
     """
     command = [str(core), *_words(kernel, args)]
     shown = " ".join(command[1:])
+    timeout = float(str(args.get("limit_s", LIMIT_S))) + PATIENCE_S
     try:
         done = subprocess.run(
             command,
             stdin=subprocess.DEVNULL,
             capture_output=True,
-            timeout=TIMEOUT_S,
+            timeout=timeout,
             env=ENVIRONMENT,
             process_group=0,
             preexec_fn=_entering(group),
@@ -68,7 +69,7 @@ def call(core: Path, kernel: str, args: Mapping[str, object], group: Path | None
     except subprocess.SubprocessError as error:
         if not isinstance(error, subprocess.TimeoutExpired):
             raise CoreFailed(f"liebench-core {shown} cannot enter {group}: {error}") from error
-        raise CoreFailed(f"liebench-core {shown} did not end within {TIMEOUT_S:g} s and was killed") from error
+        raise CoreFailed(f"liebench-core {shown} did not end within {timeout:g} s and was killed") from error
     except OSError as error:
         raise CoreFailed(f"liebench-core cannot be started ({error.strerror}): {core}") from error
     if done.returncode:
@@ -80,7 +81,7 @@ def call(core: Path, kernel: str, args: Mapping[str, object], group: Path | None
 @lru_cache(maxsize=4)
 def batched(core: Path) -> frozenset[str]:
     """Kernels whose operations are cheap and alike, so that the work of a sample is calibrated."""
-    done = subprocess.run([str(core), "--list"], capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
+    done = subprocess.run([str(core), "--list"], capture_output=True, text=True, timeout=PATIENCE_S, check=False)
     rows = (line.split("\t") for line in done.stdout.splitlines())
     return frozenset(row[0] for row in rows if len(row) == 3 and row[1] == "batched")
 

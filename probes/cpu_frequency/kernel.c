@@ -4,7 +4,7 @@
  * since 2010), rotations (1), or four interleaved chains of fused multiply-adds (4 cycles each), which also heat the
  * vector unit. No chain gains from a wider core, a cache or a predictor, so ns per operation over CYCLES is the
  * cycle time; that the chains agree is the proof that the latencies hold for this core. load=all keeps every other
- * usable processor busy with additions meanwhile.
+ * usable processor busy with additions meanwhile, and heat_s lets them all work before anything is timed.
  */
 #include "lb.h"
 
@@ -13,6 +13,7 @@
 #include <sched.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <time.h>
 
 enum { CYCLES = 192 };
 
@@ -109,6 +110,21 @@ static int start_load(int64_t ours, int64_t most)
     return count;
 }
 
+/* Heat: this processor works too, before anything is timed. Rest: nothing of ours works at all. */
+static void heat(int64_t seconds)
+{
+    uint64_t value = 1;
+    for (int64_t until = lb_now() + seconds * 1000000000; seconds && lb_now() < until;)
+        adds(&value, 1000);
+}
+
+static void rest(int64_t seconds)
+{
+    struct timespec span = {.tv_sec = seconds};
+    if (seconds)
+        nanosleep(&span, NULL);
+}
+
 static int run(struct lb_run *run)
 {
     static lb_batch *const CHAINS[] = {adds, muls, rotates, vectors};
@@ -116,11 +132,13 @@ static int run(struct lb_run *run)
     int64_t chain = lb_int(run, "chain");
     if (CHAINS[chain] == vectors && !has_vectors())
         lb_fail("this processor has no fused multiply-add; leave the case out");
+    rest(lb_int(run, "rest_s"));
     int busy = lb_int(run, "load") ? start_load(lb_int(run, "cpu"), lb_int(run, "most")) : 0;
     if (!lb_int(run, "calibrate")) {
         lb_fact_num(run, "cycles", CYCLES);
         lb_fact_num(run, "busy", busy);
     }
+    heat(lb_int(run, "heat_s"));
     int status = lb_batched(run, CHAINS[chain], values);
     atomic_store(&load.stop, 1);
     return status;
@@ -130,6 +148,8 @@ static const struct lb_key KEYS[] = {
     {"chain", 'w', 0, 0, 0, "add mul rotate vector"},
     {"load", 'w', 0, 0, 0, "none all"},
     {"most", 'i', 1, 1024, 256, NULL},
+    {"heat_s", 'i', 0, 600, 0, NULL},
+    {"rest_s", 'i', 0, 600, 0, NULL},
     {NULL, 0, 0, 0, 0, NULL},
 };
 

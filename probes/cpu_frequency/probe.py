@@ -13,20 +13,26 @@ from liebench.contract import (
     Kind,
     Layer,
     Need,
+    Option,
     Options,
     Plant,
     Probe,
     Proposal,
     Rep,
+    Rhythm,
     Rig,
     Turn,
     Verdict,
     Word,
 )
+from liebench.errors import UsageError
 from liebench.host import Host
 from liebench.stage import Stage
 
 SAYS = Need("a frequency that the host states", lambda host: claimed_mhz(host) is not None, "none: nothing is claimed")
+
+FMA = Need("fused multiply-add", lambda host: host.fma, "none: this processor has no such instruction")
+SUSTAIN = Option("sustain_s", "0", "seconds of work on every processor before `sustained` is timed; 0 leaves it out")
 
 
 def claimed_mhz(host: Host) -> float | None:
@@ -46,7 +52,7 @@ def _case(name: str, asks: str, headline: bool, **args: str) -> Case:
         arms=(Arm("claimed", "one cycle as stated", promised=True), Arm("measured", "one cycle as timed", args=args)),
         headline=headline,
         work="chain",
-        needs=(SAYS,),
+        needs=(SAYS, FMA) if args["chain"] == "vector" else (SAYS,),
     )
 
 
@@ -69,11 +75,34 @@ def _chains() -> Case:
     )
 
 
+def _sustained(host: Host, seconds: int) -> Case:
+    """Six times a rest and a start, and a start after so long: CPU seconds of all processors must be allowed."""
+    limit_s = 60 + (seconds + 5) * len(host.processors)
+    busy: dict[str, str | int | float] = {"chain": "mul", "load": "all", "limit_s": limit_s}
+    return Case(
+        id="sustained",
+        asks=f"How long is it after {seconds} s of every processor working?",
+        quantity="ns",
+        unit="ns",
+        arms=(
+            Arm("start", "after a rest", True, busy | {"rest_s": min(seconds, 10)}),
+            Arm("later", f"after {seconds} s of work", args=busy | {"heat_s": seconds}),
+        ),
+        rhythm=Rhythm.ONCE,
+        headline=False,
+        work="heat",
+    )
+
+
 def cases(host: Host, options: Options) -> tuple[Case, ...]:
+    seconds = options.get(SUSTAIN.name, "0")
+    if not seconds.isdigit() or int(seconds) > 600:
+        raise UsageError(f"cpu-frequency.sustain_s takes 0 to 600 seconds, not {seconds!r}")
     solo = _case("solo", "How long is a cycle when nobody else works?", True, chain="mul")
     every = _case("all", "How long is it when every processor works?", False, chain="mul", load="all")
     wide = _case("vector", "How long is it under wide vectors?", False, chain="vector")
-    return (solo, *((every,) if len(host.processors) > 1 else ()), wide, _chains())
+    late = (_sustained(host, int(seconds)),) if int(seconds) else ()
+    return (solo, *((every,) if len(host.processors) > 1 else ()), wide, _chains(), *late)
 
 
 def measure(stage: Stage) -> Iterator[Rig]:
@@ -99,7 +128,11 @@ def delivers(verdict: Verdict, host: Host) -> str:
     said = [ghz("solo") or "an unknown frequency"]
     said += [
         f"{ghz(k)} {where}"
-        for k, where in (("all", "with every processor busy"), ("vector", "under vectors"))
+        for k, where in (
+            ("all", "with every processor busy"),
+            ("vector", "under vectors"),
+            ("sustained", "after long work on every processor"),
+        )
         if ghz(k)
     ]
     chains = verdict.cases.get("chains")
@@ -127,6 +160,7 @@ PROBE = Probe(
     measure=measure,
     advise=advise,
     delivers=delivers,
+    options=(SUSTAIN,),
     plants=(
         Plant("plant_share=0.5", {"plant_share": 0.5}, "solo", expect=1.5, tolerance=0.03, control=True),
         Plant("plant_share=0.1", {"plant_share": 0.1}, "solo", expect=1.1, tolerance=0.03),

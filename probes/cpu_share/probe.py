@@ -31,12 +31,14 @@ from liebench.stage.cgroup import CONTROLLERS, quota
 
 MATTERS, HURTS = 2.0, 10.0  # percent lost: VMware's practice calls ready time below 5 % fine, above 10 % significant
 WINDOW_MS, WINDOWS = 30, 2
+ONE, ALL, QUANTA = range(3)  # how windows are measured: a spinner, one on every processor, work quanta
 QUOTA_MS = 1000  # under a quota: fifty of its periods
 LOST = {
     "lost": ("How much of its processor does a busy thread lose?", "everything between two looks at the clock", True),
     "below": ("How much is lost below the kernel, where nobody else looks?", "what no counter here explains", True),
     "delay": ("How much do other threads and quotas take?", "run delay of schedstat", False),
     "interrupts": ("How much do interrupts take?", "short gaps, as many as there were interrupts", False),
+    "quanta": ("How much is lost by the work that gets done?", "fixed work quanta against the undisturbed one", False),
 }
 
 
@@ -49,7 +51,7 @@ def _share(name: str, asks: str, says: str, headline: bool, every: bool) -> Case
         unit="%",
         arms=(
             Arm("claimed", "nothing: the CPU is yours", promised=True),
-            Arm("measured", says, args={"part": name, "all": int(every)}),
+            Arm("measured", says, args={"part": name, "how": QUANTA if name == "quanta" else ALL if every else ONE}),
         ),
         matters=MATTERS,
         hurts=HURTS,
@@ -67,8 +69,8 @@ def _identity() -> Case:
         quantity="ms",
         unit="ms",
         arms=(
-            Arm("accounted", "CPU time and run delay of the thread", promised=True, args={"all": 0}),
-            Arm("wall", "the clock on the wall", args={"all": 0}),
+            Arm("accounted", "CPU time and run delay of the thread", promised=True, args={"how": ONE}),
+            Arm("wall", "the clock on the wall", args={"how": ONE}),
         ),
         matters=1.01,
         hurts=1.05,
@@ -92,17 +94,19 @@ class _Windows:
         self.stage = stage
         self.latest: dict[int, tuple[Rep, set[str]]] = {}
 
-    def fresh(self, turn: Turn, every: int) -> Rep:
-        place = {"all": 1} if every else {}
+    def fresh(self, turn: Turn, how: int) -> Rep:
+        place = {"all": 1} if how == ALL else {}
         bare = Turn(Arm("gap"), turn.label, turn.plant)
         ms = QUOTA_MS if self.stage.group else WINDOW_MS
+        if how == QUANTA:
+            return self.stage.core("cpu-quanta", bare, window_ms=ms, samples=WINDOWS)
         return self.stage.core("cpu-gap", bare, window_ms=ms, samples=WINDOWS, **place)
 
-    def of(self, case: Case, every: int) -> Rep:
-        rep, seen = self.latest.get(every, (None, {case.id}))
+    def of(self, case: Case, how: int) -> Rep:
+        rep, seen = self.latest.get(how, (None, {case.id}))
         if rep is None or case.id in seen:
-            rep, seen = self.fresh(Turn(Arm("gap"), "gap"), every), set()
-            self.latest[every] = rep, seen
+            rep, seen = self.fresh(Turn(Arm("gap"), "gap"), how), set()
+            self.latest[how] = rep, seen
         seen.add(case.id)
         return rep
 
@@ -118,15 +122,15 @@ def measure(stage: Stage) -> Iterator[Rig]:
 
     def once(case: Case, turns: Sequence[Turn]) -> Mapping[str, Rep]:
         arm = case.delivered[0]
-        every = int(arm.args["all"])
+        how = int(arm.args["how"])
         if case.kind is Kind.LAW:
-            rep = windows.of(case, every)
+            rep = windows.of(case, how)
             return {t.label: replace(rep, samples={"ms": [rep.facts[f"{t.arm.id}_ms"]]}, offsets_ns=()) for t in turns}
         part = str(arm.args["part"])
         if any(t.arm is arm for t in turns if t.label != arm.id):  # a control: every turn has windows of its own
-            return {t.label: _part(windows.fresh(t, every), part) for t in turns}
+            return {t.label: _part(windows.fresh(t, how), part) for t in turns}
         return {
-            t.label: Rep({"percent": [0.0]}) if t.arm.promised else _part(windows.of(case, every), part) for t in turns
+            t.label: Rep({"percent": [0.0]}) if t.arm.promised else _part(windows.of(case, how), part) for t in turns
         }
 
     yield Rig(once)
@@ -171,6 +175,7 @@ PROBE = Probe(
     delivers=delivers,
     plants=(
         Plant("plant_percent=20", {"plant_percent": 20.0}, "below", expect=20.0, tolerance=1.5, control=True),
+        Plant("quanta=20", {"plant_percent": 20.0}, "quanta", expect=20.0, tolerance=1.5),
         _quota(80),
         _quota(50),
         _quota(20),

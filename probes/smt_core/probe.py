@@ -13,6 +13,7 @@ from liebench.contract import (
     Cost,
     Kind,
     Layer,
+    Need,
     Options,
     Plant,
     Probe,
@@ -23,6 +24,8 @@ from liebench.contract import (
 from liebench.host import Host
 from liebench.probes.smt_core.verdict import FULL, MIXES, NONE, Pair, advise, delivers, judge, worth_a_look
 from liebench.stage import Stage
+
+FMA = Need("fused multiply-add", lambda host: host.fma, "none: this processor has no such instruction")
 
 
 def _pair(a: int, b: int, headline: bool) -> Case:
@@ -57,6 +60,7 @@ def _worth(mix: str, pair: Pair) -> Case:
         headline=mix == "add",
         work="scaling",
         target=0.05,
+        needs=(FMA,) if mix == "vector" else (),
     )
 
 

@@ -85,6 +85,9 @@ def test_free_text_is_refused_before_it_could_be_echoed(sanitized: Path) -> None
         ["cpu-frequency", "samples=2", "chain=vector", "load=all"],
         ["cpu-gap", "samples=2", "window_ms=20", "plant_percent=30"],
         ["cpu-gap", "samples=1", "window_ms=20", "all=1"],
+        ["cpu-quanta", "samples=2", "window_ms=20", "plant_percent=30"],
+        ["cpu-frequency", "samples=2", "chain=mul", "heat_s=1", "rest_s=1"],
+        ["page-chase", "samples=2", "mib=4", "plant_extra=0.5"],
         ["page-touch", "samples=2", "mib=4", "pages=huge"],
         ["page-touch", "samples=2", "mib=4", "memory=fresh"],
         ["page-chase", "samples=2", "mib=4", "pages=huge"],
@@ -144,7 +147,7 @@ KEYS = (
     "cpu ops samples plant_ns plant_work sentinel calibrate target_ns clock via mix sleep_us slack_ns peer"
     " plant_skew_ns plant_ppm plant_step_ns plant_step_at ptp nosuch window_ms all most plant_percent"
     " chain load mib pages memory skip_mib op leaf plant_hide plant_issue same seed plant_slow first last helpers"
-    " spin_us percent signature"
+    " spin_us percent signature heat_s rest_s plant_extra"
 ).split()
 VALUES = (
     "0 1 2 7 0.5 -1 -0 1e3 1e99 -1e99 nan inf 0x1 add1 add8 mul vdso syscall counter monotonic realtime-coarse"
