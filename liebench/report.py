@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from importlib import resources
@@ -12,6 +11,7 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
 from liebench.advise import Advice
+from liebench.embed import TYPE, pack, reduced
 from liebench.host import Host
 from liebench.judge import RunVerdicts
 from liebench.registry import Registered, find_probes
@@ -23,14 +23,6 @@ SECTION = re.compile(r"^## How it is measured\s*\n(.*?)(?=^## |\Z)", re.MULTILIN
 
 def _template(name: str) -> str:
     return (resources.files("liebench.reports") / "templates" / name).read_text(encoding="utf-8")
-
-
-def _json(value: Mapping[str, Any]) -> Markup:
-    """JSON that no text inside can break out of: no character of it ends a script element."""
-    text = json.dumps(value, separators=(",", ":"), allow_nan=False)
-    for char in "<>&\u2028\u2029":
-        text = text.replace(char, f"\\u{ord(char):04x}")
-    return Markup(text)
 
 
 def _how(registered: Registered) -> str:
@@ -47,7 +39,7 @@ def _sentence(registered: Registered, verdicts: RunVerdicts, host: Host) -> str:
 
 
 def render(doc: dict[str, Any], verdicts: RunVerdicts, advice: Sequence[Advice], *, raw: bool = False) -> str:
-    """The page of one run. ``raw`` embeds every sample instead of each repetition's median and mean."""
+    """The page of one run. ``raw`` embeds every sample instead of a few numbers that give the same words."""
     host = Host(doc["host"])
     try:
         words: Mapping[str, str] = host.words
@@ -55,7 +47,7 @@ def render(doc: dict[str, Any], verdicts: RunVerdicts, advice: Sequence[Advice],
         words = {}
     known = {k: r for k, r in find_probes().probes.items() if k in verdicts.probes}
     sentences = {k: _sentence(r, verdicts, host) for k, r in known.items()}
-    model = page(doc, verdicts, advice, words, sentences, {k: _how(r) for k, r in known.items()}, raw)
+    model = page(doc, verdicts, advice, words, sentences, {k: _how(r) for k, r in known.items()})
     environment = Environment(
         loader=FunctionLoader(_template),
         autoescape=True,
@@ -64,5 +56,5 @@ def render(doc: dict[str, Any], verdicts: RunVerdicts, advice: Sequence[Advice],
         lstrip_blocks=True,
     )
     environment.globals["css"] = Markup(_template("report.css"))
-    data = _json({**model.embedded, "of_run": doc_hash(doc)})
-    return environment.get_template("report.html.j2").render(page=model, data=data)
+    data = Markup(pack({**(doc if raw else reduced(doc)), "of_run": doc_hash(doc)}))
+    return environment.get_template("report.html.j2").render(page=model, data=data, type=TYPE)

@@ -20,13 +20,14 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from liebench.document import mapping, records, section
+from liebench.embed import TYPE, unpack
 from liebench.errors import RunUnreadable, StorageFull
 
 SCHEMA = "liebench.run/1"
 VERSION = 1
 MOST_BYTES = 512 << 20
 UPGRADES: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}  # from version n to n + 1
-EMBEDDED = re.compile(r'<script type="application/json" id="liebench-run">(.*?)</script>', re.DOTALL)
+EMBEDDED = re.compile(r'<script type="' + re.escape(TYPE) + r'" id="liebench-run">(.*?)</script>', re.DOTALL)
 LATE = ("finished", "stopped", "quiet", "instrument", "receipt")
 
 
@@ -203,7 +204,7 @@ def _loads(text: str) -> Any:
 
 def _parse(text: str, name: str) -> dict[str, Any]:
     embedded = EMBEDDED.search(text) if text.lstrip()[:1] == "<" else None
-    text = embedded[1] if embedded else text
+    text = unpack(embedded[1], MOST_BYTES) if embedded else text
     first, _, rest = text.partition("\n")
     try:
         head = _loads(first if rest.strip() else text)

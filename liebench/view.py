@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from statistics import fmean, median
+from dataclasses import dataclass
 from typing import Any
 
 from liebench.advise import Advice
@@ -14,8 +13,6 @@ from liebench.contract import Case, Kind, Verdict, Word
 from liebench.figures import Figure, Forest, figure, forest
 from liebench.judge import RunVerdicts
 from liebench.words import ORDER, SHAPES, amount, clean, reason, short, span
-
-ALIBI = ("run_delay_ns", "cpu_ns", "nivcsw", "majflt", "migrated", "cpu_last")  # what a page keeps of each repetition
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +64,6 @@ class Page:
     trust: Sequence[tuple[bool, str]]
     host: Sequence[tuple[str, str, str]]
     command: str
-    embedded: Mapping[str, Any] = field(default_factory=dict)
 
 
 def answer(verdicts: RunVerdicts, titles: Mapping[str, str]) -> str:
@@ -156,17 +152,18 @@ def card(
     known = bills.get(name, Bill())
     says = re.sub(r"\{(\w+)\}", lambda m: words.get(m[1], m[0]), str(claim.get("says", "")))
     title = clean(claim.get("title", name), 60)
+    is_, why = _delivers(verdict, doc, sentence), clean(reason(verdict))
     return Card(
         name,
         title[:1].upper() + title[1:],
         verdict.word.value,
         SHAPES[verdict.word],
         clean(says),
-        _delivers(verdict, doc, sentence),
+        is_[:1].upper() + is_[1:],
         clean(re.sub(r"\{(\w+)\}", lambda m: words.get(m[1], m[0]), str(claim.get("read_from", "")))),
         amount(verdict),
         span(verdict),
-        clean(reason(verdict)),
+        "" if why in is_ else why,
         known.says
         if known.known
         else f"{known.says} this happens here"
@@ -215,24 +212,6 @@ def _unit(control: Any) -> str:
     return "×" if control.unit == "ratio" else str(control.unit)
 
 
-def embedded(doc: Mapping[str, Any], raw: bool) -> dict[str, Any]:
-    """The run to read back from the page: all samples, or each repetition's median and mean in their place."""
-    if raw:
-        return dict(doc)
-    blocks = []
-    for block in doc["blocks"]:
-        reps = {}
-        for label, rep in block["reps"].items():
-            quantity = doc["probes"][block["probe"]]["cases"][block["case"]]["quantity"]
-            wanted = {q: s for q, s in rep["samples"].items() if s and q in (quantity, "low", "high")}
-            kept = {q: [float(f"{v:.6g}") for v in (median(s), fmean(s))] for q, s in wanted.items()}
-            thin = {k: v for k, v in rep.get("facts", {}).items() if k in ("value", "steps_ns", "jump_s")}
-            alibi = {k: v for k, v in rep.get("alibi", {}).items() if k in ALIBI}
-            reps[label] = {"samples": kept, "alibi": alibi, "facts": thin, "flags": rep.get("flags", [])}
-        blocks.append({**{k: v for k, v in block.items() if k != "reps"}, "reps": reps})
-    return {**doc, "blocks": blocks, "reduced": "samples of a repetition are its median and its mean"}
-
-
 def _stated(v: Verdict) -> tuple[str, str, str]:
     """(word, shape, size in words) of a verdict that is no ratio."""
     interval = f"({span(v)})" if span(v) else ""
@@ -246,7 +225,6 @@ def page(
     words: Mapping[str, str],
     sentences: Mapping[str, str],
     hows: Mapping[str, str],
-    raw: bool,
 ) -> Page:
     """The whole page."""
     bills = bill(doc, verdicts)
@@ -284,5 +262,4 @@ def page(
         trust(doc, verdicts),
         facts,
         clean(" ".join(map(str, doc.get("command", [])))),
-        embedded(doc, raw),
     )

@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 
 from liebench.contract import Plant, Verdict, Word
+from liebench.embed import TYPE, pack, unpack
+from liebench.errors import RunUnreadable
 from liebench.judge import RunVerdicts, judge_run
 from liebench.plot import Axis, ecdf, linear_ticks, log_ticks
 from liebench.report import render
@@ -45,7 +47,7 @@ def test_the_page_is_small_and_asks_nobody_for_anything(document: dict[str, Any]
     assert len(page) < 200 * 1024
     assert not re.search(r"""(?:src|href)\s*=\s*["'](?!#)|url\(|@import""", page)
     assert "default-src 'none'" in page
-    assert re.findall(r"<script[^>]*>", page) == ['<script type="application/json" id="liebench-run">']
+    assert re.findall(r"<script[^>]*>", page) == [f'<script type="{TYPE}" id="liebench-run">']
 
 
 def test_the_page_reads_back_as_its_run(document: dict[str, Any], tmp_path: Path) -> None:
@@ -55,6 +57,28 @@ def test_the_page_reads_back_as_its_run(document: dict[str, Any], tmp_path: Path
     assert again["id"] == document["id"]
     before, after = (judge_run(d).probes for d in (document, again))
     assert {k: v.word for k, v in before.items()} == {k: v.word for k, v in after.items()}
+    for name, verdict in before.items():
+        for case, was in verdict.cases.items():
+            now = after[name].cases[case]
+            assert (now.word, now.term, now.blocks) == (was.word, was.term, was.blocks), (name, case)
+            for number in ("value", "low", "high"):
+                close = pytest.approx(getattr(was, number), rel=0.02, abs=0.02 * was.limit if was.limit else 1e-3)
+                assert getattr(now, number) == close, (name, case)
+
+
+@pytest.mark.parametrize("text", ["", "!!!!", "AAAA", "/Td6WFoAAATm1rRGAAAAAAAAAAA="])
+def test_a_page_whose_run_is_damaged_says_so(document: dict[str, Any], tmp_path: Path, text: str) -> None:
+    path = tmp_path / "page.html"
+    path.write_text(re.sub(r'(id="liebench-run">)[^<]*', rf"\g<1>{text}", page_of(document)))
+    with pytest.raises(RunUnreadable, match="the run in this page"):
+        read_run(path)
+
+
+def test_a_page_cannot_grow_without_bounds_when_it_is_read() -> None:
+    bomb = pack({"x": "0" * 5_000_000})
+    assert len(bomb) < 5000
+    with pytest.raises(RunUnreadable, match="cut short, or too large"):
+        unpack(bomb, 1_000_000)
 
 
 def test_hostile_text_stays_text(document: dict[str, Any]) -> None:
@@ -66,12 +90,12 @@ def test_hostile_text_stays_text(document: dict[str, Any]) -> None:
     page = page_of(doc)
     assert page.count("<script") == 1
     assert "<img" not in page
-    assert "onload=alert(3)>" not in page.replace("&gt;", "").replace("\\u003e", "")
+    assert "onload=alert(3)>" not in page.replace("&gt;", "")
     assert "\u202e" not in page.split('id="liebench-run"')[0]
     assert "U+202E" in page
     found = re.search(r'id="liebench-run">(.*?)</script>', page, re.DOTALL)
     assert found
-    assert json.loads(found[1])["command"][1] == EVIL
+    assert json.loads(unpack(found[1], 1 << 24))["command"][1] == EVIL
 
 
 def test_clean_bounds_length_and_names_control_characters() -> None:

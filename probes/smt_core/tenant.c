@@ -51,7 +51,7 @@ static const struct lb_kernel SMT_TENANT = {
     .summary = "issue slots against latency: whether a foreign thread runs on the sibling",
     .run = run,
     .ops = 1,
-    .samples = 1000,
+    .samples = 250,
     .keys = KEYS,
 };
 LB_KERNEL(SMT_TENANT);
