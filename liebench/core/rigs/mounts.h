@@ -1,0 +1,15 @@
+/* Mounts that nobody else sees: a mount namespace of this process, gone with it, also after a kill. */
+#ifndef LB_MOUNTS_H
+#define LB_MOUNTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+bool lb_own_mounts(void); /* as root, else in a user namespace; ends with a sentence where neither is allowed. True: root */
+void lb_bind(const char *from, const char *to);
+void lb_overlay(const char *dir, int layers); /* layers l1..ln of dir (ln on top), up, work -> dir/merged, new upper */
+void lb_make_dir(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void lb_fill(const char *path, size_t bytes, unsigned seed); /* a file of noise, written back; kept where it stands */
+void lb_clear(const char *dir, const char *name); /* everything below dir/name, so that it is empty again */
+
+#endif
