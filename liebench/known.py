@@ -18,9 +18,10 @@ from liebench.controls import Control as Shown
 from liebench.controls import judge_control
 from liebench.errors import CoreFailed, LiebenchError, StageRefused
 from liebench.plan import Control, Planned, carrier
-from liebench.run import rig_of, stored_rep
+from liebench.run import rig_of
 from liebench.stage import Stage
 from liebench.stats import LOOKS, VISIT_LOOKS
+from liebench.stored import stored_rep
 
 FACT_WINDOWS = 3
 BEFORE_TICKS = 3  # of a window, before an event is put into it

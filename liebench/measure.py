@@ -15,12 +15,13 @@ from liebench import receipt
 from liebench.contract import Events
 from liebench.host import Host
 from liebench.journal import Journal, recover
-from liebench.plan import Planned, Settings
+from liebench.plan import Planned, Settings, options_of
 from liebench.quiet import QuietWatch
 from liebench.result import SCHEMA, RunWriter, new_id
-from liebench.run import Session, stored_probe
+from liebench.run import Session
 from liebench.stage import Stage
 from liebench.stats import RULE
+from liebench.stored import stored_probe
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +104,7 @@ def measure(
     def stage_of(part: Planned) -> Stage:
         touches = tuple(t for c in part.cases for t in c.touches)
         stage = Stage(bench.host, bench.core, journal, touches, settings.disturb)
+        stage.options = options_of(part.id, part.probe, settings)
         stage.window_s = settings.profile.window_s
         stages[part.id] = stage
         return stage

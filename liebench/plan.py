@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -124,10 +124,9 @@ def _barred(case: Case, host: Host, settings: Settings) -> Skip | None:
     return _unmet(case.needs, host)
 
 
-def options_of(registered: Registered, settings: Settings) -> dict[str, str]:
+def options_of(name: str, probe: Probe, settings: Settings) -> dict[str, str]:
     """The options of one probe by their own names, as set on the command line or as they are."""
-    given = settings.options
-    return {o.name: given.get(f"{registered.id}.{o.name}", o.default) for o in registered.probe.options}
+    return {o.name: settings.options.get(f"{name}.{o.name}", o.default) for o in probe.options}
 
 
 def refuse_unknown_options(chosen: Iterable[Registered], settings: Settings) -> None:
@@ -156,7 +155,9 @@ def plan_probe(registered: Registered, host: Host, settings: Settings) -> Planne
         left_out = {k: v for k, v in barred.items() if v is not None}
         return tuple(c for c in wanted if c.id not in left_out), left_out
 
-    return Planned(registered.id, probe, *admit(probe.cases(host, options_of(registered, settings))), admit=admit)
+    return Planned(
+        registered.id, probe, *admit(probe.cases(host, options_of(registered.id, probe, settings))), admit=admit
+    )
 
 
 def carrier(plant: Plant, cases: Iterable[Case]) -> Case | None:
@@ -202,13 +203,3 @@ def writes(planned: Sequence[Planned]) -> list[str]:
                 if touch.bytes_written:
                     said.append(f"{where} writes {touch.bytes_written} bytes")
     return list(dict.fromkeys(said))
-
-
-def stored_case(case: Case) -> dict[str, Any]:
-    """A case as the run file holds it."""
-    row = asdict(case)
-    for key in ("id", "needs"):
-        row.pop(key)
-    for arm in row["arms"]:
-        arm.pop("touches")
-    return row | {"skipped": None}

@@ -8,20 +8,21 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from liebench.contract import Case, Kind, Once, Rep, Rhythm, Rig, Subject, Turn
+from liebench.contract import Case, Kind, Once, Rhythm, Rig, Subject, Turn
 from liebench.controls import judge_control
-from liebench.errors import BreakerTripped, Interrupted, LiebenchError
+from liebench.errors import BreakerTripped, Interrupted, LiebenchError, NeedUnmet
 from liebench.judge import look
-from liebench.plan import Control, Planned, Settings, controls_of, stored_case
+from liebench.plan import Control, Planned, Settings, controls_of
 from liebench.quiet import QuietWatch
 from liebench.result import RunWriter
 from liebench.stage import Stage
 from liebench.stats import LOOKS, VISIT_LOOKS
+from liebench.stored import stored_probe, stored_rep
 
 VISIT_BLOCKS = 3  # blocks of one visit, taken while its rig stands
 IDLE_S = 0.02  # between two questions to a watcher when nothing else is left to do
@@ -113,6 +114,9 @@ class Session:
         try:
             visits = any(c.rhythm is Rhythm.VISIT for c in part.cases)
             rig = None if visits else rigs.enter_context(rig_of(part, self.stage_of(part)))
+        except NeedUnmet as error:
+            self._skip(part, error)
+            return
         except (LiebenchError, OSError) as error:
             self._fail(part, error)
             return
@@ -139,6 +143,11 @@ class Session:
         row = self.writer.document["probes"][track.part.id]
         left = {**row["left_out"], track.case.id: {"needs": f"{error}", "cure": "see the message"}}
         self.writer.probe(track.part.id, row | {"left_out": left})
+
+    def _skip(self, part: Planned, unmet: NeedUnmet) -> None:
+        """Only the set-up could find out that this probe cannot run here."""
+        row = stored_probe(part) | {"state": "skipped", "needs": unmet.what, "cure": unmet.cure}
+        self.writer.probe(part.id, row)
 
     def _fail(self, part: Planned, error: Exception) -> None:
         """One probe failed; its row says so, its tracks end, the others go on."""
@@ -281,30 +290,3 @@ def rig_of(part: Planned, stage: Stage) -> Iterator[Rig]:
     finally:
         for _ in generator:  # the clean-up under the yield
             break
-
-
-def stored_rep(rep: Rep) -> dict[str, Any]:
-    row = asdict(rep)
-    row["samples"] = {k: list(v) for k, v in rep.samples.items()}
-    row["offsets_ns"], row["flags"] = list(rep.offsets_ns), list(rep.flags)
-    return row
-
-
-def stored_probe(part: Planned) -> dict[str, Any]:
-    """A probe's row of the run file, as far as it is known before it measured."""
-    probe = part.probe
-    left: Mapping[str, Any] = {k: {"needs": s.needs, "cure": s.cure} for k, s in part.left_out.items()}
-    return {
-        "state": "skipped" if part.skipped or not part.cases else "measured",
-        "claim": asdict(probe.claim),
-        "preview": probe.preview,
-        "cost": asdict(probe.cost),
-        "needs": part.skipped.needs if part.skipped else None,
-        "cure": part.skipped.cure if part.skipped else None,
-        "error": None,
-        "cases": {c.id: stored_case(c) for c in part.cases},
-        "left_out": left,
-        "events": None,
-        "facts": {},
-        "setup_s": 0.0,
-    }

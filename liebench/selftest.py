@@ -13,9 +13,10 @@ from dataclasses import dataclass, field
 from liebench.contract import Case, Kind, Once, Plant, Rhythm, Word
 from liebench.judge import look
 from liebench.plan import Control, Planned, carrier
-from liebench.run import rig_of, stored_rep
+from liebench.run import rig_of
 from liebench.stage import Stage
 from liebench.stats import LOOKS, binomial_interval
+from liebench.stored import stored_rep
 
 
 @dataclass(slots=True)

@@ -29,6 +29,6 @@ class Change:
 
 def catalogue() -> Mapping[str, Change]:
     """Every change, by id."""
-    from liebench.changes import clock, cpu
+    from liebench.changes import clock, cpu, files
 
-    return {change.id: change for change in (*clock.CHANGES, *cpu.CHANGES)}
+    return {change.id: change for change in (*clock.CHANGES, *cpu.CHANGES, *files.CHANGES)}

@@ -26,7 +26,7 @@ def selftest(
     from liebench import selftest as engine
     from liebench.cli import common
     from liebench.journal import Journal, recover
-    from liebench.plan import plan_probe
+    from liebench.plan import options_of, plan_probe
     from liebench.registry import find_probes
     from liebench.stage import Stage
 
@@ -46,6 +46,7 @@ def selftest(
             touches = tuple(t for c in part.cases for t in c.touches)
             touches += tuple(p.touches for p in registered.probe.plants)
             stage = Stage(bench.host, bench.core, journal, touches, settings.disturb)
+            stage.options = options_of(registered.id, registered.probe, settings)
             stage.rep_ms, stage.window_s = 20.0, 0.5
             if trials:
                 rates += engine.rates(part, stage, trials, settings.seed, stopping=stopper)

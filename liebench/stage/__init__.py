@@ -13,12 +13,13 @@ from typing import Any
 
 from liebench.alibi import below_timer, flags
 from liebench.contract import Disturbs, Rep, Touches, Turn
-from liebench.errors import StageRefused
+from liebench.errors import CoreFailed, NeedUnmet, StageRefused
 from liebench.facts.clock import stated_ppm
 from liebench.host import Host
 from liebench.journal import Journal, poke
 from liebench.stage import cgroup as cgroup  # registers how its acts are taken back
 from liebench.stage import clock as clock
+from liebench.stage import files
 from liebench.stage.core import batched, call, watching
 from liebench.stage.watches import Watches
 
@@ -42,6 +43,7 @@ class Stage:
     consent: Disturbs = Disturbs.NOBODY
     rep_ms: float = 40.0
     window_s: float = 1.7
+    options: Mapping[str, str] = field(default_factory=dict)  # of this probe, by their own names
     group: Path | None = None  # control group in which the core runs
     calibrations: dict[str, dict[str, Any]] = field(default_factory=dict)
     notes: dict[str, Any] = field(default_factory=dict)
@@ -77,6 +79,18 @@ class Stage:
             facts={**answer.get("facts", {}), "timer": timer},
             flags=marks,
         )
+
+    def attempt(self, kernel: str, what: str, cure: str, **args: str | float) -> None:
+        """Run a kernel once to see whether it can run here. Raises NeedUnmet with what it said where it cannot."""
+        try:
+            call(self.core_path, kernel, args, self.group)
+        except CoreFailed as error:
+            raise NeedUnmet(f"{what} ({error})", cure) from error
+
+    def trigger(self, path: str, text: str) -> None:
+        """Write to a file that does something and keeps nothing, such as drop_caches: there is nothing to take back."""
+        self._allowed(path)
+        poke(self.host.root / path.lstrip("/"), text)
 
     def events(self, each_us: float) -> int:
         """How many events of that length make a repetition."""
@@ -169,11 +183,9 @@ class Stage:
             raise StageRefused(f"{path} disturbs {word}; allow it with --disturb {word}")
 
     @contextlib.contextmanager
-    def scratch(self) -> Iterator[Path]:
-        """An empty folder of ours, removed on every way out and after a kill."""
-        import tempfile
-
-        folder = Path(tempfile.gettempdir()) / f"liebench-{os.urandom(6).hex()}"
+    def scratch(self, named: str = "", mib: int = 1, local: bool = True) -> Iterator[Path]:
+        """An empty folder of ours, removed on every way out and after a kill; see ``files.home`` for where."""
+        folder = files.home(named, mib, local) / f"liebench-{os.urandom(6).hex()}"
         with self.journal.acting("folder", str(folder), None, None):
             folder.mkdir(mode=0o700)
             yield folder

@@ -37,10 +37,11 @@ static void find(const char *dir, enum kind kind, int64_t hops, int64_t tag)
         link_to(link, name, target);
         strcpy(name, target);
     }
-    for (int64_t i = 0; kind == SYMLINK && i < hops; i++) {
-        snprintf(target, sizeof target, "%s/%lld/link%lld", dir, (long long)tag, (long long)i);
-        link_to(symlink, name, target);
-        strcpy(name, target);
+    for (int64_t i = 0; kind == SYMLINK && i < hops; i++) { /* short targets: ext4 keeps up to 59 bytes in the inode */
+        if (i)
+            snprintf(target, sizeof target, "link%lld", (long long)i - 1);
+        snprintf(name, sizeof name, "%s/%lld/link%lld", dir, (long long)tag, (long long)i);
+        link_to(symlink, i ? target : "file", name);
     }
     if (kind == BIND) {
         lb_own_mounts();

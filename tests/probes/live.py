@@ -12,10 +12,11 @@ from liebench.core import core_path
 from liebench.host import Host, read_host
 from liebench.journal import Journal
 from liebench.judge import judge_run
-from liebench.plan import PROFILES, Control, Planned, Settings, carrier, plan_probe
+from liebench.plan import PROFILES, Control, Planned, Settings, carrier, options_of, plan_probe
 from liebench.registry import find_probes
-from liebench.run import rig_of, stored_probe, stored_rep
+from liebench.run import rig_of
 from liebench.stage import Stage
+from liebench.stored import stored_case, stored_probe, stored_rep
 
 PROBES = find_probes().probes
 
@@ -38,6 +39,7 @@ class Bench:
         touches = tuple(t for c in self.part.cases for t in c.touches)
         touches += tuple(p.touches for p in PROBES[probe].probe.plants)
         self.stage = Stage(host, core_path(), Journal(folder, "test"), touches, **{"rep_ms": 20.0} | stage)
+        self.stage.options = options_of(probe, PROBES[probe].probe, settings)
         self.rng = random.Random(1)
 
     def document(self, pattern: str, blocks: int, plant: str = "") -> dict[str, Any]:
@@ -56,7 +58,7 @@ class Bench:
                 block = {"n": n, "probe": self.id, "case": case.id, "control": control.id if control else None}
                 rows.append({**block, "order": [t.label for t in order], "reps": reps})
         row = stored_probe(self.part) | {"facts": self.stage.notes}
-        row["cases"] = {case.id: stored_probe_case(case)}
+        row["cases"] = {case.id: stored_case(case)}
         return {
             "probes": {self.id: row},
             "controls": [control.stored()] if control else [],
@@ -70,9 +72,3 @@ class Bench:
 
     def control(self, plant: str, blocks: int = 12) -> Any:
         return judge_run(self.document("", blocks, plant)).controls[0]
-
-
-def stored_probe_case(case: Case) -> dict[str, Any]:
-    from liebench.plan import stored_case
-
-    return stored_case(case)

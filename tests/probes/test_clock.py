@@ -22,9 +22,9 @@ from liebench.journal import Journal, recover
 from liebench.judge import judge_run, look
 from liebench.registry import find_probes
 from liebench.result import read_run
-from liebench.run import stored_rep
 from liebench.stage import Stage, clock
 from liebench.stage.clock import rate, step
+from liebench.stored import stored_rep
 from liebench.timeline import Ticks, slope_ppm, steps
 
 LIEBENCH = str(Path(sys.executable).parent / "liebench")

@@ -1,0 +1,143 @@
+"""overlay-first-write: the first byte written to a file of a lower layer copies all of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from liebench.contract import (
+    Arm,
+    Case,
+    Claim,
+    Cost,
+    Kind,
+    Layer,
+    Need,
+    Option,
+    Options,
+    Plant,
+    Probe,
+    Proposal,
+    Rep,
+    Rig,
+    Touches,
+    Turn,
+    Verdict,
+    Word,
+)
+from liebench.host import Host
+from liebench.stage import Stage
+
+PATH = Option("path", "", "a folder on the file system to measure; by default /var/tmp or /tmp, whichever is a disk")
+OVERLAY = Need("overlayfs", lambda host: "overlay" in (host.read("/proc/filesystems") or ""), "modprobe overlay")
+MIB = (1, 4, 8, 16, 32)
+TYPICAL = 8  # MiB: a small database file, a log
+FILES = 2  # a repetition
+
+
+def _touches(mib: float) -> Touches:
+    return Touches(bytes_written=int(2 * FILES * mib * (1 << 20)))  # the file itself, and what is copied up
+
+
+def _write(mib: int, headline: bool) -> Case:
+    return Case(
+        id=f"write-{mib}m",
+        asks=f"What does the first byte cost that is written to a file of {mib} MiB?",
+        quantity="us",
+        unit="us",
+        arms=(
+            Arm("plain", "in a plain folder", True, {"kib": mib << 10, "plain": 1}, touches=_touches(mib)),
+            Arm("overlay", "in a lower layer", args={"kib": mib << 10, "plain": 0}, touches=_touches(mib)),
+        ),
+        matters=1.5,
+        hurts=100.0,
+        headline=headline,
+        work="copy-up",
+        target=0.2,
+    )
+
+
+def _law() -> Case:
+    arms = (Arm(f"mib-{n}", f"{n} MiB", n == MIB[0], {"kib": n << 10, "plain": 0}, n, _touches(n)) for n in MIB)
+    return Case(
+        id="size",
+        asks="Does it grow with the size of the file, as a copy does?",
+        kind=Kind.LAW,
+        linear=True,
+        quantity="us",
+        unit="us",
+        arms=tuple(arms),
+        matters=1.3,
+        hurts=2.0,
+        headline=False,
+        work="copy-up-law",
+        target=0.25,
+    )
+
+
+def cases(host: Host, options: Options) -> tuple[Case, ...]:
+    return (_write(TYPICAL, True), _write(1, False), _law())
+
+
+def measure(stage: Stage) -> Iterator[Rig]:
+    with stage.scratch(stage.options["path"], 2 * FILES * (sum(MIB) + max(MIB)), local=False) as folder:
+        stage.attempt("copy-up", "mounts of its own", "run as root, or allow user namespaces", dir=str(folder))
+
+        def turn(t: Turn) -> Rep:
+            return stage.core("copy-up", t, dir=str(folder), samples=FILES)
+
+        def once(case: Case, turns: Sequence[Turn]) -> Mapping[str, Rep]:
+            return {t.label: turn(t) for t in turns}
+
+        yield Rig(once)
+
+
+def _bandwidth(verdict: Verdict) -> float | None:
+    """MiB/s of a copy-up, from what a small and a larger file cost."""
+    small, large = verdict.cases.get("write-1m"), verdict.cases.get(f"write-{TYPICAL}m")
+    if small is None or large is None or not small.delivered or not large.delivered:
+        return None
+    more = large.delivered - small.delivered
+    return (TYPICAL - 1) * 1e6 / more if more > 0.1 * small.delivered else None
+
+
+def delivers(verdict: Verdict, host: Host) -> str:
+    typical = verdict.cases.get(f"write-{TYPICAL}m")
+    if typical is None or not typical.delivered or not typical.promised:
+        return "Not enough was measured to say what a first write costs."
+    said = f"The first byte written to a file of {TYPICAL} MiB takes {typical.delivered / 1000:.1f} ms"
+    said += f", {typical.promised:.0f} us in a plain folder"
+    speed = _bandwidth(verdict)
+    size = verdict.cases.get("size")
+    if speed is not None:
+        said += f"; it is copied at {speed:.0f} MiB/s"
+    elif size is not None and size.promised and size.delivered and size.delivered < 2 * size.promised:
+        said += "; its size does not matter: this file system clones instead of copying"
+    return said + "."
+
+
+def advise(verdict: Verdict, host: Host) -> Sequence[Proposal]:
+    typical = verdict.cases.get(f"write-{TYPICAL}m")
+    if typical is None or typical.word is not Word.COSTLY or not typical.delivered or typical.delivered < 5000:
+        return []
+    why = f"the first write to a file of {TYPICAL} MiB in an image takes {typical.delivered / 1000:.0f} ms"
+    return [Proposal("data-on-volume", "a volume for files that are written", why)]
+
+
+PROBE = Probe(
+    Claim(
+        Layer.FILES,
+        says="The file is writable.",
+        read_from="mode bits; overlayfs below",
+        title="the first write to an image's file",
+    ),
+    cases=cases,
+    cost=Cost(seconds=8, disk_mib=400),
+    needs=(OVERLAY,),
+    measure=measure,
+    advise=advise,
+    delivers=delivers,
+    options=(PATH,),
+    plants=(
+        Plant("plant_extra=1", {"plant_extra": 1.0}, f"write-{TYPICAL}m", expect=2.0, tolerance=0.3, control=True),
+    ),
+)

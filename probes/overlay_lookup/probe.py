@@ -1,0 +1,142 @@
+"""overlay-lookup: what it costs to find, open and list files below the layers of an overlay."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from liebench.contract import (
+    Arm,
+    Case,
+    Claim,
+    Cost,
+    Kind,
+    Layer,
+    Need,
+    Option,
+    Options,
+    Plant,
+    Probe,
+    Proposal,
+    Rep,
+    Rig,
+    Turn,
+    Verdict,
+    Word,
+)
+from liebench.facts.mounts import overlays
+from liebench.host import Host
+from liebench.stage import Stage
+
+PATH = Option("path", "", "a folder on the file system to measure; by default /var/tmp or /tmp, whichever is a disk")
+LAYERS = (1, 2, 4, 8, 16, 32)
+FEW = 8  # layers of an ordinary image
+OVERLAY = Need("overlayfs", lambda host: "overlay" in (host.read("/proc/filesystems") or ""), "modprobe overlay")
+RATIOS = {  # op -> the question, hurts, headline
+    "first": ("What does the first look at a file cost?", 3.0, True),
+    "absent": ("What does a name cost that is in no layer?", 3.0, False),
+    "warm": ("What does a file cost that was looked up before?", 3.0, True),
+    "open": ("What does opening a file cost?", 5.0, False),
+    "list": ("What does listing a folder cost?", 5.0, False),
+}
+
+
+def _ratio(op: str) -> Case:
+    asks, hurts, headline = RATIOS[op]
+    return Case(
+        id=op,
+        asks=asks,
+        quantity="ns",
+        unit="ns",
+        arms=(
+            Arm("plain", "in a plain folder", True, {"layers": 0, "op": op}),
+            Arm("overlay", f"below {FEW} layers", args={"layers": FEW, "op": op}),
+        ),
+        matters=1.2,
+        hurts=hurts,
+        headline=headline,
+        work="lookup",
+        target=0.1,
+    )
+
+
+def _law(op: str, asks: str) -> Case:
+    arms = tuple(Arm(f"layers-{n}", f"{n} layers", n == LAYERS[0], {"layers": n, "op": op}, n) for n in LAYERS)
+    return Case(
+        id=f"{op}-law",
+        asks=asks,
+        kind=Kind.LAW,
+        linear=True,
+        quantity="us",
+        unit="us",
+        arms=arms,
+        matters=1.2,
+        hurts=2.0,
+        headline=False,
+        work="lookup-law",
+        target=0.05,
+    )
+
+
+def cases(host: Host, options: Options) -> tuple[Case, ...]:
+    laws = (
+        _law("first", "Does every layer cost a first look the same?"),
+        _law("absent", "Does every layer cost an absent name the same?"),
+    )
+    return (*(_ratio(op) for op in RATIOS), *laws)
+
+
+def measure(stage: Stage) -> Iterator[Rig]:
+    stage.note("ours", overlays(stage.host))
+    with stage.scratch(stage.options["path"], 16, local=False) as folder:
+        stage.attempt("overlay-lookup", "mounts of its own", "run as root, or allow user namespaces", dir=str(folder))
+
+        def turn(case: Case, t: Turn) -> Rep:
+            rep = stage.core("overlay-lookup", t, dir=str(folder))
+            if case.kind is not Kind.LAW:
+                return rep
+            return replace(rep, samples={"us": [ns / 1000 for ns in rep.samples["ns"]]})
+
+        def once(case: Case, turns: Sequence[Turn]) -> Mapping[str, Rep]:
+            return {t.label: turn(case, t) for t in turns}
+
+        yield Rig(once)
+
+
+def delivers(verdict: Verdict, host: Host) -> str:
+    first, warm = verdict.cases.get("first"), verdict.cases.get("warm")
+    if first is None or not first.delivered or not first.promised:
+        return "Not enough was measured to say what layers cost."
+    below, plain = first.delivered / 1000, first.promised / 1000
+    said = f"Below {FEW} layers the first look at a file takes {below:.1f} us, {plain:.1f} us without"
+    if warm is not None and warm.value:
+        said += f"; once it is known, {warm.value:.1f} times as long"
+    roots = {path: layers for path, layers in overlays(host).items() if layers > 1}
+    here = ", ".join(f"{path} has {layers} layers" for path, layers in list(roots.items())[:3])
+    return said + (f". Here {here}." if here else "; no file system of this process is an overlay.")
+
+
+def advise(verdict: Verdict, host: Host) -> Sequence[Proposal]:
+    first, most = verdict.cases.get("first"), max(overlays(host).values(), default=0)
+    if first is None or first.word is not Word.COSTLY or most < 2:
+        return []
+    why = f"a first look asks every layer, and there are {most} here"
+    return [Proposal("fewer-layers", "images squashed to few layers, data on a volume", why)]
+
+
+PROBE = Probe(
+    Claim(
+        Layer.FILES,
+        says="It is one file system.",
+        read_from="/proc/self/mountinfo, lowerdir",
+        title="files below layers",
+    ),
+    cases=cases,
+    cost=Cost(seconds=6, disk_mib=16),
+    needs=(OVERLAY,),
+    measure=measure,
+    advise=advise,
+    delivers=delivers,
+    options=(PATH,),
+    plants=(Plant("plant_extra=0.5", {"plant_extra": 0.5}, "warm", expect=1.5, tolerance=0.08, control=True),),
+)

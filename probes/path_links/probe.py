@@ -1,0 +1,155 @@
+"""path-links: what it costs to find a file by its name, by links, mounts and folders on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from liebench.contract import (
+    Arm,
+    Case,
+    Claim,
+    Cost,
+    Disturbs,
+    Kind,
+    Layer,
+    Option,
+    Options,
+    Plant,
+    Probe,
+    Proposal,
+    Rep,
+    Rig,
+    Touches,
+    Turn,
+    Verdict,
+    Word,
+)
+from liebench.host import Host
+from liebench.stage import Stage
+
+DROP = "/proc/sys/vm/drop_caches"
+PATH = Option("path", "", "a folder on the file system to measure; by default /var/tmp or /tmp, whichever is a disk")
+LINKS, DEEP, COLD_DEEP = (1, 2, 4, 8, 16), 16, (1, 4, 8, 16)
+KINDS = {  # arm -> hops, its words, the question
+    "symlink": (1, "by one symbolic link", "What does a symbolic link cost?"),
+    "hardlink": (0, "by its second name", "What does a hard link cost?"),
+    "bind": (0, "through a bind mount", "What does a bind mount cost?"),
+    "deep": (DEEP, f"{DEEP} folders further down", f"What do {DEEP} folders on the way cost?"),
+}
+
+
+def _warm(kind: str, hops: int, says: str, asks: str) -> Case:
+    return Case(
+        id=kind,
+        asks=asks,
+        quantity="ns",
+        unit="ns",
+        arms=(
+            Arm("direct", "by its name", True, {"kind": "direct", "hops": 0}),
+            Arm(kind, says, args={"kind": kind, "hops": hops}),
+        ),
+        hurts=3.0,
+        headline=kind in ("symlink", "deep"),
+        work="path",
+        target=0.05,
+    )
+
+
+def _chain() -> Case:
+    """A law: every link costs what the first one costs."""
+    return Case(
+        id="chain",
+        asks="Does every further symbolic link cost the same?",
+        kind=Kind.LAW,
+        linear=True,
+        quantity="ns",
+        unit="ns",
+        arms=tuple(
+            Arm(f"links-{n}", f"a chain of {n}", n == LINKS[0], {"kind": "symlink", "hops": n}, n) for n in LINKS
+        ),
+        matters=1.1,
+        hurts=1.5,
+        headline=False,
+        work="path",
+        target=0.08,
+    )
+
+
+def _cold() -> Case:
+    """Nothing is known of these names: the host's caches of names are emptied before, so the host must consent."""
+    touches = Touches(keys=(DROP,), disturbs=Disturbs.HOST)
+    return Case(
+        id="cold",
+        asks="Does every folder cost the same where no name is known yet?",
+        kind=Kind.LAW,
+        linear=True,
+        quantity="ns",
+        unit="ns",
+        arms=tuple(
+            Arm(f"folders-{n}", f"{n} folders, never looked up", n == COLD_DEEP[0], {"hops": n}, n, touches)
+            for n in COLD_DEEP
+        ),
+        matters=1.2,
+        hurts=2.0,
+        headline=False,
+        work="path-cold",
+        target=0.1,
+    )
+
+
+def cases(host: Host, options: Options) -> tuple[Case, ...]:
+    return (*(_warm(k, *row) for k, row in KINDS.items()), _chain(), _cold())
+
+
+def measure(stage: Stage) -> Iterator[Rig]:
+    with stage.scratch(stage.options["path"], 16, local=False) as folder:
+
+        def cold(t: Turn) -> Rep:
+            named = Turn(t.arm, t.label, t.plant)
+            where = str(folder / t.arm.id)
+            (folder / t.arm.id).mkdir(exist_ok=True)
+            stage.core("path-first", named, dir=where, build=1)
+            stage.trigger(DROP, "2")
+            return stage.core("path-first", named, dir=where)
+
+        def once(case: Case, turns: Sequence[Turn]) -> Mapping[str, Rep]:
+            if case.id == "cold":
+                return {t.label: cold(t) for t in turns}
+            return {t.label: stage.core("path-links", t, dir=str(folder)) for t in turns}
+
+        yield Rig(once)
+
+
+def delivers(verdict: Verdict, host: Host) -> str:
+    link, deep = verdict.cases.get("symlink"), verdict.cases.get("deep")
+    if link is None or not link.delivered or not link.promised:
+        return "Not enough was measured to say what a name costs."
+    said = (
+        f"Finding a file takes {link.promised:.0f} ns, {link.delivered - link.promised:.0f} ns more by a symbolic link"
+    )
+    if deep is not None and deep.delivered and deep.promised:
+        said += f", {(deep.delivered - deep.promised) / DEEP:.0f} ns more for each folder on the way"
+    return said + "."
+
+
+def advise(verdict: Verdict, host: Host) -> Sequence[Proposal]:
+    deep = verdict.cases.get("deep")
+    if deep is None or deep.word is not Word.COSTLY or not deep.value:
+        return []
+    why = f"a name {DEEP} folders deep takes {deep.value:.2g} times as long to find"
+    return [Proposal("openat", "openat(2) from a folder that stays open", why)]
+
+
+PROBE = Probe(
+    Claim(Layer.FILES, says="The file is here.", read_from="path_resolution(7)", title="finding a file by its name"),
+    cases=cases,
+    cost=Cost(seconds=4, disk_mib=16),
+    measure=measure,
+    advise=advise,
+    delivers=delivers,
+    options=(PATH,),
+    plants=(
+        Plant("plant_share=0.5", {"plant_share": 0.5}, "symlink", expect=1.5, tolerance=0.05, control=True),
+        Plant("plant_share=0.1", {"plant_share": 0.1}, "symlink", expect=1.1, tolerance=0.04),
+    ),
+)
