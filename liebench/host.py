@@ -63,6 +63,7 @@ class Host:
             "processors": facts["cpu"]["online"],
             "cpus": facts["limits"]["cpus"] or facts["cpu"]["online"],
             "mhz": facts["cpu"]["mhz"],
+            "swappiness": facts["memory"]["swappiness"],
             "clocksource": facts["clock"]["current"],
             "timer_slack": _slack(facts["clock"]["timer_slack_ns"]),
         }

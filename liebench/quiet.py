@@ -17,6 +17,7 @@ RESOURCES = ("cpu", "io", "memory")
 DELAY_S = 2.0  # neighbours are looked at this often: it costs a read per process
 DELAY_MARGIN, DELAY_LEAST = 0.5, 1.0  # seconds that others wait per second
 MOST_PROCESSES = 512
+KTHREAD = 0x00200000  # PF_KTHREAD, include/linux/sched.h
 KNOWN_S = 1.0  # ticks of 10 ms say nothing about windows below a second
 
 
@@ -46,6 +47,23 @@ def neighbours_wait_ns(host: Host, ours: frozenset[int]) -> dict[int, int]:
         words = (host.read(f"/proc/{pid}/schedstat") or "").split()
         if len(words) == 3 and words[1].isdigit():
             found[pid] = int(words[1])
+    return found
+
+
+def blocked(host: Host, ours: frozenset[int]) -> int:
+    """How many processes of others wait uninterruptibly at this moment, for a disk or for memory (proc_pid_stat(5)).
+
+    Kernel threads do not count: they write back what we wrote.
+    """
+    found = 0
+    try:
+        names = sorted(int(n) for n in os.listdir(host.root / "proc") if n.isdigit())
+    except OSError:
+        return 0
+    for pid in names[:MOST_PROCESSES]:
+        fields = (host.read(f"/proc/{pid}/stat") or "").rpartition(")")[2].split()
+        is_kernel = len(fields) > 6 and int(fields[6]) & KTHREAD
+        found += bool(fields) and fields[0] == "D" and pid not in ours and not is_kernel
     return found
 
 
@@ -132,7 +150,11 @@ class QuietWatch:
         if value is None or before is None:
             return "ok"
         self.worst[name] = max(value, self.worst.get(name, 0.0))
-        return _level(value, max(before + MARGIN, LEAST))
+        word = _level(value, max(before + MARGIN, LEAST))
+        if word == "ok" or name == "cpu":
+            return word
+        # Waiting for a disk or for memory is what our own probes do: it is pressure where somebody else waits too.
+        return word if blocked(self.host, _ours()) else "ok"
 
     def _waiting(self) -> str:
         others = self._others

@@ -112,6 +112,22 @@ def test_the_breaker_sees_neighbours_that_wait_for_a_cpu(tmp_path: Path, monkeyp
     assert [quiet._level(v, 1.0) for v in (0.9, 1.2, 2.1)] == ["ok", "pause", "stop"]
 
 
+@pytest.mark.parametrize(("state", "flags", "expected"), [("D", 0, "pause"), ("D", 0x200000, "ok"), ("S", 0, "ok")])
+def test_pressure_on_disks_counts_where_somebody_else_waits(
+    tmp_path: Path, state: str, flags: int, expected: str
+) -> None:
+    """Our own probes wait for disks and for memory; kernel threads write back for us."""
+    host = fakes.host(tmp_path)
+    for folder in ("proc/pressure", "proc/7"):
+        (tmp_path / folder).mkdir(parents=True, exist_ok=True)
+    psi = tmp_path / "proc/pressure/io"
+    psi.write_text("some avg10=1.00 avg60=0 avg300=0 total=1\n")
+    watch = quiet.QuietWatch(host, baseline_s=0)
+    psi.write_text("some avg10=40.00 avg60=0 avg300=0 total=1\n")
+    (tmp_path / "proc/7/stat").write_text(f"7 (a ) name) {state} 1 7 7 0 -1 {flags} 0 0\n")
+    assert watch.check() == expected
+
+
 def test_real_neighbours_are_seen_waiting() -> None:
     """Two processes on one CPU wait half of the time each; neither is ours by the time it is looked at."""
     cpu = str(min(os.sched_getaffinity(0)))

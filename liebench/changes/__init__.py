@@ -29,6 +29,6 @@ class Change:
 
 def catalogue() -> Mapping[str, Change]:
     """Every change, by id."""
-    from liebench.changes import clock, cpu, files
+    from liebench.changes import clock, cpu, files, memory
 
-    return {change.id: change for change in (*clock.CHANGES, *cpu.CHANGES, *files.CHANGES)}
+    return {change.id: change for change in (*clock.CHANGES, *cpu.CHANGES, *files.CHANGES, *memory.CHANGES)}

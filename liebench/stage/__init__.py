@@ -20,6 +20,7 @@ from liebench.journal import Journal, poke
 from liebench.stage import cgroup as cgroup  # registers how its acts are taken back
 from liebench.stage import clock as clock
 from liebench.stage import files
+from liebench.stage import swap as swap
 from liebench.stage.core import batched, call, watching
 from liebench.stage.watches import Watches
 

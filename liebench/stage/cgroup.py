@@ -1,11 +1,11 @@
-"""A control group of ours, version 1 or 2, in which the core runs: a CPU quota of known size. Removed always."""
+"""A control group of ours, version 1 or 2, in which the core runs: CPU quotas and memory limits of known size."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,48 +17,72 @@ if TYPE_CHECKING:
 
 PERIOD_US = 20_000  # a short period: a window of a second holds fifty
 CONTROLLERS = "cgroup cpu"  # what an arm or a plant declares in Touches.other
+MEMORY = "cgroup memory"
 
 
-def _home(root: Path) -> tuple[Path, bool]:
-    """(parent folder, is it version 2) for a group with the cpu controller. Raises StageRefused where there is none."""
-    one = root / "sys/fs/cgroup/cpu"
+def home(root: Path, controller: str) -> tuple[Path, bool] | None:
+    """(parent folder, is it version 2) for a group with this controller that we may make; None where there is none."""
+    one, two = root / "sys/fs/cgroup" / controller, root / "sys/fs/cgroup"
     if (one / "cgroup.procs").exists():
-        return one, False
-    two = root / "sys/fs/cgroup"
+        return (one, False) if os.access(one, os.W_OK) else None
     try:
         enabled = (two / "cgroup.subtree_control").read_text().split()
     except OSError:
         enabled = []
-    if "cpu" not in enabled:
-        raise StageRefused(
-            "needs the cpu controller of control groups (cgroup.subtree_control); run outside a container"
-        )
-    return two, True
+    return (two, True) if controller in enabled and os.access(two, os.W_OK) else None
+
+
+@contextlib.contextmanager
+def group(stage: Stage, controller: str, one: Mapping[str, str], two: Mapping[str, str]) -> Iterator[Path]:
+    """The core runs in a group of its own inside this block; ``one`` and ``two`` are its files by version.
+
+    Raises StageRefused where it was not declared, or cannot be made.
+    """
+    if not any(f"cgroup {controller}" in t.other for t in stage.touches):
+        raise StageRefused(f"a control group is not declared in this probe's touches (other: 'cgroup {controller}')")
+    found = home(stage.host.root, controller)
+    if found is None:
+        raise StageRefused(f"needs the {controller} controller of control groups; run as root outside a container")
+    place, is_two = found
+    made = place / f"liebench-{os.urandom(6).hex()}"
+    with stage.journal.acting("cgroup", str(made), None, None):
+        try:
+            made.mkdir()
+            for name, value in (two if is_two else one).items():
+                poke(made / name, value)
+        except OSError as error:
+            raise StageRefused(f"{made} cannot be made ({error.strerror}); run as root outside a container") from error
+        before, stage.group = stage.group, made
+        try:
+            yield made
+        finally:
+            stage.group = before
 
 
 @contextlib.contextmanager
 def quota(stage: Stage, share: float) -> Iterator[None]:
     """The core gets ``share`` of one CPU inside this block, by the quota of a control group of its own."""
-    if not any(CONTROLLERS in t.other for t in stage.touches):
-        raise StageRefused("a control group is not declared in this probe's touches (other: 'cgroup cpu')")
-    home, two = _home(stage.host.root)
-    group = home / f"liebench-{os.urandom(6).hex()}"
     allowed = round(share * PERIOD_US)
-    with stage.journal.acting("cgroup", str(group), None, None):
-        try:
-            group.mkdir()
-            if two:
-                poke(group / "cpu.max", f"{allowed} {PERIOD_US}")
-            else:
-                poke(group / "cpu.cfs_period_us", str(PERIOD_US))
-                poke(group / "cpu.cfs_quota_us", str(allowed))
-        except OSError as error:
-            raise StageRefused(f"{group} cannot be made ({error.strerror}); run as root outside a container") from error
-        before, stage.group = stage.group, group
-        try:
-            yield
-        finally:
-            stage.group = before
+    one = {"cpu.cfs_period_us": str(PERIOD_US), "cpu.cfs_quota_us": str(allowed)}
+    with group(stage, "cpu", one, {"cpu.max": f"{allowed} {PERIOD_US}"}):
+        yield
+
+
+@contextlib.contextmanager
+def memory(stage: Stage, mib: int, swappiness: int | None = None) -> Iterator[Path]:
+    """The core may use ``mib`` MiB inside this block. ``swappiness`` is a group's own in version 1 only.
+
+    Version 2 has no such file: there StageRefused says so, and the host's own value has to be changed.
+    """
+    one = {"memory.limit_in_bytes": str(mib << 20)}
+    two = {"memory.max": str(mib << 20)}
+    if swappiness is not None:
+        one["memory.swappiness"] = str(swappiness)
+        found = home(stage.host.root, "memory")
+        if found and found[1]:
+            raise StageRefused("a control group of version 2 has no swappiness of its own")
+    with group(stage, "memory", one, two) as made:
+        yield made
 
 
 @undoes("cgroup")

@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+WAYS = ("mmap", "mmap-random", "pread", "own")  # O_DIRECT is not everywhere
+OVERLAY = os.geteuid() == 0 and "overlay" in Path("/proc/filesystems").read_text()
+
 WRONG = {
     "nothing": ([], "no kernel"),
     "no such kernel": (["no-such"], 'no kernel "no-such"'),
@@ -102,6 +105,34 @@ def test_kernels_do_nothing_undefined(sanitized: Path, arguments: list[str]) -> 
     done = subprocess.run([sanitized, *arguments], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     json.loads(done.stdout)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        *(["path-links", "samples=2", "hops=3", f"kind={kind}"] for kind in ("symlink", "hardlink", "deep")),
+        ["path-first", "build=1", "samples=3"],
+        ["copy-up", "samples=1", "kib=64", "plain=1", "plant_extra=1"],
+        ["overlay-lookup", "samples=2", "layers=0", "op=list"],
+        ["memory-granted", "most_gib=4"],
+        ["memory-touch", "mib=8"],
+        *(["file-map", "samples=3", "file_mib=4", "ws_mib=3", "cache_mib=2", f"mode={m}", "zipf=1"] for m in WAYS),
+        ["swap-cache", "samples=2", "rounds=8", "file_mib=1", "hot_mib=1", "cold_mib=1"],
+        ["swap-cost", "from=swap", "samples=8"],
+    ],
+    ids=" ".join,
+)
+def test_what_needs_files_does_nothing_undefined(sanitized: Path, arguments: list[str], tmp_path: Path) -> None:
+    keys = {"path": f"dir={tmp_path}", "copy": f"dir={tmp_path}", "over": f"dir={tmp_path}"}
+    keys |= {"file": f"file={tmp_path}/f", "swap": f"file={tmp_path}/f"}
+    place = [keys[arguments[0][:4]]] if arguments[0][:4] in keys else []
+    test_kernels_do_nothing_undefined(sanitized, [*arguments, *place])
+
+
+@pytest.mark.skipif(not OVERLAY, reason="needs overlayfs and root")
+@pytest.mark.parametrize("arguments", [["overlay-lookup", "samples=2", "layers=3"], ["copy-up", "samples=1"]])
+def test_overlays_do_nothing_undefined(sanitized: Path, arguments: list[str], tmp_path: Path) -> None:
+    test_kernels_do_nothing_undefined(sanitized, [*arguments, f"dir={tmp_path}"])
 
 
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs two CPUs")

@@ -1,0 +1,172 @@
+"""file-map: let the kernel cache the file, or cache it oneself? Below a memory limit, and above."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from liebench.contract import (
+    Arm,
+    Case,
+    Claim,
+    Cost,
+    Layer,
+    Need,
+    Option,
+    Options,
+    Plant,
+    Probe,
+    Proposal,
+    Rep,
+    Rig,
+    Touches,
+    Turn,
+    Verdict,
+    Word,
+)
+from liebench.host import Host
+from liebench.stage import Stage
+from liebench.stage.cgroup import MEMORY, home, memory
+
+PATH = Option("path", "", "a folder on the disk to measure; by default /var/tmp or /tmp, whichever is one")
+LIMIT, FILE, BELOW, ABOVE = 10, 32, 4, 18  # MiB: what the group may use, the file, working sets
+CACHE, HALF = 7, 3  # MiB of an own cache: three quarters of the limit, and less than half of it
+GROUP = Need(
+    "a memory control group of our own",
+    lambda host: home(host.root, "memory") is not None,
+    "run as root where control groups have the memory controller",
+)
+WAYS = {
+    "mmap": "a mapping, as it comes",
+    "mmap-random": "a mapping with MADV_RANDOM",
+    "own": "an own cache, filled by read",
+    "own-direct": "an own cache, filled by O_DIRECT",
+}
+
+
+def _arm(way: str, ws: int, promised: bool = False, cache: int = CACHE, zipf: int = 0) -> Arm:
+    args: dict[str, str | int | float] = {"mode": way, "ws_mib": ws, "cache_mib": cache, "zipf": zipf}
+    if way == "mmap":
+        args |= {"each": 1, "samples": 8}  # each touch may read thousands of blocks
+    return Arm(way, WAYS[way], promised, args, touches=Touches(other=(MEMORY,), bytes_written=FILE << 20))
+
+
+def _case(name: str, asks: str, promised: Arm, delivered: Arm, hurts: float, headline: bool = False) -> Case:
+    return Case(
+        id=name,
+        asks=asks,
+        quantity="ns",
+        unit="ns",
+        arms=(promised, delivered),
+        matters=1.25,
+        hurts=hurts,
+        headline=headline,
+        work="file",
+        target=0.15,
+    )
+
+
+def cases(host: Host, options: Options) -> tuple[Case, ...]:
+    return (
+        _case(
+            "above",
+            f"Who reads {ABOVE} MiB in {LIMIT} MiB of memory faster: a mapping or an own cache?",
+            _arm("own-direct", ABOVE, True),
+            _arm("mmap-random", ABOVE),
+            2.0,
+            headline=True,
+        ),
+        _case(
+            "readahead",
+            "What does readahead do to random reads of a mapping?",
+            _arm("mmap-random", ABOVE, True),
+            _arm("mmap", ABOVE),
+            2.0,
+            headline=True,
+        ),
+        _case(
+            "below",
+            f"And {BELOW} MiB, which fit?",
+            _arm("own", BELOW, True),
+            _arm("mmap-random", BELOW),
+            2.0,
+        ),
+        _case(
+            "above-zipf",
+            "And where some blocks are far more popular than others?",
+            _arm("own-direct", ABOVE, True, zipf=1),
+            _arm("mmap-random", ABOVE, zipf=1),
+            2.0,
+        ),
+        _case(
+            "both",
+            "What does it cost when both cache: an own cache below the kernel's?",
+            _arm("own-direct", ABOVE, True),
+            _arm("own", ABOVE, cache=HALF),
+            2.0,
+        ),
+    )
+
+
+def measure(stage: Stage) -> Iterator[Rig]:
+    with stage.scratch(stage.options["path"], 2 * FILE) as folder:
+        file = str(folder / "file")
+        stage.core(
+            "file-map", Turn(Arm("build"), "build"), file=file, file_mib=FILE, build=1
+        )  # charged to nobody's limit
+        with memory(stage, LIMIT):
+
+            def once(case: Case, turns: Sequence[Turn]) -> Mapping[str, Rep]:
+                return {t.label: stage.core("file-map", t, file=file, file_mib=FILE) for t in turns}
+
+            yield Rig(once)
+
+
+def _times(verdict: Verdict | None) -> str:
+    if verdict is None or not verdict.value:
+        return "unknown"
+    return f"{verdict.value:.2f} times as long" if verdict.value >= 1 else f"{verdict.value:.2f} of the time"
+
+
+def delivers(verdict: Verdict, host: Host) -> str:
+    found = verdict.cases
+    said = [f"A random read of a mapping above the limit takes {_times(found.get('above'))} as from an own cache"]
+    if "below" in found:
+        said.append(f"below it {_times(found['below'])}")
+    if "readahead" in found:
+        said.append(f"readahead makes it take {_times(found['readahead'])}")
+    return "; ".join(said) + "."
+
+
+def advise(verdict: Verdict, host: Host) -> Sequence[Proposal]:
+    ahead, above, found = verdict.cases.get("readahead"), verdict.cases.get("above"), []
+    if ahead is not None and ahead.word is Word.COSTLY and ahead.value:
+        why = f"with readahead a random read of a mapping takes {ahead.value:.0f} times as long here"
+        found.append(Proposal("map-random", "madvise(MADV_RANDOM)", why))
+    if above is not None and above.word is Word.COSTLY and above.value:
+        why = f"above its limit a mapping takes {above.value:.2g} times as long as an own cache"
+        found.append(Proposal("own-cache", "an own cache of at most four fifths of the limit, with O_DIRECT", why))
+    return found
+
+
+def _faults(host: Host) -> int | None:
+    lines = (host.read("/proc/vmstat") or "").splitlines()
+    found = [line.split()[1] for line in lines if line.startswith("pgmajfault ")]
+    return int(found[0]) if found and found[0].isdigit() else None
+
+
+PROBE = Probe(
+    Claim(
+        Layer.MEMORY,
+        says="Map the file and let the kernel manage it.",
+        read_from="mmap(2), read_ahead_kb, memory.max",
+        title="mapped files against own caches",
+    ),
+    cases=cases,
+    cost=Cost(seconds=35, setup_seconds=1, memory_mib=LIMIT, disk_mib=FILE),
+    needs=(GROUP,),
+    measure=measure,
+    advise=advise,
+    delivers=delivers,
+    options=(PATH,),
+    plants=(Plant("plant_extra=0.5", {"plant_extra": 0.5}, "above", expect=1.5, tolerance=0.15, control=True),),
+)

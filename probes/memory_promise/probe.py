@@ -1,0 +1,170 @@
+"""memory-promise: malloc succeeded. Is the memory there, and who pays when it is not?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from liebench.contract import (
+    Arm,
+    Case,
+    Claim,
+    Cost,
+    Kind,
+    Layer,
+    Meaning,
+    Need,
+    Options,
+    Plant,
+    Probe,
+    Proposal,
+    Rep,
+    Rig,
+    Touches,
+    Turn,
+    Verdict,
+    Word,
+)
+from liebench.host import Host
+from liebench.stage import Stage
+from liebench.stage.cgroup import MEMORY, home, memory
+
+LIMIT_MIB, OTHER_MIB = 64, 48
+TIMES = 4  # as much as this host could ever deliver is granted at once: enough to call it a promise
+GROUP = Need(
+    "a memory control group of our own",
+    lambda host: home(host.root, "memory") is not None,
+    "run as root where control groups have the memory controller",
+)
+FATES = {
+    "refused": Meaning(Word.HONEST, "beyond the limit mmap says no", "refused"),
+    "kept": Meaning(Word.HARMLESS, "beyond the limit the kernel finds the memory elsewhere, in swap", "swapped"),
+    "killed": Meaning(
+        Word.COSTLY, "beyond the limit everything is granted, and the process is killed when it touches it", "killed"
+    ),
+}
+RIG = Touches(other=(MEMORY,))
+
+
+def deliverable_mib(host: Host) -> float:
+    """What could be touched at this moment: available memory and free swap, or what the limit leaves."""
+    lines = (host.read("/proc/meminfo") or "").splitlines()
+    known = {k: v.split() for k, _, v in (line.partition(":") for line in lines)}
+    there = sum(int(known[k][0]) for k in ("MemAvailable", "SwapFree") if known.get(k)) / 1024
+    limit = host.facts["limits"]["memory_mib"]
+    return min(there, limit) if limit else there
+
+
+def cases(host: Host, options: Options) -> tuple[Case, ...]:
+    granted = Case(
+        id="granted",
+        asks="How much more is granted than could ever be touched?",
+        quantity="mib",
+        unit="MiB",
+        arms=(
+            Arm("there", "what could be touched now", promised=True),
+            Arm("granted", "what mmap grants"),
+        ),
+        matters=1.1,
+        hurts=100.0,  # by itself it costs nobody anything
+        work="promise",
+        target=0.2,
+    )
+    beyond = Case(
+        id="beyond",
+        asks="What happens to a process that believes it?",
+        kind=Kind.FACT,
+        quantity="value",
+        unit="",
+        arms=(Arm("touched", "page after page, beyond the limit", True, {"limit": LIMIT_MIB}, touches=RIG),),
+        words=FATES,
+        work="promise",
+        needs=(GROUP,),
+    )
+    limit = Case(
+        id="limit",
+        asks="Does it end where the limit is?",
+        kind=Kind.LAW,
+        quantity="mib",
+        unit="MiB",
+        arms=(
+            Arm("limit", f"a limit of {LIMIT_MIB} MiB", promised=True, args={"limit": LIMIT_MIB}, touches=RIG),
+            Arm("touched", "touched before the end", args={"limit": LIMIT_MIB}, touches=RIG),
+        ),
+        matters=1.03,
+        hurts=1.2,
+        headline=False,
+        work="promise-limit",
+        target=0.02,
+        needs=(GROUP,),
+    )
+    return granted, beyond, limit
+
+
+def measure(stage: Stage) -> Iterator[Rig]:
+    def touched(limit: int, turn: Turn) -> Rep:
+        """Twice the limit is asked for. What the group holds before, the process can no longer touch."""
+        with memory(stage, limit):
+            return stage.core("memory-touch", Turn(Arm("touch"), turn.label), mib=2 * limit)
+
+    def turn(case: Case, t: Turn) -> Rep:
+        there = deliverable_mib(stage.host)
+        if case.id == "granted":
+            if t.arm.promised:
+                return Rep({"mib": [there]})
+            most = max(1, int(TIMES * there / 1024) + 1)
+            return stage.core("memory-granted", Turn(Arm("granted"), t.label), most_gib=most)
+        limit = int(t.arm.args["limit"]) if "limit_mib" not in t.plant else int(t.plant["limit_mib"])
+        if case.id == "limit" and t.arm.promised and t.label in (t.arm.id, "promised") and not t.plant:
+            return Rep({"mib": [float(limit)]})
+        return touched(limit, t)
+
+    def once(case: Case, turns: Sequence[Turn]) -> Mapping[str, Rep]:
+        return {t.label: turn(case, t) for t in turns}
+
+    yield Rig(once)
+
+
+def delivers(verdict: Verdict, host: Host) -> str:
+    granted, beyond = verdict.cases.get("granted"), verdict.cases.get("beyond")
+    said = []
+    if granted is not None and granted.promised and granted.delivered:
+        most = " or more" if granted.delivered >= TIMES * granted.promised else ""
+        there = f"{granted.promised / 1024:.1f} GiB"
+        said.append(f"{granted.delivered / 1024:.0f} GiB{most} are granted where {there} could be touched")
+    if beyond is not None and beyond.why:
+        said.append(beyond.why)
+    return "; ".join(said) + "." if said else "Not enough was measured."
+
+
+def advise(verdict: Verdict, host: Host) -> Sequence[Proposal]:
+    beyond = verdict.cases.get("beyond")
+    if beyond is None or beyond.term != "killed":
+        return []
+    why = "what is granted is not reserved, and who touches it beyond the limit is killed"
+    return [Proposal("size-below-limit", "heaps and caches of at most four fifths of the limit", why)]
+
+
+PROBE = Probe(
+    Claim(
+        Layer.MEMORY,
+        says="malloc succeeded.",
+        read_from="malloc(3), vm.overcommit_memory, memory.max",
+        title="promised memory",
+    ),
+    cases=cases,
+    cost=Cost(seconds=4, memory_mib=80),
+    measure=measure,
+    advise=advise,
+    delivers=delivers,
+    plants=(
+        Plant(
+            "limit=48m",
+            {"limit_mib": float(OTHER_MIB)},
+            "limit",
+            expect=OTHER_MIB / LIMIT_MIB,
+            tolerance=0.03,
+            control=True,
+            touches=RIG,
+        ),
+    ),
+)

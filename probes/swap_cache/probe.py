@@ -1,0 +1,199 @@
+"""swap-cache: does this swappiness suit what runs here? Fixed work in two regimes, in a group and on swap of ours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
+
+from liebench.contract import (
+    Arm,
+    Case,
+    Claim,
+    Cost,
+    Disturbs,
+    Layer,
+    Need,
+    Option,
+    Options,
+    Plant,
+    Probe,
+    Proposal,
+    Rep,
+    Rig,
+    Touches,
+    Turn,
+    Verdict,
+    Word,
+)
+from liebench.host import Host
+from liebench.stage import Stage
+from liebench.stage.cgroup import MEMORY, home, memory
+from liebench.stage.swap import SWAP, swapfile
+
+PATH = Option("path", "", "a folder on the disk for the file and the swap file; by default /var/tmp or /tmp")
+KNOB = "/proc/sys/vm/swappiness"
+DEFAULT, TRIED = 60, (0, 100, 200)
+LIMIT, FILE, SWAP_MIB, ROUNDS = 48, 28, 128, 3000
+REGIMES = {  # hot MiB, cold MiB, the question
+    "cold-to-spare": (10, 24, "Which swappiness suits a host with cold memory to give away?"),
+    "contested": (28, 14, "And where hot memory and files want more than there is?"),
+}
+GROUP = Need(
+    "a memory control group of our own",
+    lambda host: home(host.root, "memory") is not None,
+    "run as root where control groups have the memory controller",
+)
+
+
+def per_group(host: Host) -> bool:
+    """Whether groups have a swappiness of their own, as version 1 has; else only the whole host's can be varied."""
+    found = home(host.root, "memory")
+    return found is not None and not found[1]
+
+
+def suggested(dearer: float) -> float:
+    """The kernel's own formula: relative cost of file I/O over both, of 200 (Documentation/admin-guide/sysctl/vm.rst).
+
+    ``dearer``: what a page from swap costs over one from the file. Ten times dearer is 18, twice as cheap 133.
+    """
+    r = 1 / dearer
+    return 200 * r / (1 + r)
+
+
+def _touches(host: Host, value: int | None) -> Touches:
+    words = (MEMORY,) if host.facts["memory"]["swap_mib"] else (MEMORY, SWAP)
+    whole = value is not None and not per_group(host)
+    return Touches(
+        keys=(KNOB,) if whole else (),
+        bytes_written=(SWAP_MIB + FILE) << 20,
+        other=words,
+        disturbs=Disturbs.HOST if whole else Disturbs.NEIGHBOURS,
+    )
+
+
+def _regime(name: str, host: Host) -> Case:
+    hot, cold, asks = REGIMES[name]
+
+    def arm(value: int, promised: bool = False) -> Arm:
+        args: dict[str, str | int | float] = {"hot_mib": hot, "cold_mib": cold, "swappiness": value}
+        return Arm(f"swappiness-{value}", f"at {value}", promised, args, value, _touches(host, value))
+
+    return Case(
+        id=name,
+        asks=asks,
+        quantity="us",
+        unit="us",
+        arms=(arm(DEFAULT, True), *(arm(v) for v in TRIED)),
+        matters=1.25,
+        hurts=2.0,
+        work="swap",
+        target=0.3,
+        needs=(GROUP,),
+    )
+
+
+def _cost(host: Host) -> Case:
+    return Case(
+        id="page",
+        asks="What does a page from swap cost against one from the file?",
+        quantity="us",
+        unit="us",
+        arms=(
+            Arm("file", "4 KiB by O_DIRECT", True, {"from": "file"}, touches=_touches(host, None)),
+            Arm("swap", "a page that was swapped out", args={"from": "swap"}, touches=_touches(host, None)),
+        ),
+        matters=1.2,
+        hurts=10.0,
+        headline=False,
+        work="swap-page",
+        target=0.15,
+        needs=(GROUP,),
+    )
+
+
+def cases(host: Host, options: Options) -> tuple[Case, ...]:
+    return (*(_regime(name, host) for name in REGIMES), _cost(host))
+
+
+def measure(stage: Stage) -> Iterator[Rig]:
+    own = not stage.host.facts["memory"]["swap_mib"]
+    with stage.scratch(stage.options["path"], FILE + SWAP_MIB if own else FILE) as folder:
+        file: dict[str, str | float] = {"file": str(folder / "file"), "file_mib": FILE}
+        stage.core("swap-cache", Turn(Arm("build"), "build"), build=1, **file)
+        with swapfile(stage, folder, SWAP_MIB) if own else nullcontext():
+
+            def turn(case: Case, t: Turn) -> Rep:
+                if case.id == "page":
+                    with memory(stage, LIMIT):
+                        return stage.core("swap-cost", t, push_mib=LIMIT - 4, **file)
+                args = {k: v for k, v in t.arm.args.items() if k != "swappiness"}
+                value = int(t.arm.args["swappiness"])
+                bare = Turn(Arm(t.arm.id, args=args), t.label, t.plant)
+                if per_group(stage.host):
+                    with memory(stage, LIMIT, value):
+                        return stage.core("swap-cache", bare, rounds=ROUNDS, **file)
+                with stage.value(KNOB, str(value)), memory(stage, LIMIT):
+                    return stage.core("swap-cache", bare, rounds=ROUNDS, **file)
+
+            def once(case: Case, turns: Sequence[Turn]) -> Mapping[str, Rep]:
+                return {t.label: turn(case, t) for t in turns}
+
+            yield Rig(once)
+
+
+def _won(verdict: Verdict | None) -> int | None:
+    """The value that beat the default; None where none did."""
+    if verdict is None or verdict.word is not Word.HELPFUL or not verdict.arm.startswith("swappiness-"):
+        return None
+    return int(verdict.arm.removeprefix("swappiness-"))
+
+
+def delivers(verdict: Verdict, host: Host) -> str:
+    said = []
+    for name, words in (("cold-to-spare", "with cold memory to spare"), ("contested", "where everything is wanted")):
+        found = verdict.cases.get(name)
+        if found is None or not found.value:
+            continue
+        won = _won(found)
+        if won is not None:
+            share = f"{100 * found.value:.0f} % of the time that {DEFAULT} takes"
+            said.append(f"{words} {won} does the same work in {share}")
+        else:
+            said.append(f"{words} nothing that was tried beats {DEFAULT}")
+    page = verdict.cases.get("page")
+    if page is not None and page.value:
+        formula = f"by the kernel's formula {suggested(page.value):.0f}"
+        said.append(f"a page from swap costs {page.value:.2g} times one from the file: {formula}")
+    text = "; ".join(said)
+    return text[:1].upper() + text[1:] + "." if said else "Not enough was measured."
+
+
+def advise(verdict: Verdict, host: Host) -> Sequence[Proposal]:
+    """Only a value that won here, in the regime it won in. 0 with its danger, which the catalogue states."""
+    spare, contested = _won(verdict.cases.get("cold-to-spare")), _won(verdict.cases.get("contested"))
+    if spare is not None and contested in (spare, None):
+        return [Proposal("swappiness", str(spare), "it won here with cold memory to spare")]
+    if contested is not None:
+        return [Proposal("swappiness", str(contested), "it won here where more is wanted than there is")]
+    return []
+
+
+PROBE = Probe(
+    Claim(
+        Layer.MEMORY,
+        says="A swappiness of {swappiness} suits you.",
+        read_from="/proc/sys/vm/swappiness, memory.swappiness",
+        title="swap against the cache of files",
+    ),
+    cases=cases,
+    cost=Cost(seconds=150, setup_seconds=1, memory_mib=LIMIT, disk_mib=SWAP_MIB + FILE),
+    needs=(GROUP,),
+    measure=measure,
+    advise=advise,
+    delivers=delivers,
+    options=(PATH,),
+    plants=(
+        Plant("plant_dearer=9", {"plant_dearer": 9.0}, "page", expect=10.0, tolerance=0.15, control=True),
+        Plant("plant_extra=0.5", {"plant_extra": 0.5}, "cold-to-spare", expect=1.5, tolerance=0.2),
+    ),
+)
