@@ -155,9 +155,9 @@ def plan_probe(registered: Registered, host: Host, settings: Settings) -> Planne
         left_out = {k: v for k, v in barred.items() if v is not None}
         return tuple(c for c in wanted if c.id not in left_out), left_out
 
-    return Planned(
-        registered.id, probe, *admit(probe.cases(host, options_of(registered.id, probe, settings))), admit=admit
-    )
+    cases, left_out = admit(probe.cases(host, options_of(registered.id, probe, settings)))
+    none = None if cases else next(iter(left_out.values()), Skip("a longer run", f"liebench run {registered.id}"))
+    return Planned(registered.id, probe, cases, left_out, none, admit)
 
 
 def carrier(plant: Plant, cases: Iterable[Case]) -> Case | None:

@@ -25,6 +25,7 @@ def run(
         str, typer.Option("--disturb", help="Who may be disturbed: nobody, neighbours, host.")
     ] = "nobody",
     plan: Annotated[bool, typer.Option("--plan", help="Say what would be done and written, and do nothing.")] = False,
+    path: Annotated[Path | None, typer.Option("--path", help="Folder on the file system or disk to measure.")] = None,
     sets: Annotated[list[str] | None, typer.Option("--set", help="Option of a probe: probe.name=value.")] = None,
 ) -> None:
     """Measure what the layers promise against what they deliver on this host."""
@@ -41,7 +42,14 @@ def run(
     registry = find_probes()
     chosen = registry.select(names or ())
     profile = "quick" if quick else "deep" if deep else "default"
-    settings = common.make_settings(profile, seed, budget, disturb, names or (), sets or ())
+    if path and not path.is_dir():
+        raise UsageError(f"--path {path} is no folder; name one on the file system to measure")
+    places = [
+        f"{r.id}.path={path.resolve()}" for r in chosen if path and any(o.name == "path" for o in r.probe.options)
+    ]
+    if path and not places:
+        raise UsageError("no chosen probe takes --path; those of the layers files and memory do")
+    settings = common.make_settings(profile, seed, budget, disturb, names or (), [*places, *(sets or ())])
     refuse_unknown_options(chosen, settings)
     bench = common.make_bench(out, ["liebench", *sys.argv[1:]])
     planned = [plan_probe(r, bench.host, settings) for r in chosen]
@@ -57,18 +65,18 @@ def run(
         f"{len(planned)} probes, {cases} cases, about {estimate_s(planned, settings):.0f} s, seed {settings.seed}"
     )
     with common.stopping() as stopper:
-        path = measure(bench, planned, settings, stopping=stopper, progress=common.progress())
+        written = measure(bench, planned, settings, stopping=stopper, progress=common.progress())
     if sys.stderr.isatty():
         sys.stderr.write("\r\033[K")
-    doc = read_run(path)
+    doc = read_run(written)
     verdicts, advice = common.judged(doc)
     code = 130 if doc["stopped"] == "interrupted" else 0
     if as_json:
-        common.emit(to_json("run", doc, str(path), verdicts, code))
+        common.emit(to_json("run", doc, str(written), verdicts, code))
     else:
         print(summary(doc, verdicts, advice))
-        print(path)
-        common.say(f"next: liebench report {path}")
+        print(written)
+        common.say(f"next: liebench report {written}")
     for line in doc.get("log", []):
         common.say(line)
     if code:

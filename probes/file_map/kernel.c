@@ -144,6 +144,8 @@ static void open_file(const char *path, size_t bytes)
     if (f.fd < 0)
         lb_fail("cannot open %s%s: %s", path, f.mode == OWN_DIRECT ? " past the page cache" : "", strerror(errno));
     posix_fadvise(f.fd, 0, 0, POSIX_FADV_DONTNEED); /* nobody starts with what the last one left */
+    if (f.mode == PREAD || f.mode == OWN)
+        posix_fadvise(f.fd, 0, 0, POSIX_FADV_RANDOM); /* pages in flight ahead of us could fill the whole limit */
     if (f.mode > MMAP_RANDOM)
         return;
     f.map = mmap(NULL, bytes, PROT_READ, MAP_SHARED, f.fd, 0);
@@ -171,8 +173,6 @@ static void warm(const char *path)
     f.used = f.pool ? count : 0;
     if (fd != f.fd)
         close(fd);
-    if (f.mode == PREAD || f.mode == OWN)
-        posix_fadvise(f.fd, 0, 0, POSIX_FADV_RANDOM);
     if (f.mode == MMAP)
         return; /* each touch may read thousands of blocks: what it finds is what it left */
     for (uint32_t i = 0; i < f.ws && f.ws <= f.slots; i++)

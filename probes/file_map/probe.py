@@ -28,8 +28,8 @@ from liebench.stage import Stage
 from liebench.stage.cgroup import MEMORY, home, memory
 
 PATH = Option("path", "", "a folder on the disk to measure; by default /var/tmp or /tmp, whichever is one")
-LIMIT, FILE, BELOW, ABOVE = 10, 32, 4, 18  # MiB: what the group may use, the file, working sets
-CACHE, HALF = 7, 3  # MiB of an own cache: three quarters of the limit, and less than half of it
+LIMIT, FILE, BELOW, ABOVE = 12, 32, 4, 21  # MiB: what the group may use, the file, working sets
+CACHE, HALF = 8, 4  # MiB of an own cache: three quarters of the limit, and less than half of it
 GROUP = Need(
     "a memory control group of our own",
     lambda host: home(host.root, "memory") is not None,

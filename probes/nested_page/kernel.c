@@ -51,9 +51,10 @@ static int64_t huge_kib(const char *room)
 
 static int run_touch(struct lb_run *run)
 {
-    size_t bytes = (size_t)lb_int(run, "mib") << 20;
+    size_t counted = (size_t)lb_int(run, "mib") << 20; /* planted: so many more pages for each that is counted */
+    size_t bytes = counted + (size_t)(lb_num(run, "plant_extra") * (double)counted) / PAGE * PAGE;
     bool huge = lb_int(run, "pages"), fresh = lb_int(run, "memory");
-    double *values = lb_series(run, "ns"), planted = lb_num(run, "plant_ns");
+    double *values = lb_series(run, "ns");
     char *rooms[MOST_SAMPLES];
     if (run->samples > MOST_SAMPLES)
         lb_usage("page-touch keeps what it touched: at most %d samples", MOST_SAMPLES);
@@ -70,7 +71,7 @@ static int run_touch(struct lb_run *run)
         int64_t from = lb_now();
         run->offsets[i] = from - run->start_ns;
         touch(rooms[i], bytes);
-        values[i] = (double)(lb_now() - from) / (double)(bytes / PAGE) + planted;
+        values[i] = (double)(lb_now() - from) / (double)(counted / PAGE);
         lb_place(run);
     }
     lb_end(run);
@@ -133,6 +134,7 @@ static const struct lb_key TOUCH_KEYS[] = {
     {"pages", 'w', 0, 0, 0, "small huge"},
     {"memory", 'w', 0, 0, 0, "recycled fresh"},
     {"skip_mib", 'i', 0, 65536, 0, NULL},
+    {"plant_extra", 'f', 0, 10, 0, NULL},
     {NULL, 0, 0, 0, 0, NULL},
 };
 static const struct lb_key CHASE_KEYS[] = {
@@ -146,7 +148,6 @@ static const struct lb_kernel PAGE_TOUCH = {
     .name = "page-touch",
     .summary = "first touch of memory, per 4 KiB: recycled frames or fresh ones",
     .run = run_touch,
-    .flags = LB_PLANTS,
     .ops = 1,
     .samples = 4,
     .keys = TOUCH_KEYS,

@@ -149,6 +149,7 @@ PROBE = Probe(
     delivers=delivers,
     events=Events(what="page faults", read_from="/proc/vmstat pgfault", count=_faults, case="first-touch"),
     plants=(
+        Plant("touch=0.5", {"plant_extra": 0.5}, "first-touch", expect=1.5, tolerance=0.15, control=True),
         Plant("plant_extra=0.5", {"plant_extra": 0.5}, "walk", expect=1.5, tolerance=0.06),
         Plant("drop=1", {"drop": 1.0}, "our-host", expect=2.0, tolerance=0.5),
     ),
