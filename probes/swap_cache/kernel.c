@@ -91,7 +91,8 @@ static int run(struct lb_run *run)
         return lb_output(run);
     }
     int64_t blocks = lb_int(run, "file_mib") * 16, pages = lb_int(run, "hot_mib") * 256;
-    int64_t each = lb_int(run, "rounds") / run->samples, extra = llround(lb_num(run, "plant_extra") * (double)each);
+    int64_t each = lb_int(run, "rounds") / run->samples;
+    double extra = lb_num(run, "plant_extra"); /* planted: a round is followed by a pause of so many times its length */
     room(lb_int(run, "cold_mib"));
     char *hot = room(lb_int(run, "hot_mib"));
     for (int64_t i = 0; i < lb_int(run, "rounds") / 2; i++)
@@ -100,14 +101,19 @@ static int run(struct lb_run *run)
     lb_begin(run);
     for (int64_t i = 0; i < run->samples; i++) {
         struct times sum = {0, 0};
+        int64_t paused = 0;
         run->offsets[i] = lb_now() - run->start_ns;
-        for (int64_t k = 0; k < each + extra; k++) {
+        for (int64_t k = 0; k < each; k++) {
             struct times took = one_round(fd, blocks, hot, pages);
             sum.read_ns += took.read_ns, sum.hot_ns += took.hot_ns;
+            int64_t from = lb_now(), until = from + llround(extra * (double)(took.read_ns + took.hot_ns)), now = from;
+            while (now < until)
+                now = lb_now();
+            paused += now - from;
         }
         reads[i] = (double)sum.read_ns / 1000 / (double)each;
         touches[i] = (double)sum.hot_ns / TOUCHES / (double)each;
-        us[i] = (double)(sum.read_ns + sum.hot_ns) / 1000 / (double)each;
+        us[i] = (double)(sum.read_ns + sum.hot_ns + paused) / 1000 / (double)each;
         lb_place(run);
     }
     lb_end(run);

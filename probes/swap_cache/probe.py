@@ -169,13 +169,13 @@ def delivers(verdict: Verdict, host: Host) -> str:
 
 
 def advise(verdict: Verdict, host: Host) -> Sequence[Proposal]:
-    """Only a value that won here, in the regime it won in. 0 with its danger, which the catalogue states."""
-    spare, contested = _won(verdict.cases.get("cold-to-spare")), _won(verdict.cases.get("contested"))
-    if spare is not None and contested in (spare, None):
-        return [Proposal("swappiness", str(spare), "it won here with cold memory to spare")]
-    if contested is not None:
-        return [Proposal("swappiness", str(contested), "it won here where more is wanted than there is")]
-    return []
+    """Only a value that won in one regime and lost in none. 0 with its danger, which the catalogue states."""
+    judged = [verdict.cases.get(name) for name in REGIMES]
+    won = {value for value in map(_won, judged) if value is not None}
+    lost = any(v is not None and v.word not in (Word.HELPFUL, Word.HONEST) for v in judged)
+    if len(won) != 1 or lost:
+        return []
+    return [Proposal("swappiness", str(*won), "it won here in one regime and lost in none")]
 
 
 PROBE = Probe(

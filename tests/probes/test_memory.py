@@ -12,9 +12,9 @@ from statistics import median
 from typing import Any
 
 import pytest
-from live import Bench
+from live import PROBES, Bench
 
-from liebench.contract import Arm, Disturbs, Touches, Turn, Word
+from liebench.contract import Arm, Disturbs, Touches, Turn, Verdict, Word
 from liebench.errors import NeedUnmet, StageRefused
 from liebench.host import read_host
 from liebench.journal import recover
@@ -120,6 +120,27 @@ ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 def test_the_kernels_formula(dearer: float, says: float) -> None:
     """Documentation/admin-guide/sysctl/vm.rst: swap twice as fast as the file system is 133, equal is 100."""
     assert suggested(dearer) == pytest.approx(says, abs=0.5)
+
+
+H, OPEN, HONEST, COST = Word.HELPFUL, Word.INCONCLUSIVE, Word.HONEST, Word.COSTLY
+
+
+@pytest.mark.parametrize(
+    ("spare", "contested", "says"),
+    [
+        ((H, 200), (HONEST, 100), ["200"]),
+        ((H, 100), (H, 100), ["100"]),
+        ((H, 200), (H, 0), []),  # each regime wants another: no value suits both
+        ((H, 200), (OPEN, 100), []),  # it may lose there
+        ((H, 200), (COST, 100), []),
+        ((HONEST, 100), (H, 0), ["0"]),
+        ((HONEST, 100), (HONEST, 100), []),
+    ],
+)
+def test_a_swappiness_is_advised_where_it_won_and_lost_nothing(spare: Any, contested: Any, says: list[str]) -> None:
+    made = zip(("cold-to-spare", "contested"), (spare, contested), strict=True)
+    cases = {name: Verdict(word, value=0.5, arm=f"swappiness-{value}") for name, (word, value) in made}
+    assert [p.to for p in PROBES["swap-cache"].probe.advise(Verdict(Word.HELPFUL, cases=cases), HOST)] == says
 
 
 def test_swap_of_ours_wants_consent_and_a_declaration(tmp_path: Path) -> None:
