@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -176,6 +175,8 @@ def _undo_value(entry: dict[str, Any]) -> str:
 
 @undoes("folder")
 def _undo_folder(entry: dict[str, Any]) -> str:
+    import shutil
+
     path = Path(entry["what"])
     if not path.name.startswith("liebench-") or not path.is_dir() or path.is_symlink():
         return ""

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
-import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,6 +25,10 @@ def swapfile(stage: Stage, folder: Path, mib: int) -> Iterator[Path]:
 
     Raises StageRefused where it is not declared or not consented to, NeedUnmet where the kernel does not take it.
     """
+    import ctypes
+    import shutil
+    import subprocess
+
     if not any(SWAP in t.other for t in stage.touches):
         raise StageRefused("swap is not declared in this probe's touches (other: 'swap')")
     if stage.consent.rank < Disturbs.NEIGHBOURS.rank:
@@ -56,6 +57,8 @@ def swapfile(stage: Stage, folder: Path, mib: int) -> Iterator[Path]:
 @undoes("swap")
 def _undo_swap(entry: dict[str, Any]) -> str:
     """Take the file out of use, which reads back what lies there, and remove it."""
+    import ctypes
+
     path = Path(entry["what"])
     if not path.name.startswith("liebench-") or not path.is_file():
         return ""
