@@ -64,7 +64,8 @@ def summary(doc: Mapping[str, Any], verdicts: RunVerdicts, advice: Sequence[Advi
         if bills[name].known and verdict.word in (Word.COSTLY, Word.HARMLESS):
             lines.extend(_wrapped(bills[name].says, 6))
     for name, (needs, cure) in verdicts.skipped.items():
-        lines.append(_row("–", name, "skipped", "", f"needs {needs}: {cure}"))
+        lines.append(_row("–", name, "skipped", "", ""))
+        lines.extend(_wrapped(f"needs {needs}: {cure}", 6))
     for name, error in verdicts.failed.items():
         lines.append(_row("!", name, "failed", "", ""))
         lines.extend(_wrapped(error, 6))
