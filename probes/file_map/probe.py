@@ -124,12 +124,12 @@ def measure(stage: Stage) -> Iterator[Rig]:
 def _times(verdict: Verdict | None) -> str:
     if verdict is None or not verdict.value:
         return "unknown"
-    return f"{verdict.value:.2f} times as long" if verdict.value >= 1 else f"{verdict.value:.2f} of the time"
+    return f"{verdict.value:.3g} times as long" if verdict.value >= 1 else f"{verdict.value:.2g} of the time"
 
 
 def delivers(verdict: Verdict, host: Host) -> str:
     found = verdict.cases
-    said = [f"A random read of a mapping above the limit takes {_times(found.get('above'))} as from an own cache"]
+    said = [f"A random read of a mapping above the limit takes {_times(found.get('above'))} as one from an own cache"]
     if "below" in found:
         said.append(f"below it {_times(found['below'])}")
     if "readahead" in found:
