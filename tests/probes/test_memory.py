@@ -227,7 +227,7 @@ with swapfile(stage, Path({str(tmp_path)!r}), 8):
 
 @GROUP
 def test_a_planted_half_is_found_among_reads(tmp_path: Path) -> None:
-    for blocks in (12, 24):
+    for blocks in (12, 24, 48):
         found = Bench("file-map", HOST, tmp_path).control("plant_extra=0.5", blocks)
         if found.status == "shown":
             break
