@@ -157,13 +157,14 @@ def test_a_host_that_takes_x_microseconds_longer_is_found_to_take_x_longer() -> 
 
 @KVM
 def test_a_virtual_cpu_held_back_for_half_of_the_time_sees_half_missing() -> None:
-    for i in range(4 * TRIES):  # whoever runs there meanwhile takes from the guest too
-        cpu = HOST.processors[i % len(HOST.processors)]
-        half = core("kvm-gap", cpu=cpu, on_us=20000, off_us=20000, window_ms=400, samples=3)["samples"]
-        if abs(median(half["seen"]) - 50) <= 3 and abs(median(half["seen"]) - median(half["held"])) <= 2:
+    pairs = []
+    for _ in range(4 * TRIES):  # whoever runs here meanwhile takes from the guest too
+        half = core("kvm-gap", on_us=20000, off_us=20000, window_ms=400, samples=3)["samples"]
+        pairs.append((median(half["seen"]), median(half["held"])))
+        if abs(pairs[-1][0] - 50) <= 3 and abs(pairs[-1][0] - pairs[-1][1]) <= 2:
             break
-    assert median(half["seen"]) == pytest.approx(50, abs=3)
-    assert median(half["seen"]) == pytest.approx(median(half["held"]), abs=2)
+    assert pairs[-1][0] == pytest.approx(50, abs=3), pairs
+    assert pairs[-1][0] == pytest.approx(pairs[-1][1], abs=2), pairs
     free = (median(core("kvm-gap", samples=3)["samples"]["seen"]) for _ in range(3 * TRIES))
     assert any(seen < 10 for seen in free)  # nobody holds it back
 
