@@ -34,16 +34,19 @@ def pressure(host: Host) -> dict[str, float | None]:
     return found
 
 
+def _others(host: Host, ours: frozenset[int]) -> list[int]:
+    """Other processes, at most MOST_PROCESSES of them; none where /proc cannot be read."""
+    try:
+        found = sorted(int(n) for n in os.listdir(host.root / "proc") if n.isdigit())
+    except OSError:
+        return []
+    return [pid for pid in found[:MOST_PROCESSES] if pid not in ours]
+
+
 def neighbours_wait_ns(host: Host, ours: frozenset[int]) -> dict[int, int]:
     """Run delay of every other process's first thread so far, by process (schedstat, second field)."""
     found: dict[int, int] = {}
-    try:
-        names = sorted(int(n) for n in os.listdir(host.root / "proc") if n.isdigit())
-    except OSError:
-        return found
-    for pid in names[:MOST_PROCESSES]:
-        if pid in ours:
-            continue
+    for pid in _others(host, ours):
         words = (host.read(f"/proc/{pid}/schedstat") or "").split()
         if len(words) == 3 and words[1].isdigit():
             found[pid] = int(words[1])
@@ -56,14 +59,10 @@ def blocked(host: Host, ours: frozenset[int]) -> int:
     Kernel threads do not count: they write back what we wrote.
     """
     found = 0
-    try:
-        names = sorted(int(n) for n in os.listdir(host.root / "proc") if n.isdigit())
-    except OSError:
-        return 0
-    for pid in names[:MOST_PROCESSES]:
+    for pid in _others(host, ours):
         fields = (host.read(f"/proc/{pid}/stat") or "").rpartition(")")[2].split()
         is_kernel = len(fields) > 6 and int(fields[6]) & KTHREAD
-        found += bool(fields) and fields[0] == "D" and pid not in ours and not is_kernel
+        found += bool(fields) and fields[0] == "D" and not is_kernel
     return found
 
 

@@ -27,6 +27,11 @@ class Change:
     now: Callable[[Host], str]
 
 
+def unknown(host: Host) -> str:
+    """Present value of what no file of the host tells."""
+    return "as it is now"
+
+
 def catalogue() -> Mapping[str, Change]:
     """Every change, by id."""
     from liebench.changes import clock, cpu, files, memory

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from liebench.changes import Change
+from liebench.changes import Change, unknown
 from liebench.host import Host
 
 POLL = "/sys/module/haltpoll/parameters/guest_halt_poll_ns"
@@ -10,10 +10,6 @@ POLL = "/sys/module/haltpoll/parameters/guest_halt_poll_ns"
 
 def _cpus(host: Host) -> str:
     return f"{host.words['cpus']} CPUs"
-
-
-def _unknown(host: Host) -> str:
-    return "as it is now"
 
 
 def _poll(host: Host) -> str:
@@ -39,7 +35,7 @@ CHANGES = (
         "ask for {to}",
         "ask for what you had ({now})",
         "smt-core",
-        _unknown,
+        unknown,
     ),
     Change(
         "pin-per-core",
@@ -94,7 +90,7 @@ CHANGES = (
         "{to}",
         "wake for every event again ({now})",
         "vm-exit",
-        _unknown,
+        unknown,
     ),
     Change(
         "fewer-shootdowns",
@@ -105,7 +101,7 @@ CHANGES = (
         "{to}",
         "return it at once again ({now})",
         "tlb-flush",
-        _unknown,
+        unknown,
     ),
     Change(
         "prefault",
@@ -116,7 +112,7 @@ CHANGES = (
         "touch it before it is needed: {to}",
         "leave it to first use again ({now})",
         "nested-page",
-        _unknown,
+        unknown,
     ),
     Change(
         "huge-pages",

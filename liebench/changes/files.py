@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from liebench.changes import Change
+from liebench.changes import Change, unknown
 from liebench.facts.mounts import overlays
 from liebench.host import Host
-
-
-def _unknown(host: Host) -> str:
-    return "as it is now"
 
 
 def _layers(host: Host) -> str:
@@ -25,7 +21,7 @@ CHANGES = (
         "open the folder once (O_PATH) and name files from there: {to}",
         "use whole paths again ({now})",
         "path-links",
-        _unknown,
+        unknown,
     ),
     Change(
         "fewer-layers",
@@ -47,6 +43,6 @@ CHANGES = (
         "mount a volume there: {to}",
         "leave them in the image ({now})",
         "overlay-first-write",
-        _unknown,
+        unknown,
     ),
 )

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from liebench.changes import Change
+from liebench.changes import Change, unknown
 from liebench.host import Host
 
 
 def _limit(host: Host) -> str:
     known = host.facts["limits"]["memory_mib"]
     return "no limit" if known is None else f"a limit of {known} MiB"
-
-
-def _unknown(host: Host) -> str:
-    return "as it is now"
 
 
 def _swappiness(host: Host) -> str:
@@ -40,7 +36,7 @@ CHANGES = (
         "call {to} on it",
         "call madvise(MADV_NORMAL) ({now})",
         "file-map",
-        _unknown,
+        unknown,
     ),
     Change(
         "own-cache",
@@ -51,7 +47,7 @@ CHANGES = (
         "use {to}",
         "map the file again ({now})",
         "file-map",
-        _unknown,
+        unknown,
     ),
     Change(
         "swappiness",

@@ -149,6 +149,15 @@ void lb_end(struct lb_run *run);
 void lb_place(struct lb_run *run); /* between samples: notes a migration */
 int lb_batched(struct lb_run *run, lb_batch *batch, void *state); /* the whole life of a batched kernel */
 void *lb_room(size_t count, size_t size); /* zeroed and touched, or the end */
+uint32_t *lb_order(size_t count, uint64_t seed); /* 0 to count - 1 in random order; the caller frees it */
+
+/* xorshift (Marsaglia 2003): noise and places, the same ones for the same seed, which is not 0. */
+static inline uint64_t lb_random(uint64_t *seed)
+{
+    *seed ^= *seed << 13, *seed ^= *seed >> 7, *seed ^= *seed << 17;
+    return *seed;
+}
+#define LB_SEED UINT64_C(88172645463325252)
 
 /* ---- output (output.c) ---- */
 void lb_fact_num(struct lb_run *run, const char *name, double value);

@@ -28,10 +28,10 @@ from liebench.contract import (
 from liebench.errors import UsageError
 from liebench.host import Host
 from liebench.stage import Stage
+from liebench.stage.needs import FMA
 
 SAYS = Need("a frequency that the host states", lambda host: claimed_mhz(host) is not None, "none: nothing is claimed")
 
-FMA = Need("fused multiply-add", lambda host: host.fma, "none: this processor has no such instruction")
 SUSTAIN = Option("sustain_s", "0", "seconds of work on every processor before `sustained` is timed; 0 leaves it out")
 
 

@@ -32,12 +32,6 @@ static struct {
     double zeta, alpha, eta; /* Zipf by Gray et al. (SIGMOD 1994); alpha 0: uniform */
 } f;
 
-static uint64_t next(void)
-{
-    f.seed ^= f.seed << 13, f.seed ^= f.seed >> 7, f.seed ^= f.seed << 17;
-    return f.seed;
-}
-
 static void zipf_for(uint32_t n)
 {
     const double theta = 0.99;
@@ -51,8 +45,8 @@ static void zipf_for(uint32_t n)
 static uint32_t choose(void)
 {
     if (f.alpha == 0)
-        return (uint32_t)(next() % f.ws);
-    double u = (double)(next() >> 11) / 9007199254740992.0, uz = u * f.zeta;
+        return (uint32_t)(lb_random(&f.seed) % f.ws);
+    double u = (double)(lb_random(&f.seed) >> 11) / 9007199254740992.0, uz = u * f.zeta;
     if (uz < 1)
         return 0;
     if (uz < 1 + pow(0.5, 0.99))
@@ -184,16 +178,10 @@ static void warm(const char *path)
 static void prepare(struct lb_run *run)
 {
     f.blocks = (uint32_t)lb_int(run, "file_mib") * 256, f.ws = (uint32_t)lb_int(run, "ws_mib") * 256;
-    f.slots = (uint32_t)lb_int(run, "cache_mib") * 256, f.seed = 88172645463325252u;
+    f.slots = (uint32_t)lb_int(run, "cache_mib") * 256, f.seed = LB_SEED;
     if (f.ws > f.blocks)
         lb_usage("the working set is larger than the file");
-    f.place = lb_room(f.ws, sizeof *f.place);
-    for (uint32_t i = 0; i < f.ws; i++)
-        f.place[i] = i;
-    for (uint32_t i = f.ws - 1; i > 0; i--) {
-        uint32_t j = (uint32_t)(next() % (i + 1)), kept = f.place[i];
-        f.place[i] = f.place[j], f.place[j] = kept;
-    }
+    f.place = lb_order(f.ws, LB_SEED);
     if (lb_int(run, "zipf"))
         zipf_for(f.ws);
     f.buffer = room(PART * BLOCK);

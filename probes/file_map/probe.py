@@ -10,8 +10,6 @@ from liebench.contract import (
     Claim,
     Cost,
     Layer,
-    Need,
-    Option,
     Options,
     Plant,
     Probe,
@@ -25,16 +23,11 @@ from liebench.contract import (
 )
 from liebench.host import Host
 from liebench.stage import Stage
-from liebench.stage.cgroup import MEMORY, home, memory
+from liebench.stage.cgroup import MEMORY, memory
+from liebench.stage.needs import MEMORY_GROUP, PATH
 
-PATH = Option("path", "", "a folder on the disk to measure; by default /var/tmp or /tmp, whichever is one")
 LIMIT, FILE, BELOW, ABOVE = 12, 32, 4, 21  # MiB: what the group may use, the file, working sets
 CACHE, HALF = 8, 4  # MiB of an own cache: three quarters of the limit, and less than half of it
-GROUP = Need(
-    "a memory control group of our own",
-    lambda host: home(host.root, "memory") is not None,
-    "run as root where control groups have the memory controller",
-)
 WAYS = {
     "mmap": "a mapping, as it comes",
     "mmap-random": "a mapping with MADV_RANDOM",
@@ -163,7 +156,7 @@ PROBE = Probe(
     ),
     cases=cases,
     cost=Cost(seconds=35, setup_seconds=1, memory_mib=LIMIT, disk_mib=FILE),
-    needs=(GROUP,),
+    needs=(MEMORY_GROUP,),
     measure=measure,
     advise=advise,
     delivers=delivers,

@@ -12,7 +12,6 @@ from liebench.contract import (
     Kind,
     Layer,
     Meaning,
-    Need,
     Options,
     Plant,
     Probe,
@@ -26,15 +25,11 @@ from liebench.contract import (
 )
 from liebench.host import Host
 from liebench.stage import Stage
-from liebench.stage.cgroup import MEMORY, home, memory
+from liebench.stage.cgroup import MEMORY, memory
+from liebench.stage.needs import MEMORY_GROUP
 
 LIMIT_MIB, OTHER_MIB = 64, 48
 TIMES = 4  # as much as this host could ever deliver is granted at once: enough to call it a promise
-GROUP = Need(
-    "a memory control group of our own",
-    lambda host: home(host.root, "memory") is not None,
-    "run as root where control groups have the memory controller",
-)
 FATES = {
     "refused": Meaning(Word.HONEST, "beyond the limit mmap says no", "refused"),
     "kept": Meaning(Word.HARMLESS, "beyond the limit the kernel finds the memory elsewhere, in swap", "swapped"),
@@ -78,7 +73,7 @@ def cases(host: Host, options: Options) -> tuple[Case, ...]:
         arms=(Arm("touched", "page after page, beyond the limit", True, {"limit": LIMIT_MIB}, touches=RIG),),
         words=FATES,
         work="promise",
-        needs=(GROUP,),
+        needs=(MEMORY_GROUP,),
     )
     limit = Case(
         id="limit",
@@ -95,7 +90,7 @@ def cases(host: Host, options: Options) -> tuple[Case, ...]:
         headline=False,
         work="promise-limit",
         target=0.02,
-        needs=(GROUP,),
+        needs=(MEMORY_GROUP,),
     )
     return granted, beyond, limit
 

@@ -97,17 +97,7 @@ static void chase(void *state, int64_t ops)
 static void *ring(char *room, size_t bytes)
 {
     size_t pages = bytes / PAGE;
-    uint32_t *order = lb_room(pages, sizeof *order);
-    uint64_t seed = 1;
-    for (size_t i = 0; i < pages; i++)
-        order[i] = (uint32_t)i;
-    for (size_t i = pages - 1; i > 0; i--) {
-        seed = seed * 6364136223846793005u + 1442695040888963407u;
-        size_t j = (size_t)(seed >> 33) % (i + 1);
-        uint32_t kept = order[i];
-        order[i] = order[j];
-        order[j] = kept;
-    }
+    uint32_t *order = lb_order(pages, LB_SEED);
 #define LINE_OF(page) (room + (size_t)(page) * PAGE + (((page) * 2654435761u >> 8) & 63) * LINE)
     for (size_t i = 0; i < pages; i++)
         *(void **)LINE_OF(order[i]) = LINE_OF(order[(i + 1) % pages]);

@@ -26,12 +26,12 @@ from liebench.contract import (
 )
 from liebench.host import Host
 from liebench.stage import Stage
+from liebench.stage.needs import KVM
 
 HUGE_ENOUGH = 0.9  # of the range must lie in huge pages, or the comparison is void
 CHASE_MIB = 32
 SAMPLES = 2
 STEP_MIB, MOST_MIB = 8, 256  # two samples of 4 MiB a repetition
-KVM = Need("/dev/kvm", lambda host: host.writable("/dev/kvm"), "run as root or in the group kvm, where it is offered")
 THP = Need(
     "transparent huge pages",
     lambda host: host.facts["memory"]["thp"] in ("always", "madvise"),

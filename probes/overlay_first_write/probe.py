@@ -11,8 +11,6 @@ from liebench.contract import (
     Cost,
     Kind,
     Layer,
-    Need,
-    Option,
     Options,
     Plant,
     Probe,
@@ -26,9 +24,8 @@ from liebench.contract import (
 )
 from liebench.host import Host
 from liebench.stage import Stage
+from liebench.stage.needs import OVERLAY, PATH
 
-PATH = Option("path", "", "a folder on the file system to measure; by default /var/tmp or /tmp, whichever is a disk")
-OVERLAY = Need("overlayfs", lambda host: "overlay" in (host.read("/proc/filesystems") or ""), "modprobe overlay")
 MIB = (1, 4, 8, 16, 32)
 TYPICAL = 8  # MiB: a small database file, a log
 FILES = 2  # a repetition

@@ -73,8 +73,8 @@ static int run(struct lb_run *run)
         lb_own_mounts();
         lb_overlay(dir, layers);
     }
-    int64_t each = op == LIST ? 1 : FILES / run->samples ? FILES / run->samples : 1, extra = 0;
-    extra = llround(lb_num(run, "plant_extra") * (double)each);
+    int64_t each = op == LIST ? 1 : FILES / run->samples ? FILES / run->samples : 1;
+    int64_t extra = llround(lb_num(run, "plant_extra") * (double)each);
     double *ns = lb_series(run, "ns");
     if (op != FIRST && op != ABSENT)
         for (int64_t i = 0; i < FILES; i++)

@@ -12,8 +12,6 @@ from liebench.contract import (
     Cost,
     Kind,
     Layer,
-    Need,
-    Option,
     Options,
     Plant,
     Probe,
@@ -27,11 +25,10 @@ from liebench.contract import (
 from liebench.facts.mounts import overlays
 from liebench.host import Host
 from liebench.stage import Stage
+from liebench.stage.needs import OVERLAY, PATH
 
-PATH = Option("path", "", "a folder on the file system to measure; by default /var/tmp or /tmp, whichever is a disk")
 LAYERS = (1, 2, 4, 8, 16, 32)
 FEW = 8  # layers of an ordinary image
-OVERLAY = Need("overlayfs", lambda host: "overlay" in (host.read("/proc/filesystems") or ""), "modprobe overlay")
 RATIOS = {  # op -> the question, hurts, headline
     "first": ("What does the first look at a file cost?", 3.0, True),
     "absent": ("What does a name cost that is in no layer?", 3.0, False),

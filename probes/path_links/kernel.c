@@ -25,6 +25,18 @@ static void link_to(int (*make)(const char *, const char *), const char *from, c
         lb_fail("cannot make the link %s: %s", to, strerror(errno));
 }
 
+/* Names the file `hops` folders further down; makes the folders where they are to be made. */
+static void deep(const char *dir, int64_t hops, int64_t tag, bool make)
+{
+    size_t used = (size_t)snprintf(name, sizeof name, "%s/%lld", dir, (long long)tag);
+    for (int64_t i = 0; i < hops; i++) {
+        used += (size_t)snprintf(name + used, sizeof name - used, "/d");
+        if (make)
+            lb_make_dir("%s", name);
+    }
+    snprintf(name + used, sizeof name - used, "/file");
+}
+
 /* A path of `hops` symbolic links, or folders, that ends at the file; `tag` keeps trees apart. */
 static void find(const char *dir, enum kind kind, int64_t hops, int64_t tag)
 {
@@ -52,12 +64,7 @@ static void find(const char *dir, enum kind kind, int64_t hops, int64_t tag)
         strcat(name, "/file");
     }
     if (kind == DEEP) {
-        size_t used = (size_t)snprintf(name, sizeof name, "%s/%lld", dir, (long long)tag);
-        for (int64_t i = 0; i < hops; i++) {
-            used += (size_t)snprintf(name + used, sizeof name - used, "/d");
-            lb_make_dir("%s", name);
-        }
-        snprintf(name + used, sizeof name - used, "/file");
+        deep(dir, hops, tag, true);
         lb_fill(name, 64, 1);
     }
 }
@@ -95,10 +102,7 @@ static int run_first(struct lb_run *run)
             ns[i] = 0;
             continue;
         }
-        size_t used = (size_t)snprintf(name, sizeof name, "%s/%lld", dir, (long long)tag);
-        for (int64_t d = 0; d < lb_int(run, "hops"); d++)
-            used += (size_t)snprintf(name + used, sizeof name - used, "/d");
-        snprintf(name + used, sizeof name - used, "/file");
+        deep(dir, lb_int(run, "hops"), tag, false);
         int64_t from = lb_now();
         run->offsets[i] = from - run->start_ns;
         if (stat(name, &found))

@@ -12,7 +12,6 @@ from liebench.contract import (
     Disturbs,
     Kind,
     Layer,
-    Option,
     Options,
     Plant,
     Probe,
@@ -26,9 +25,9 @@ from liebench.contract import (
 )
 from liebench.host import Host
 from liebench.stage import Stage
+from liebench.stage.needs import PATH
 
 DROP = "/proc/sys/vm/drop_caches"
-PATH = Option("path", "", "a folder on the file system to measure; by default /var/tmp or /tmp, whichever is a disk")
 LINKS, DEEP, COLD_DEEP = (1, 2, 4, 8, 16), 16, (1, 4, 8, 16)
 KINDS = {  # arm -> hops, its words, the question
     "symlink": (1, "by one symbolic link", "What does a symbolic link cost?"),

@@ -13,7 +13,6 @@ from liebench.contract import (
     Cost,
     Kind,
     Layer,
-    Need,
     Options,
     Plant,
     Probe,
@@ -24,8 +23,7 @@ from liebench.contract import (
 from liebench.host import Host
 from liebench.probes.smt_core.verdict import FULL, MIXES, NONE, Pair, advise, delivers, judge, worth_a_look
 from liebench.stage import Stage
-
-FMA = Need("fused multiply-add", lambda host: host.fma, "none: this processor has no such instruction")
+from liebench.stage.needs import FMA
 
 
 def _pair(a: int, b: int, headline: bool) -> Case:

@@ -98,19 +98,10 @@ static void *ring(size_t bytes, uint64_t seed)
 {
     size_t lines = bytes / LINE;
     char *room = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    uint32_t *order = malloc(lines * sizeof *order);
-    if (room == MAP_FAILED || !order)
+    if (room == MAP_FAILED)
         lb_fail("no memory for a ring of %zu bytes", bytes);
     madvise(room, bytes, MADV_HUGEPAGE);
-    for (size_t i = 0; i < lines; i++)
-        order[i] = (uint32_t)i;
-    for (size_t i = lines - 1; i > 0; i--) {
-        seed = seed * 6364136223846793005u + 1442695040888963407u;
-        size_t j = (size_t)(seed >> 33) % (i + 1);
-        uint32_t kept = order[i];
-        order[i] = order[j];
-        order[j] = kept;
-    }
+    uint32_t *order = lb_order(lines, LB_SEED + seed);
     for (size_t i = 0; i < lines; i++)
         *(void **)(room + (size_t)order[i] * LINE) = room + (size_t)order[(i + 1) % lines] * LINE;
     free(order);

@@ -19,13 +19,7 @@
 
 enum { PAGE = 4096, READ = 65536, TOUCHES = 16 };
 
-static uint64_t seed = 88172645463325252u;
-
-static uint64_t next(void)
-{
-    seed ^= seed << 13, seed ^= seed >> 7, seed ^= seed << 17;
-    return seed;
-}
+static uint64_t seed = LB_SEED;
 
 /* Memory that holds noise: nothing below can merge, compress or drop it. */
 static char *room(int64_t mib)
@@ -36,7 +30,7 @@ static char *room(int64_t mib)
         lb_fail("no memory for %lld MiB", (long long)mib);
     madvise(found, bytes, MADV_NOHUGEPAGE);
     for (size_t at = 0; at < bytes; at += sizeof(uint64_t))
-        *(uint64_t *)(found + at) = next();
+        *(uint64_t *)(found + at) = lb_random(&seed);
     return found;
 }
 
@@ -72,12 +66,12 @@ static struct times one_round(int fd, int64_t blocks, char *hot, int64_t pages)
     static char buffer[READ];
     struct times took;
     int64_t from = lb_now();
-    if (pread(fd, buffer, READ, (off_t)(next() % (uint64_t)blocks) * READ) != READ)
+    if (pread(fd, buffer, READ, (off_t)(lb_random(&seed) % (uint64_t)blocks) * READ) != READ)
         lb_fail("cannot read the file: %s", strerror(errno));
     took.read_ns = lb_now() - from;
     from = lb_now();
     for (int i = 0; i < TOUCHES; i++)
-        (*(volatile char *)(hot + (next() % (uint64_t)pages) * PAGE))++;
+        (*(volatile char *)(hot + (lb_random(&seed) % (uint64_t)pages) * PAGE))++;
     took.hot_ns = lb_now() - from;
     return took;
 }
@@ -155,7 +149,7 @@ static int run_cost(struct lb_run *run)
         run->offsets[i] = from - run->start_ns;
         if (swap)
             (*(volatile char *)(memory + i * APART * PAGE))++;
-        else if (pread(fd, buffer, PAGE, (off_t)(next() % (uint64_t)pages) * PAGE) != PAGE)
+        else if (pread(fd, buffer, PAGE, (off_t)(lb_random(&seed) % (uint64_t)pages) * PAGE) != PAGE)
             lb_fail("cannot read past the page cache: %s", strerror(errno));
         us[i] = (double)(lb_now() - from) / 1000 * plant;
         lb_place(run);

@@ -12,8 +12,6 @@ from liebench.contract import (
     Cost,
     Disturbs,
     Layer,
-    Need,
-    Option,
     Options,
     Plant,
     Probe,
@@ -28,9 +26,9 @@ from liebench.contract import (
 from liebench.host import Host
 from liebench.stage import Stage
 from liebench.stage.cgroup import MEMORY, home, memory
+from liebench.stage.needs import MEMORY_GROUP, PATH
 from liebench.stage.swap import SWAP, swapfile
 
-PATH = Option("path", "", "a folder on the disk for the file and the swap file; by default /var/tmp or /tmp")
 KNOB = "/proc/sys/vm/swappiness"
 DEFAULT, TRIED = 60, (0, 100, 200)
 LIMIT, FILE, SWAP_MIB, ROUNDS = 48, 28, 128, 3000
@@ -38,11 +36,6 @@ REGIMES = {  # hot MiB, cold MiB, the question
     "cold-to-spare": (10, 24, "Which swappiness suits a host with cold memory to give away?"),
     "contested": (28, 14, "And where hot memory and files want more than there is?"),
 }
-GROUP = Need(
-    "a memory control group of our own",
-    lambda host: home(host.root, "memory") is not None,
-    "run as root where control groups have the memory controller",
-)
 
 
 def per_group(host: Host) -> bool:
@@ -88,7 +81,7 @@ def _regime(name: str, host: Host) -> Case:
         hurts=2.0,
         work="swap",
         target=0.3,
-        needs=(GROUP,),
+        needs=(MEMORY_GROUP,),
     )
 
 
@@ -107,7 +100,7 @@ def _cost(host: Host) -> Case:
         headline=False,
         work="swap-page",
         target=0.15,
-        needs=(GROUP,),
+        needs=(MEMORY_GROUP,),
     )
 
 
@@ -187,7 +180,7 @@ PROBE = Probe(
     ),
     cases=cases,
     cost=Cost(seconds=150, setup_seconds=1, memory_mib=LIMIT, disk_mib=SWAP_MIB + FILE),
-    needs=(GROUP,),
+    needs=(MEMORY_GROUP,),
     measure=measure,
     advise=advise,
     delivers=delivers,

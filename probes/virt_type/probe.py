@@ -26,9 +26,9 @@ from liebench.contract import (
 from liebench.facts.cpuid import SIGNATURES, Told, decode, parse
 from liebench.host import Host
 from liebench.stage import Stage
+from liebench.stage.needs import KVM
 
 X86 = Need("an x86 processor", lambda host: host.x86, "elsewhere user space cannot ask the hypervisor who it is")
-KVM = Need("/dev/kvm", lambda host: host.writable("/dev/kvm"), "run as root or in the group kvm, where it is offered")
 EXIT, NESTED = 900.0, 8000.0  # core cycles of one cpuid: from here on somebody intercepts, and is a guest itself
 IMITATED = 12.0  # core cycles of a floating-point multiplication: 3-5 on hardware, tens in software
 MAKERS = {

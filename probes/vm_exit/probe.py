@@ -24,10 +24,10 @@ from liebench.contract import (
 from liebench.host import Host
 from liebench.probes.vm_exit.verdict import HARDWARE, advise, delivers, judge
 from liebench.stage import Stage
+from liebench.stage.needs import KVM
 
 SPINS = (0, 5, 20, 100)
 X86 = Need("an x86 processor", lambda host: host.x86, "elsewhere user space has no instruction that exits")
-KVM = Need("/dev/kvm", lambda host: host.writable("/dev/kvm"), "run as root or in the group kvm, where it is offered")
 
 
 def _class() -> Case:

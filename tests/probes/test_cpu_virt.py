@@ -15,7 +15,7 @@ from statistics import median
 from typing import Any
 
 import pytest
-from live import Bench, host_with
+from live import Bench, core, host_with
 
 from liebench.contract import Arm, Disturbs, Turn, Word
 from liebench.core import core_path
@@ -34,13 +34,6 @@ KVM = pytest.mark.skipif(not HOST.writable("/dev/kvm"), reason="needs /dev/kvm")
 TWO = pytest.mark.skipif(len(HOST.processors) < 2, reason="needs two CPUs")
 ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 TRIES = 4  # a known answer may fall into somebody else's burst
-
-
-def core(kernel: str, **args: object) -> dict[str, Any]:
-    words = [f"{k}={v}" for k, v in args.items()]
-    done = subprocess.run([core_path(), kernel, *words], capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode == 0, done.stderr
-    return dict(json.loads(done.stdout))
 
 
 def told(name: str) -> Any:

@@ -6,10 +6,9 @@ import json
 import os
 import subprocess
 from pathlib import Path
-from typing import Any
 
 import pytest
-from live import Bench
+from live import Bench, core
 
 from liebench.contract import Disturbs, Word
 from liebench.core import core_path
@@ -22,13 +21,6 @@ HOST = read_host()
 OVERLAY = pytest.mark.skipif("overlay" not in (HOST.read("/proc/filesystems") or ""), reason="needs overlayfs")
 ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 TRIES = 4
-
-
-def core(kernel: str, **args: object) -> dict[str, Any]:
-    words = [f"{k}={v}" for k, v in args.items()]
-    done = subprocess.run([core_path(), kernel, *words], capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode == 0, done.stderr
-    return dict(json.loads(done.stdout))
 
 
 def typical(kernel: str, quantity: str = "ns", **args: object) -> float:

@@ -40,7 +40,7 @@ static void become_root(void)
     put("/proc/self/gid_map", map);
 }
 
-bool lb_own_mounts(void)
+void lb_own_mounts(void)
 {
     if (unshare(CLONE_NEWNS)) {
         is_root_here = false;
@@ -48,7 +48,6 @@ bool lb_own_mounts(void)
     }
     if (mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL))
         lb_fail("cannot make mounts private (%s); run as root outside a container", strerror(errno));
-    return is_root_here;
 }
 
 void lb_bind(const char *from, const char *to)
@@ -78,12 +77,10 @@ void lb_fill(const char *path, size_t bytes, unsigned seed)
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
     if (fd < 0)
         lb_fail("cannot make %s: %s", path, strerror(errno));
-    uint64_t x = 88172645463325252u + seed;
+    uint64_t x = LB_SEED + seed;
     for (size_t done = 0; done < bytes;) {
-        for (size_t i = 0; i < PART / sizeof *noise; i++) {
-            x ^= x << 13, x ^= x >> 7, x ^= x << 17;
-            noise[i] = x;
-        }
+        for (size_t i = 0; i < PART / sizeof *noise; i++)
+            noise[i] = lb_random(&x);
         size_t part = bytes - done < PART ? bytes - done : PART;
         ssize_t put = write(fd, noise, part);
         if (put <= 0)

@@ -2,10 +2,9 @@
 #ifndef LB_MOUNTS_H
 #define LB_MOUNTS_H
 
-#include <stdbool.h>
 #include <stddef.h>
 
-bool lb_own_mounts(void); /* as root, else in a user namespace; ends with a sentence where neither is allowed. True: root */
+void lb_own_mounts(void); /* as root, else in a user namespace; ends with a sentence where neither is allowed */
 void lb_bind(const char *from, const char *to);
 void lb_overlay(const char *dir, int layers); /* layers l1..ln of dir (ln on top), up, work -> dir/merged, new upper */
 void lb_make_dir(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -1,0 +1,16 @@
+"""What several probes need of a host, and the option they share: one wording, one cure."""
+
+from __future__ import annotations
+
+from liebench.contract import Need, Option
+from liebench.stage.cgroup import home
+
+FMA = Need("fused multiply-add", lambda host: host.fma, "none: this processor has no such instruction")
+KVM = Need("/dev/kvm", lambda host: host.writable("/dev/kvm"), "run as root or in the group kvm, where it is offered")
+OVERLAY = Need("overlayfs", lambda host: "overlay" in (host.read("/proc/filesystems") or ""), "modprobe overlay")
+MEMORY_GROUP = Need(
+    "a memory control group of our own",
+    lambda host: home(host.root, "memory") is not None,
+    "run as root where control groups have the memory controller",
+)
+PATH = Option("path", "", "a folder on the file system to measure; by default /var/tmp or /tmp, whichever is a disk")
