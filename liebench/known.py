@@ -16,7 +16,7 @@ from typing import Any
 from liebench.contract import Case, Kind, Plant, Rep, Rhythm, Rig, Turn
 from liebench.controls import Control as Shown
 from liebench.controls import judge_control
-from liebench.errors import CoreFailed, LiebenchError, StageRefused
+from liebench.errors import CoreFailed, LiebenchError, NeedUnmet, StageRefused
 from liebench.plan import Control, Planned, carrier
 from liebench.run import rig_of
 from liebench.stage import Stage
@@ -57,7 +57,7 @@ def answers(part: Planned, stage: Stage, seed: int, stopping: Stopping) -> Itera
         try:
             blocks = list(_blocks(part, stage, control, rng, stopping))
         except LiebenchError as error:
-            refused = isinstance(error, StageRefused)
+            refused = isinstance(error, StageRefused | NeedUnmet)
             yield Answer(part.id, plant, "skipped" if refused else "failed", why=str(error))
             continue
         shown = judge_control(control.stored(), case, blocks, plant.id)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import collections
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from liebench.contract import Kind, Need, Plant, Touches, Word
-from liebench.errors import CoreFailed
+from liebench.contract import Kind, Need, Plant, Rig, Touches, Word
+from liebench.errors import CoreFailed, NeedUnmet
 from liebench.judge import judge_run
 from liebench.stats import LOOKS
 from liebench.verify import differences
@@ -138,6 +139,20 @@ def test_an_unmet_need_is_data_with_its_cure(tmp_path: Path) -> None:
     session = fakes.session(tmp_path, *fakes.plan(fakes.probe(fakes.World(), needs=(need,))))
     session.run()
     assert judge_run(session.writer.document).skipped == {"probe-0": ("a second moon", "launch one")}
+
+
+def test_a_need_that_only_the_set_up_finds_is_a_skip_too(tmp_path: Path) -> None:
+    class Bare(fakes.World):
+        def measure(self, stage: object) -> Iterator[Rig]:
+            raise NeedUnmet("mounts of its own", "run as root")
+            yield
+
+    planned, settings = fakes.plan(fakes.probe(Bare()), fakes.probe(fakes.World(1.5)))
+    session = fakes.session(tmp_path, planned, settings)
+    assert session.run() == "done"
+    row = session.writer.document["probes"]["probe-0"]
+    assert (row["state"], row["needs"], row["cure"]) == ("skipped", "mounts of its own", "run as root")
+    assert session.writer.document["probes"]["probe-1"]["state"] == "measured"
 
 
 def test_without_consent_the_rest_of_a_probe_is_judged(tmp_path: Path) -> None:

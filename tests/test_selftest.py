@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from liebench.contract import Case, Kind, Meaning, Plant, Rep, Rhythm, Rig, Turn, Word
-from liebench.errors import CoreFailed, StageRefused
+from liebench.errors import CoreFailed, NeedUnmet, StageRefused
 from liebench.known import Answer, answers
 from liebench.selftest import rates
 from liebench.stats import VISIT_LOOKS
@@ -106,7 +106,12 @@ def test_an_event_is_put_into_an_open_window() -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "status"), [(StageRefused("not allowed"), "skipped"), (CoreFailed("broke"), "failed")]
+    ("error", "status"),
+    [
+        (StageRefused("not allowed"), "skipped"),
+        (NeedUnmet("a thing", "get it"), "skipped"),
+        (CoreFailed("broke"), "failed"),
+    ],
 )
 def test_what_may_not_be_put_is_skipped_and_what_breaks_has_failed(error: Exception, status: str) -> None:
     def put(stage: object) -> Any:

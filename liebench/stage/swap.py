@@ -44,7 +44,9 @@ def swapfile(stage: Stage, folder: Path, mib: int) -> Iterator[Path]:
                 file.write(CHUNK)
             file.flush()
             os.fsync(file.fileno())
-        subprocess.run([tool, "-q", str(path)], check=True, capture_output=True)
+        made = subprocess.run([tool, "-q", str(path)], check=False, capture_output=True, text=True)
+        if made.returncode:
+            raise NeedUnmet(f"a swap file on {folder} ({made.stderr.strip()})", "name another folder with --path")
         libc = ctypes.CDLL(None, use_errno=True)
         if libc.swapon(os.fsencode(path), 0) != 0:
             why = os.strerror(ctypes.get_errno())
