@@ -18,6 +18,12 @@ from liebench.errors import HostDirty
 
 Undo = Callable[[dict[str, Any]], str]  # takes one entry back; returns what it did, "" where nothing was to do
 UNDO: dict[str, Undo] = {}  # kind of entry -> how it is taken back; files of stage/ add theirs
+OURS = "liebench-"  # how every name begins that we give to a thing on the host; undo removes nothing else
+
+
+def a_name() -> str:
+    """A fresh name for a thing of this process: whoever finds it sees whose it is, and by which process."""
+    return f"{OURS}{os.getpid()}-{os.urandom(6).hex()}"
 
 
 def undoes(kind: str) -> Callable[[Undo], Undo]:
@@ -178,7 +184,7 @@ def _undo_folder(entry: dict[str, Any]) -> str:
     import shutil
 
     path = Path(entry["what"])
-    if not path.name.startswith("liebench-") or not path.is_dir() or path.is_symlink():
+    if not path.name.startswith(OURS) or not path.is_dir() or path.is_symlink():
         return ""
     shutil.rmtree(path, ignore_errors=True)
     return f"{path} was removed"

@@ -16,7 +16,7 @@ from liebench.contract import Disturbs, Rep, Touches, Turn
 from liebench.errors import CoreFailed, NeedUnmet, StageRefused
 from liebench.facts.clock import stated_ppm
 from liebench.host import Host
-from liebench.journal import Journal, poke
+from liebench.journal import Journal, a_name, poke
 from liebench.stage import cgroup as cgroup  # registers how its acts are taken back
 from liebench.stage import clock as clock
 from liebench.stage import files
@@ -186,7 +186,7 @@ class Stage:
     @contextlib.contextmanager
     def scratch(self, named: str = "", mib: int = 1, local: bool = True) -> Iterator[Path]:
         """An empty folder of ours, removed on every way out and after a kill; see ``files.home`` for where."""
-        folder = files.home(named, mib, local) / f"liebench-{os.urandom(6).hex()}"
+        folder = files.home(named, mib, local) / a_name()
         with self.journal.acting("folder", str(folder), None, None):
             folder.mkdir(mode=0o700)
             yield folder

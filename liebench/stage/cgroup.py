@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from liebench.errors import StageRefused
-from liebench.journal import poke, undoes
+from liebench.journal import OURS, a_name, poke, undoes
 
 if TYPE_CHECKING:
     from liebench.stage import Stage
@@ -44,7 +44,7 @@ def group(stage: Stage, controller: str, one: Mapping[str, str], two: Mapping[st
     if found is None:
         raise StageRefused(f"needs the {controller} controller of control groups; run as root outside a container")
     place, is_two = found
-    made = place / f"liebench-{os.urandom(6).hex()}"
+    made = place / a_name()
     with stage.journal.acting("cgroup", str(made), None, None):
         try:
             made.mkdir()
@@ -89,7 +89,7 @@ def memory(stage: Stage, mib: int, swappiness: int | None = None) -> Iterator[Pa
 def _undo_cgroup(entry: dict[str, Any]) -> str:
     """Move whoever is left to the parent and remove the group."""
     group = Path(entry["what"])
-    if not group.name.startswith("liebench-") or not group.is_dir():
+    if not group.name.startswith(OURS) or not group.is_dir():
         return ""
     for _ in range(50):
         with contextlib.suppress(OSError):

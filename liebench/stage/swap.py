@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from liebench.contract import Disturbs
 from liebench.errors import NeedUnmet, StageRefused
-from liebench.journal import undoes
+from liebench.journal import OURS, a_name, undoes
 
 if TYPE_CHECKING:
     from liebench.stage import Stage
@@ -36,7 +36,7 @@ def swapfile(stage: Stage, folder: Path, mib: int) -> Iterator[Path]:
     tool = shutil.which("mkswap", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
     if tool is None:
         raise NeedUnmet("mkswap", "apt install util-linux")
-    path = folder / f"liebench-{os.urandom(6).hex()}.swap"
+    path = folder / f"{a_name()}.swap"
     with stage.journal.acting("swap", str(path), None, None):
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         with os.fdopen(fd, "wb") as file:
@@ -62,7 +62,7 @@ def _undo_swap(entry: dict[str, Any]) -> str:
     import ctypes
 
     path = Path(entry["what"])
-    if not path.name.startswith("liebench-") or not path.is_file():
+    if not path.name.startswith(OURS) or not path.is_file():
         return ""
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.swapoff(os.fsencode(path)) != 0 and str(path) in Path("/proc/swaps").read_text():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import os
 import random
 import subprocess
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 from liebench.contract import Case, Turn, Verdict
 from liebench.core import core_path
 from liebench.host import Host, read_host
-from liebench.journal import Journal
+from liebench.journal import OURS, Journal
 from liebench.judge import judge_run
 from liebench.plan import PROFILES, Control, Planned, Settings, carrier, options_of, plan_probe
 from liebench.registry import find_probes
@@ -37,6 +38,13 @@ def core(kernel: str, **args: object) -> dict[str, Any]:
     done = subprocess.run([core_path(), kernel, *words], capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
     return dict(json.loads(done.stdout))
+
+
+def left_behind(folder: Path) -> list[str]:
+    """Control groups of this process, and swap files and mounts below ``folder``: what others do is not ours."""
+    groups = [g for depth in ("", "*/") for g in Path("/sys/fs/cgroup").glob(f"{depth}{OURS}{os.getpid()}-*")]
+    lines = [line for file in ("swaps", "self/mountinfo") for line in Path("/proc", file).read_text().splitlines()]
+    return [str(group) for group in groups] + [line for line in lines if str(folder) in line]
 
 
 class Bench:

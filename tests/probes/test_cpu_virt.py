@@ -15,7 +15,7 @@ from statistics import median
 from typing import Any
 
 import pytest
-from live import Bench, core, host_with
+from live import Bench, core, host_with, left_behind
 
 from liebench.contract import Arm, Disturbs, Turn, Word
 from liebench.core import core_path
@@ -256,7 +256,7 @@ def test_a_quota_is_found_within_a_point(tmp_path: Path, percent: int) -> None:
             break
     assert median(lost) == pytest.approx(100 - percent, abs=1)
     assert median(delayed) == pytest.approx(100 - percent, abs=6)  # nearly all of it is the quota's doing
-    assert not list(Path("/sys/fs/cgroup").glob("*/liebench-*"))
+    assert left_behind(tmp_path) == []
 
 
 def test_a_group_is_not_made_undeclared(tmp_path: Path) -> None:

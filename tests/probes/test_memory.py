@@ -12,7 +12,7 @@ from statistics import median
 from typing import Any
 
 import pytest
-from live import PROBES, Bench
+from live import PROBES, Bench, left_behind
 
 from liebench.contract import Arm, Disturbs, Touches, Turn, Verdict, Word
 from liebench.errors import NeedUnmet, StageRefused
@@ -26,10 +26,6 @@ HOST = read_host()
 GROUP = pytest.mark.skipif(home(HOST.root, "memory") is None, reason="needs a memory control group of our own")
 
 
-def ours() -> list[Path]:
-    return [*Path("/sys/fs/cgroup").glob("liebench-*"), *Path("/sys/fs/cgroup").glob("*/liebench-*")]
-
-
 @GROUP
 def test_who_touches_beyond_the_limit_ends_there(tmp_path: Path) -> None:
     bench = Bench("memory-promise", HOST, tmp_path)
@@ -40,7 +36,7 @@ def test_who_touches_beyond_the_limit_ends_there(tmp_path: Path) -> None:
     swap = HOST.facts["memory"]["swap_mib"]
     assert fate.term == ("killed" if not swap else fate.term)
     assert bench.control("limit=48m").value == pytest.approx(0.75, rel=0.03)
-    assert ours() == []
+    assert left_behind(tmp_path) == []
 
 
 @GROUP
@@ -77,7 +73,7 @@ def read(tmp_path: Path) -> Iterator[Any]:
         return dict(rep.facts), median(rep.samples["ns"])
 
     yield once
-    assert ours() == []
+    assert left_behind(tmp_path) == []
 
 
 @GROUP
@@ -160,7 +156,6 @@ def swapping(tmp_path: Path) -> Iterator[Bench]:
     """A bench of swap-cache with swap: the host's own, else 96 MiB of ours for the length of a test."""
     bench = Bench("swap-cache", HOST, tmp_path, consent=Disturbs.NEIGHBOURS)
     bench.stage.touches = (Touches(other=("swap", MEMORY), disturbs=Disturbs.NEIGHBOURS),)
-    before = Path("/proc/swaps").read_text()
     with contextlib.ExitStack() as stack:
         if not HOST.facts["memory"]["swap_mib"]:
             try:
@@ -168,9 +163,8 @@ def swapping(tmp_path: Path) -> Iterator[Bench]:
             except NeedUnmet as unmet:
                 pytest.skip(f"needs {unmet.what}")
         yield bench
-    assert Path("/proc/swaps").read_text() == before
     assert not list(tmp_path.glob("*.swap"))
-    assert ours() == []
+    assert left_behind(tmp_path) == []
 
 
 @ROOT
@@ -213,15 +207,14 @@ with swapfile(stage, Path({str(tmp_path)!r}), 8):
     print("on", flush=True)
     time.sleep(60)
 """
-    before = Path("/proc/swaps").read_text()
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as running:
         assert running.stdout is not None
         if running.stdout.readline() != "on\n":
             pytest.skip("needs a file system that takes a swap file")
-        assert Path("/proc/swaps").read_text() != before
+        assert left_behind(tmp_path)
         running.kill()
     assert any("is no swap any more" in line for line in recover(tmp_path, "boot"))
-    assert Path("/proc/swaps").read_text() == before
+    assert left_behind(tmp_path) == []
     assert not list(tmp_path.glob("*.swap"))
 
 
