@@ -34,6 +34,8 @@ def unknown(host: Host) -> str:
 
 def catalogue() -> Mapping[str, Change]:
     """Every change, by id."""
-    from liebench.changes import clock, cpu, files, memory
+    from liebench.changes import block, clock, cpu, files, memory
 
-    return {change.id: change for change in (*clock.CHANGES, *cpu.CHANGES, *files.CHANGES, *memory.CHANGES)}
+    return {
+        change.id: change for change in (*block.CHANGES, *clock.CHANGES, *cpu.CHANGES, *files.CHANGES, *memory.CHANGES)
+    }

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from liebench.cli import common
+
+if TYPE_CHECKING:
+    from liebench.registry import Registered
 
 Names = Annotated[list[str] | None, typer.Argument(help="Probes or layers; everything where none is named.")]
 
@@ -26,6 +30,7 @@ def run(
     ] = "nobody",
     plan: Annotated[bool, typer.Option("--plan", help="Say what would be done and written, and do nothing.")] = False,
     path: Annotated[Path | None, typer.Option("--path", help="Folder on the file system or disk to measure.")] = None,
+    against: Annotated[Path | None, typer.Option("--against", help="Folder on another volume to compare with.")] = None,
     sets: Annotated[list[str] | None, typer.Option("--set", help="Option of a probe: probe.name=value.")] = None,
 ) -> None:
     """Measure what the layers promise against what they deliver on this host."""
@@ -42,13 +47,7 @@ def run(
     registry = find_probes()
     chosen = registry.select(names or ())
     profile = "quick" if quick else "deep" if deep else "default"
-    if path and not path.is_dir():
-        raise UsageError(f"--path {path} is no folder; name one on the file system to measure")
-    places = [
-        f"{r.id}.path={path.resolve()}" for r in chosen if path and any(o.name == "path" for o in r.probe.options)
-    ]
-    if path and not places:
-        raise UsageError("no chosen probe takes --path; those of the layers files and memory do")
+    places = [*_places(chosen, "path", path), *_places(chosen, "against", against)]
     settings = common.make_settings(profile, seed, budget, disturb, names or (), [*places, *(sets or ())])
     refuse_unknown_options(chosen, settings)
     bench = common.make_bench(out, ["liebench", *sys.argv[1:]])
@@ -81,6 +80,20 @@ def run(
         common.say(line)
     if code:
         raise typer.Exit(code)
+
+
+def _places(chosen: Sequence[Registered], option: str, folder: Path | None) -> list[str]:
+    """``--path`` or ``--against`` as a setting of every chosen probe that has it."""
+    from liebench.errors import UsageError
+
+    if folder is None:
+        return []
+    if not folder.is_dir():
+        raise UsageError(f"--{option} {folder} is no folder; name one on the file system to measure")
+    takers = [r.id for r in chosen if any(o.name == option for o in r.probe.options)]
+    if not takers:
+        raise UsageError(f"no chosen probe takes --{option}; `liebench explain` names the settings of each")
+    return [f"{name}.{option}={folder.resolve()}" for name in takers]
 
 
 def _say_plan(planned: list, settings: object) -> None:  # type: ignore[type-arg]

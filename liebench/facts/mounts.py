@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 OCTAL = re.compile(r"\\([0-7]{3})")
 
 
-def _plain(field: str) -> str:
+def plain(field: str) -> str:
     """Spaces and the like are written in octal there."""
     return OCTAL.sub(lambda m: chr(int(m[1], 8)), field)
 
@@ -23,7 +23,7 @@ def mounts(host: Host) -> list[tuple[str, str, str]]:
         left, _, right = line.partition(" - ")
         fields, rest = left.split(), right.split()
         if len(fields) > 4 and len(rest) > 2:
-            found.append((_plain(fields[4]), rest[0], rest[2]))
+            found.append((plain(fields[4]), rest[0], rest[2]))
     return found
 
 

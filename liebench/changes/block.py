@@ -1,0 +1,85 @@
+"""Changes around disks: where data lies, what the kernel believes of a disk, when a program waits for it."""
+
+from __future__ import annotations
+
+from liebench.changes import Change, unknown
+from liebench.facts.volumes import volumes
+from liebench.host import Host
+
+
+def _rotational(host: Host) -> str:
+    return ", ".join(f"{v.name}: {int(v.rotational)}" for v in volumes(host) if v.rotational is not None) or "unknown"
+
+
+def _timeouts(host: Host) -> str:
+    return ", ".join(f"{v.name}: {v.io_timeout_ms} ms" for v in volumes(host) if v.io_timeout_ms) or "unknown"
+
+
+CHANGES = (
+    Change(
+        "near-volume",
+        "which volume holds what",
+        "process",
+        "everything on one",
+        "an instance's own disk is gone with the instance: nothing that must survive it",
+        "put there what is read or flushed often: {to}",
+        "move it back ({now})",
+        "block-remote",
+        unknown,
+    ),
+    Change(
+        "not-rotational",
+        "/sys/block/DISK/queue/rotational",
+        "host",
+        "1 where the disk does not say",
+        "another disk of that name later keeps the setting where a udev rule sets it",
+        "echo {to} > /sys/block/DISK/queue/rotational, then measure again",
+        "echo 1 > /sys/block/DISK/queue/rotational ({now})",
+        "block-remote",
+        _rotational,
+    ),
+    Change(
+        "watch-latency",
+        "what the monitoring watches",
+        "host",
+        "iowait",
+        "none",
+        "watch {to}",
+        "watch iowait again ({now})",
+        "block-remote",
+        unknown,
+    ),
+    Change(
+        "batch-commits",
+        "how many changes one fsync makes durable",
+        "process",
+        "one",
+        "what was not flushed yet is lost when the power fails, so nothing of it may have been confirmed",
+        "let several commits share a flush: {to}",
+        "flush each one again ({now})",
+        "flush-honesty",
+        unknown,
+    ),
+    Change(
+        "flush-through",
+        "whether flushes reach the disk",
+        "host",
+        "they do",
+        "every fsync then takes as long as the disk needs",
+        "let flushes through: {to}",
+        "as it was ({now})",
+        "flush-honesty",
+        unknown,
+    ),
+    Change(
+        "io-timeout",
+        "how long the kernel waits for a disk before it says so",
+        "host",
+        "30 s for most drivers",
+        "a timeout shorter than a path needs to fail over turns a pause into an I/O error",
+        "{to}",
+        "as it was ({now})",
+        "block-stall",
+        _timeouts,
+    ),
+)

@@ -1,0 +1,14 @@
+/* What block kernels read and write: a file, or a block device that nobody else has. */
+#ifndef LB_TARGET_H
+#define LB_TARGET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define LB_PIECE ((size_t)1 << 20)
+
+int lb_target(const char *path, bool writes, bool direct); /* a device that is in use is never written to */
+size_t lb_target_bytes(int fd);
+char *lb_aligned_noise(size_t bytes); /* aligned as O_DIRECT wants it, and nothing that a layer could shortcut */
+
+#endif

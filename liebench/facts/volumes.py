@@ -1,0 +1,198 @@
+"""What the kernel claims about the block volumes that are mounted here. Labels: they decide nothing, they are printed.
+
+Sources: Documentation/ABI/stable/sysfs-block, Documentation/admin-guide/iostats.rst, proc_pid_mountinfo(5).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from liebench.facts.mounts import plain
+from liebench.facts.reader import Reader, as_int
+
+if TYPE_CHECKING:
+    from liebench.host import Host
+
+# What cloud providers call their disks (model as in /sys/block/*/device/model): the providers' own documentation of
+# Amazon EBS and instance store volumes, Google Persistent Disk and Local SSD, Azure remote and temporary NVMe disks.
+MODELS = (
+    ("Amazon Elastic Block Store", "network"),
+    ("Amazon EC2 NVMe Instance Storage", "instance"),
+    ("nvme_card-pd", "network"),
+    ("nvme_card", "instance"),
+    ("PersistentDisk", "network"),
+    ("EphemeralDisk", "instance"),
+    ("MSFT NVMe Accelerator", "network"),
+    ("Microsoft NVMe Direct Disk", "instance"),
+    ("Virtual Disk", "network"),
+)
+NAMES = (
+    (r"(nbd|rbd|drbd)\d+", "network", "block devices of that name lie behind a network"),
+    (r"(zram|ram|pmem)\d+", "ram", "block devices of that name lie in memory"),
+    (r"(vd|xvd)[a-z]+", "virtual", "a hypervisor made it; where it lies cannot be known from here"),
+)
+FAR = ("tcp", "rdma", "fc")  # transports of NVMe over fabrics
+STACKED = re.compile(r"(dm-|md|loop|bcache)\d+")
+
+
+@dataclass(frozen=True, slots=True)
+class Volume:
+    """One whole disk. ``kind``: network, instance, local, virtual, ram, stacked, unknown; ``why``: how it is known."""
+
+    name: str
+    mounts: tuple[str, ...]
+    kind: str
+    why: str
+    model: str | None
+    rotational: bool | None
+    write_cache: str | None
+    scheduler: str | None
+    nr_requests: int | None
+    read_ahead_kb: int | None
+    io_timeout_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class IoCounts:
+    """Counters of a disk since boot; ``flushes`` is None on kernels before 5.5."""
+
+    reads: int
+    read_sectors: int
+    writes: int
+    written_sectors: int
+    in_flight: int
+    busy_ms: int
+    flushes: int | None
+
+
+def io_counts(host: Host, name: str) -> IoCounts | None:
+    """The counters of one disk as they are now; None where the kernel does not tell."""
+    found = [as_int(word) for word in (host.read(f"/sys/block/{name}/stat") or "").split()]
+    if len(found) < 11 or None in found:
+        return None
+    row = [value or 0 for value in found]
+    return IoCounts(row[0], row[2], row[4], row[6], row[8], row[9], row[15] if len(row) > 15 else None)
+
+
+def _disk(reader: Reader, number: str) -> tuple[str, Path] | None:
+    """(name of the whole disk, its folder below /sys/devices) of a device number; a partition's disk is its parent."""
+    link = reader.path(f"/sys/dev/block/{number}")
+    try:
+        place = link.resolve(strict=True)
+    except (OSError, RuntimeError):
+        return None
+    place = place.parent if (place / "partition").exists() else place
+    return place.name, place
+
+
+def _transport(reader: Reader, name: str) -> str | None:
+    """tcp, rdma, fc or pcie of an NVMe disk; with multipath the disk belongs to a subsystem, so any path counts."""
+    controller = re.match(r"(nvme\d+)", name)
+    return reader.text(f"/sys/class/nvme/{controller[1]}/transport") if controller else None
+
+
+def _kind(reader: Reader, name: str, place: Path, depth: int = 0) -> tuple[str, str]:
+    model = reader.text(f"/sys/block/{name}/device/model") or ""
+    for label, kind in MODELS:
+        if label in model:
+            return kind, f"its model is {model}"
+    if re.search(r"/session\d+/", f"{place}/"):
+        return "network", "it hangs on an iSCSI session"
+    transport = _transport(reader, name)
+    if transport in FAR:
+        return "network", f"it is NVMe over {transport}"
+    for pattern, kind, why in NAMES:
+        if re.fullmatch(pattern, name):
+            return kind, why
+    if STACKED.fullmatch(name):
+        return _stacked(reader, name, depth)
+    if transport == "pcie":
+        return "local", "it is NVMe on a PCIe bus"
+    if re.search(r"/ata\d+/", f"{place}/"):
+        return "local", "it hangs on a SATA port"
+    return "unknown", "nothing here says where it lies"
+
+
+def _stacked(reader: Reader, name: str, depth: int) -> tuple[str, str]:
+    """What lies below decides, where it is of one kind."""
+    below = reader.names(f"/sys/block/{name}/slaves")
+    if not below or depth > 4:
+        return "stacked", "it lies on a file" if name.startswith("loop") else "what lies below is not told"
+    kinds = {_below(reader, slave, depth + 1) for slave in below}
+    kind = kinds.pop() if len(kinds) == 1 else "stacked"
+    return kind, f"it lies on {', '.join(below)}"
+
+
+def _below(reader: Reader, slave: str, depth: int) -> str:
+    number = reader.text(f"/sys/class/block/{slave}/dev")
+    found = _disk(reader, number) if number else None
+    return _kind(reader, *found, depth)[0] if found else "unknown"
+
+
+def _volume(reader: Reader, name: str, place: Path, mounts: tuple[str, ...]) -> Volume:
+    queue = f"/sys/block/{name}/queue"
+    turns, chosen = reader.number(f"{queue}/rotational"), reader.text(f"{queue}/scheduler") or ""
+    kind, why = _kind(reader, name, place)
+    return Volume(
+        name,
+        mounts,
+        kind,
+        why,
+        reader.text(f"/sys/block/{name}/device/model"),
+        None if turns is None else bool(turns),
+        reader.text(f"{queue}/write_cache"),
+        chosen.partition("[")[2].partition("]")[0] or chosen or None,
+        reader.number(f"{queue}/nr_requests"),
+        reader.number(f"{queue}/read_ahead_kb"),
+        reader.number(f"{queue}/io_timeout"),
+    )
+
+
+def _mounted(reader: Reader) -> list[tuple[str, str, str]]:
+    """(device number, mount point, source) of every mount, in order."""
+    found = []
+    for line in (reader.text("/proc/self/mountinfo") or "").splitlines():
+        left, _, right = line.partition(" - ")
+        fields, rest = left.split(), right.split()
+        if len(fields) > 4 and len(rest) > 1:
+            found.append((fields[2], plain(fields[4]), plain(rest[1])))
+    return found
+
+
+def _number(reader: Reader, number: str, source: str) -> str:
+    """btrfs and others mount under a number of their own: then the source's node says which device it is."""
+    if not number.startswith("0:") or not source.startswith("/dev/"):
+        return number
+    name = source.rpartition("/")[2]
+    return reader.text(f"/sys/class/block/{name}/dev") or number
+
+
+def volumes(host: Host) -> list[Volume]:
+    """Every whole disk that a mounted file system lies on, in the order of the mounts."""
+    reader, places, found = Reader(host.root), {}, {}  # type: ignore[var-annotated]
+    for number, point, source in _mounted(reader):
+        disk = _disk(reader, _number(reader, number, source))
+        if disk:
+            places[disk[0]] = disk[1]
+            found.setdefault(disk[0], []).append(point)
+    return [_volume(reader, name, places[name], tuple(points)) for name, points in found.items()]
+
+
+def volume_of(host: Host, device: tuple[int, int]) -> Volume | None:
+    """The whole disk below a device number, as ``os.stat`` gives it; None where the kernel does not tell."""
+    reader, wanted = Reader(host.root), f"{device[0]}:{device[1]}"
+    for number, _, source in _mounted(reader):
+        if number == wanted:
+            wanted = _number(reader, number, source)
+            break
+    disk = _disk(reader, wanted)
+    if disk is None:
+        return None
+    name, place = disk
+    mounts = (
+        point for number, point, source in _mounted(reader) if _disk(reader, _number(reader, number, source)) == disk
+    )
+    return _volume(reader, name, place, tuple(mounts))

@@ -1,0 +1,54 @@
+"""Was the device really touched as often as was asked: its own counters around a repetition (iostats.rst)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from liebench.contract import Rep
+from liebench.facts.volumes import IoCounts, Volume, io_counts, volume_of
+
+if TYPE_CHECKING:
+    from liebench.stage import Stage
+
+SECTOR = 512  # of the counters, whatever the device's own is
+LEAST, MOST = 0.95, 1.05
+NOT_TOUCHED, OTHERS = "DEVICE_NOT_TOUCHED", "OTHERS_ON_DEVICE"
+
+
+def volume_below(stage: Stage, path: str) -> Volume | None:
+    """The volume that a file lies on, or the block device itself; None where the kernel does not tell."""
+    found = os.stat(path)
+    number = found.st_rdev if found.st_rdev else found.st_dev
+    return volume_of(stage.host, (os.major(number), os.minor(number)))
+
+
+def counted(stage: Stage, volume: Volume | None, work: Callable[[], Rep]) -> Rep:
+    """One repetition with the device's counters beside it, as facts, and a flag where they contradict what was asked.
+
+    ``asked``: the repetition's facts ``reads`` or ``writes`` times ``kib`` (4 where it says nothing). Facts added:
+    ``device_share`` (bytes at the device over bytes asked for), ``device_flushes``.
+    """
+    if volume is None:
+        return work()
+    before = io_counts(stage.host, volume.name)
+    rep = work()
+    after = io_counts(stage.host, volume.name)
+    if before is None or after is None:
+        return rep
+    return _told(rep, before, after)
+
+
+def _told(rep: Rep, before: IoCounts, after: IoCounts) -> Rep:
+    flushes = None if before.flushes is None or after.flushes is None else after.flushes - before.flushes
+    kib = float(rep.facts.get("kib", 4))
+    asked = 1024 * kib * (float(rep.facts.get("reads", 0)) + float(rep.facts.get("writes", 0)))
+    sectors = after.read_sectors - before.read_sectors if rep.facts.get("reads") else 0
+    sectors += after.written_sectors - before.written_sectors if rep.facts.get("writes") else 0
+    share = SECTOR * sectors / asked if asked else None
+    flags = rep.flags
+    if share is not None and not LEAST <= share <= MOST:
+        flags = (*flags, NOT_TOUCHED if share < LEAST else OTHERS)
+    return replace(rep, facts={**rep.facts, "device_share": share, "device_flushes": flushes}, flags=flags)

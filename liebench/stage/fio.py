@@ -1,0 +1,116 @@
+"""fio (https://fio.readthedocs.io) for block I/O at depth: one job, its JSON, its version, nothing believed unread."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import time
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from liebench.contract import Need, Rep
+from liebench.errors import NeedUnmet, ToolFailed
+from liebench.stage.block import program
+from liebench.stage.core import ENVIRONMENT
+
+if TYPE_CHECKING:
+    from liebench.stage import Stage
+
+LEAST = (3, 30)  # older ones lack what we read of the JSON
+CURE = "apt install fio"
+FIO = Need("fio", lambda host: program(host, "fio"), CURE)
+PATIENCE_S = 30.0
+Job = Mapping[str, str | int | float]
+
+
+@lru_cache(maxsize=1)
+def version() -> str:
+    """``fio-3.33``. Raises NeedUnmet where there is none, or one older than LEAST."""
+    try:
+        done = subprocess.run(["fio", "--version"], capture_output=True, text=True, timeout=PATIENCE_S, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise NeedUnmet(f"fio ({error})", CURE) from error
+    said = done.stdout.strip()
+    found = re.match(r"fio-(\d+)\.(\d+)", said)
+    if found is None or (int(found[1]), int(found[2])) < LEAST:
+        least = ".".join(map(str, LEAST))
+        raise NeedUnmet(f"fio {least} or newer (this is {said or 'unreadable'})", f"{CURE} from a newer release")
+    return said
+
+
+def fio(stage: Stage, job: Job, folder: Path) -> Rep:
+    """One run of ``job`` (fio's own options). Quantities: ``us`` mean latency of an I/O, ``iops``.
+
+    Facts: fio's version, the whole job, quantiles in us, how many reads and writes there were. Raises ToolFailed where
+    fio fails, is killed, or says something that is not its JSON.
+    """
+    said = version()
+    answer = folder / "fio.json"
+    words = ["fio", "--name=liebench", "--output-format=json", f"--output={answer}"]
+    words += [f"--{k}" if v == "" else f"--{k}={v}" for k, v in job.items()]
+    seconds = float(job.get("runtime", 0))
+    start, answered = time.monotonic_ns(), ""
+    try:
+        done = subprocess.run(
+            words,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=seconds + PATIENCE_S,
+            env=ENVIRONMENT,
+            process_group=0,
+            check=False,
+            cwd=folder,
+        )
+        answered = answer.read_text(errors="replace")
+    except subprocess.TimeoutExpired as error:
+        raise ToolFailed(
+            f"fio did not end within {seconds + PATIENCE_S:g} s and was killed; does the disk hang?"
+        ) from error
+    except OSError as error:
+        raise ToolFailed(f"fio left no answer ({error.strerror}); try: {' '.join(words)}") from error
+    finally:
+        answer.unlink(missing_ok=True)
+    if done.returncode:
+        last = done.stderr.decode(errors="replace").strip().splitlines()[-1:] or [_ended(done.returncode)]
+        raise ToolFailed(f"{said} failed: {last[0]}; try: {' '.join(words)}")
+    return _rep(read_json(answered, said), said, job, start)
+
+
+def _ended(code: int) -> str:
+    return f"it was killed by signal {-code}" if code < 0 else f"status {code}"
+
+
+def read_json(text: str, said: str) -> dict[str, Any]:
+    """fio's answer. Some engines write a line of their own before it."""
+    try:
+        found = json.loads(text[text.index("{") :])
+        return dict(found["jobs"][0])
+    except (ValueError, KeyError, IndexError, TypeError) as error:
+        raise ToolFailed(f"{said} answered with something that is not its JSON: {text[:60]!r}") from error
+
+
+def _rep(job_found: Mapping[str, Any], said: str, job: Job, start_ns: int) -> Rep:
+    found = {way: job_found[way] for way in ("read", "write") if job_found.get(way, {}).get("total_ios")}
+    if not found or job_found.get("error"):
+        raise ToolFailed(f"{said} did no I/O (error {job_found.get('error')}); is the disk still there?")
+    ios = sum(w["total_ios"] for w in found.values())
+    mean = sum(w["lat_ns"]["mean"] * w["total_ios"] for w in found.values()) / ios / 1000
+    quantiles = {way: _quantiles(w) for way, w in found.items()}
+    facts = {"fio": said, "job": dict(job), "quantiles_us": quantiles, "cpu": os.cpu_count()}
+    counts = {f"{way}s": float(w["total_ios"]) for way, w in found.items()}
+    iops = sum(w["iops"] for w in found.values())
+    return Rep(
+        {"us": [mean], "iops": [iops]},
+        start_ns=start_ns,
+        elapsed_ns=time.monotonic_ns() - start_ns,
+        facts={**facts, **counts},
+    )
+
+
+def _quantiles(way: Mapping[str, Any]) -> dict[str, float]:
+    found = way.get("clat_ns", {}).get("percentile", {})
+    return {f"p{float(q):g}": value / 1000 for q, value in found.items() if float(q) in (50, 90, 99, 99.9)}

@@ -1,0 +1,208 @@
+"""block-remote: is a disk a disk? A volume against another one, its own claims, and who tells how long one waits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+
+from liebench.contract import (
+    Arm,
+    Better,
+    Case,
+    Claim,
+    Cost,
+    Kind,
+    Layer,
+    Option,
+    Options,
+    Plant,
+    Probe,
+    Rig,
+    Subject,
+    Touches,
+)
+from liebench.facts.volumes import volumes
+from liebench.host import Host
+from liebench.probes.block_remote.bench import DEPTH, MIB, RATE_MIB, SLOW_MS, Bench, Disks
+from liebench.probes.block_remote.verdict import TURNS, advise, delivers, judge
+from liebench.stage import Stage
+from liebench.stage.block import LOOP, NETWORK_DISK, SERVER
+from liebench.stage.fio import FIO
+from liebench.stage.needs import PATH
+
+WAITS = {  # how one waits: (engine, is the processor busy, who tells, the question)
+    "iowait-busy": ("read", 1, "iowait", "And when something else keeps the processor busy?"),
+    "iowait-free": ("read", 0, "iowait", "How much of a process's waiting for the disk does iowait leave untold?"),
+    "iowait-aio": ("aio", 0, "iowait", "And by asynchronous I/O?"),
+    "iowait-uring": ("uring", 0, "iowait", "And by io_uring?"),
+    "pressure-busy": ("read", 1, "pressure", "How much does io pressure (PSI) leave untold?"),
+    "pressure-aio": ("aio", 0, "pressure", "And by asynchronous I/O?"),
+}
+SLOW = ("iowait-busy", "iowait-free", "iowait-aio")
+FILE = Touches(bytes_written=MIB << 20)
+RIG = Touches(other=(SERVER,))
+EACH: Mapping[str, str | int] = {"kib": 4}
+
+
+def _ratio(name: str, asks: str, promised: Arm, delivered: Arm, hurts: float, headline: bool = False) -> Case:
+    arms = (promised, delivered)
+    return Case(name, "us", "us", arms, asks, matters=1.25, hurts=hurts, headline=headline, work="disk", target=0.1)
+
+
+def _arm(name: str, says: str, args: Mapping[str, str | int] = EACH, promised: bool = False, on: str = "path") -> Arm:
+    return Arm(name, says, promised, {"on": on, **args}, touches=FILE)
+
+
+def pair(host: Host, options: Options) -> tuple[str, str] | None:
+    """(folder near by, folder far off): as named, else one volume of the host's own and one over a network."""
+    if options["against"]:
+        return options["against"], options["path"]
+    found: dict[str, str] = {}
+    for volume in volumes(host):
+        place = next((m for m in volume.mounts if host.writable(m)), None)
+        if place:
+            found.setdefault(volume.kind, place)
+    near = found.get("instance", found.get("local"))
+    far = found.get("network")
+    return (near, far) if near and far and not options["path"] else None
+
+
+def _against(host: Host, options: Options) -> tuple[Case, ...]:
+    """Two volumes, where two were named or found."""
+    if pair(host, options) is None:
+        return ()
+    ways: Mapping[str, tuple[str, Mapping[str, str | int]]] = {
+        "against": ("What does a small read cost there against the other volume?", EACH),
+        "against-bulk": ("And a large one?", {"kib": 1024, "seq": 1, "samples": 16}),
+        "against-flush": ("And a small write that is on disk?", {"op": "sync", "samples": 12}),
+    }
+    return tuple(
+        _ratio(
+            name,
+            asks,
+            _arm("near", "the volume to compare with", args, True, "against"),
+            _arm("far", "the volume that is asked about", args),
+            2.0,
+            headline=name == "against",
+        )
+        for name, (asks, args) in ways.items()
+    )
+
+
+def _own(host: Host) -> tuple[Case, ...]:
+    arms = (Arm("seen", "a small read at random", True, {"on": "path"}, touches=FILE),)
+    turns = Case("turns", "value", "", arms, "Does the disk turn, as its queue says?", Kind.FACT, words=TURNS)
+    bulk = _ratio(
+        "small",
+        "What do 4 KiB cost in small reads at random against large ones in order?",
+        _arm("bulk", "in reads of 1 MiB", {"kib": 1024, "seq": 1, "samples": 8}, True),
+        _arm("small", "in reads of 4 KiB, at random"),
+        100.0,
+    )
+    depth = Case(
+        id="depth",
+        asks=f"How many of {DEPTH} requests does it work on at once?",
+        kind=Kind.READING,
+        quantity="requests",
+        unit="requests",
+        arms=(
+            Arm("claimed", f"{DEPTH}", promised=True),
+            Arm("measured", "requests a second times the time of one alone", args={"on": "path"}, touches=FILE),
+        ),
+        better=Better.HIGHER,
+        matters=DEPTH / 4,
+        hurts=DEPTH * 0.75,
+        headline=False,
+        work="depth",
+        target=2.0,
+        needs=(FIO,),
+    )
+    return turns, bulk, depth
+
+
+def _wait(name: str, rig: bool = False) -> Case:
+    engine, busy, told, asks = WAITS[name]
+    args: dict[str, str | int | float] = {"engine": engine, "busy": busy, "told": told, "on": "slow" if rig else "path"}
+    return Case(
+        id=f"slow-{name}" if rig else name,
+        asks=f"{asks[:-1]} (a network disk of ours, {SLOW_MS} ms)?" if rig else asks,
+        kind=Kind.READING,
+        quantity="percent",
+        unit="%",
+        arms=(
+            Arm("claimed", "nothing is untold", promised=True),
+            Arm("measured", f"waiting that {told} does not tell", args=args, touches=RIG if rig else FILE),
+        ),
+        matters=15.0,
+        hurts=50.0,
+        subject=Subject.RIG if rig else Subject.HOST,
+        headline=name == "iowait-busy" and not rig,
+        work="wait",
+        target=5.0,
+        needs=(NETWORK_DISK, LOOP) if rig else (),
+    )
+
+
+def _calibration() -> tuple[Case, ...]:
+    """What a network disk of known slowness is read as."""
+
+    def reading(name: str, asks: str, unit: str, args: dict[str, str | int | float], limit: float) -> Case:
+        measured = Arm("measured", "what is seen through it", args=args, touches=RIG)
+        return Case(
+            id=name,
+            asks=asks,
+            kind=Kind.READING,
+            quantity=unit,
+            unit=unit,
+            arms=(Arm("claimed", "what was put there", promised=True, args={}), measured),
+            matters=limit,
+            hurts=4 * limit,
+            subject=Subject.RIG,
+            headline=False,
+            work=f"rig-{name}",
+            target=limit / 2,
+            needs=(NETWORK_DISK,),
+        )
+
+    return (
+        reading("delay", "Is 1 ms more on the way read as 1 ms?", "us", {"ms": 1}, 150.0),
+        reading("rate", f"Is a limit of {RATE_MIB} MiB/s read as such?", "MiB/s", {"rate": RATE_MIB}, 0.05 * RATE_MIB),
+    )
+
+
+def cases(host: Host, options: Options) -> tuple[Case, ...]:
+    waits = (*(_wait(name) for name in WAITS), *(_wait(name, rig=True) for name in SLOW))
+    return (*_against(host, options), *_own(host), *waits, *_calibration())
+
+
+def measure(stage: Stage) -> Iterator[Rig]:
+    with ExitStack() as rigs:
+        named = pair(stage.host, stage.options)
+        wanted = {"path": stage.options["path"]} if named is None else {"against": named[0], "path": named[1]}
+        places = {name: rigs.enter_context(stage.scratch(folder, MIB)) for name, folder in wanted.items()}
+        disks = Disks(stage, rigs, rigs.enter_context(stage.scratch()))
+        yield Rig(Bench(stage, places, disks).once)
+
+
+PROBE = Probe(
+    Claim(
+        Layer.BLOCK,
+        says="A disk is a disk.",
+        read_from="/sys/block/*/queue, /proc/stat, /proc/pressure/io",
+        title="disks near and far",
+    ),
+    cases=cases,
+    cost=Cost(seconds=45, setup_seconds=1, memory_mib=96, disk_mib=MIB),
+    measure=measure,
+    judge=judge,
+    advise=advise,
+    delivers=delivers,
+    options=(PATH, Option("against", "", "a folder on another volume to compare with")),
+    plants=(
+        Plant("plant_extra=1", {"plant_extra": 1.0}, "small", expect=2.0, tolerance=0.1, control=True),
+        Plant("plant_hide=0.5", {"plant_hide": 0.5}, "iowait-free", expect=50.0, tolerance=10.0, control=True),
+        Plant("delay=7ms", {"ms": 7.0}, "delay", expect=6000.0, tolerance=350.0, touches=RIG),
+        Plant("delay=20ms", {"ms": 20.0}, "delay", expect=19000.0, tolerance=1000.0, touches=RIG),
+        Plant("rate=32", {"rate": 32.0}, "rate", expect=-32.0, tolerance=1.6, touches=RIG),
+    ),
+)

@@ -1,0 +1,103 @@
+"""What block-remote's samples say: was the device touched, does it turn, who tells how long one waits. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from statistics import median
+from typing import Any
+
+from liebench.contract import Kind, Meaning, Proposal, Verdict, Word
+from liebench.facts.volumes import Volume
+from liebench.host import Host
+from liebench.verdicts import Evidence, case_verdict
+
+TURNING_US = 1000.0  # half a turn at 15,000 a minute; the quickest disk that turns needs twice that (research, 5)
+TOUCHED = 0.95  # of the bytes asked for must have been seen at the device
+TURNS = {
+    "plausible": Meaning(Word.HONEST, "small reads take as long as its queue's claim lets expect", "plausible"),
+    "denied": Meaning(
+        Word.HARMLESS,
+        "its queue says that it turns, and small reads are far too quick for that: what the kernel tunes for a disk "
+        "that turns (readahead, writeback throttling, its scheduler) is tuned for the wrong one",
+        "does not turn",
+    ),
+    "slow": Meaning(Word.HARMLESS, "its queue says that nothing turns, and small reads take as long as if", "slow"),
+    "unknown": Meaning(Word.INCONCLUSIVE, "which device it lies on cannot be told from here", "cannot tell"),
+}
+
+
+def turning(volume: Volume | None, us: float) -> Mapping[str, Any]:
+    """The facts of ``turns``: the claim of the queue against the median small read."""
+    if volume is None or volume.rotational is None:
+        return {"value": "unknown", "us": us}
+    slow = us > TURNING_US
+    value = "plausible" if slow == volume.rotational else "slow" if slow else "denied"
+    return {"value": value, "us": us, "device": volume.name, "kind": volume.kind, "why": volume.why}
+
+
+def judge(evidence: Evidence) -> Verdict:
+    """The common words; none where the device was not touched as often as was asked."""
+    verdict = case_verdict(evidence)
+    if evidence.case.kind is Kind.FACT:
+        return _turns(verdict, evidence)
+    for label in {label for block in evidence.blocks for label in block["reps"]}:
+        shares = [share for block in evidence.blocks if (share := _share(block, label)) is not None]
+        if shares and median(shares) < TOUCHED:
+            why = (
+                f"the device saw {100 * median(shares):.0f} % of what was asked of it (arm {label}): "
+                "a cache, a hole or a layer below answered instead"
+            )
+            return replace(verdict, word=Word.INCONCLUSIVE, at_least=None, at_most=None, why=why)
+    return verdict
+
+
+def _share(block: Mapping[str, Any], label: str) -> float | None:
+    found = block["reps"].get(label, {}).get("facts", {}).get("device_share")
+    return None if found is None else float(found)
+
+
+def _turns(verdict: Verdict, evidence: Evidence) -> Verdict:
+    facts = evidence.blocks[-1]["reps"]["seen"]["facts"] if evidence.blocks else {}
+    if facts.get("value") in (None, "unknown"):
+        return verdict
+    return replace(verdict, why=f"{facts['device']}: {verdict.why} ({facts['us']:.0f} us); {facts['why']}")
+
+
+def delivers(verdict: Verdict, host: Host) -> str:
+    found, said = verdict.cases, []
+    far = found.get("against")
+    if far is not None and far.value and far.promised and far.delivered:
+        us = f"{far.delivered:.0f} against {far.promised:.0f} us"
+        said.append(f"a small read takes {far.value:.3g} times as long there ({us})")
+    turns = found.get("turns")
+    if turns is not None and turns.why:
+        said.append(turns.why)
+    untold = [(n, found[n].value) for n in ("iowait-free", "iowait-busy", "iowait-aio") if n in found]
+    words = {
+        "iowait-free": "with nothing else to do",
+        "iowait-busy": "on a busy processor",
+        "iowait-aio": "by asynchronous I/O",
+    }
+    shares = [f"{max(v, 0):.0f} % {words[n]}" for n, v in untold if v is not None]
+    if shares:
+        said.append(f"of the time that a process waits for it, iowait does not tell {', '.join(shares)}")
+    depth = found.get("depth")
+    if depth is not None and depth.delivered:
+        said.append(f"it works on {depth.delivered:.0f} requests at once where {depth.promised:.0f} are sent")
+    text = "; ".join(said)
+    return text[:1].upper() + text[1:] + "." if said else "Not enough was measured."
+
+
+def advise(verdict: Verdict, host: Host) -> Sequence[Proposal]:
+    found, said = verdict.cases, []
+    far, turns, wait = found.get("against"), found.get("turns"), found.get("iowait-busy")
+    if far is not None and far.word is Word.COSTLY and far.value:
+        why = f"a small read takes {far.value:.2g} times as long on the farther volume"
+        said.append(Proposal("near-volume", "logs, temporary files and caches on the nearer volume", why))
+    if turns is not None and turns.term == "does not turn":
+        said.append(Proposal("not-rotational", "0", "the queue says that the disk turns, and it does not"))
+    if wait is not None and wait.word is Word.COSTLY and wait.value:
+        why = f"iowait leaves {wait.value:.0f} % of a process's waiting for the disk untold where its processor is busy"
+        said.append(Proposal("watch-latency", "latency and queue of each disk (await, aqu-sz of iostat)", why))
+    return said

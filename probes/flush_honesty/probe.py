@@ -1,0 +1,173 @@
+"""flush-honesty: is it on the disk when fsync returns? What can be known from inside, and a power cut of a rig."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from liebench.contract import (
+    Arm,
+    Case,
+    Claim,
+    Cost,
+    Events,
+    Kind,
+    Layer,
+    Options,
+    Plant,
+    Probe,
+    Rep,
+    Rig,
+    Subject,
+    Touches,
+    Turn,
+)
+from liebench.facts.volumes import Volume
+from liebench.host import Host
+from liebench.probes.flush_honesty.verdict import SENT, advise, delivers, flushes, judge, sent
+from liebench.stage import Stage
+from liebench.stage.block import NETWORK_DISK, SERVER, network_disk
+from liebench.stage.counted import counted, volume_below
+from liebench.stage.needs import PATH
+
+MIB, FLUSHES = 32, 20
+SMALL_KIB, LARGE_KIB = 4, 8192
+BLOCK, MARKED = 4096, 64  # writes before the power is cut, each of them flushed
+FILE = Touches(bytes_written=MIB << 20)
+RIG = Touches(other=(SERVER,), bytes_written=BLOCK * MARKED)
+
+
+def _case(name: str, asks: str, promised: Arm, delivered: Arm, quantity: str, headline: bool) -> Case:
+    return Case(
+        name,
+        quantity,
+        "us",
+        (promised, delivered),
+        asks,
+        matters=1.25,
+        hurts=10.0,
+        headline=headline,
+        work="flush",
+        target=0.2,
+    )
+
+
+def _arm(name: str, says: str, promised: bool = False, **args: str | int) -> Arm:
+    return Arm(name, says, promised, args, touches=FILE)
+
+
+def cases(host: Host, options: Options) -> tuple[Case, ...]:
+    fsyncs = (_arm("seen", f"{FLUSHES} small writes, each with fdatasync", True, op="sync", samples=FLUSHES),)
+    large = Touches(bytes_written=24 * LARGE_KIB << 10)
+    return (
+        Case("sent", "value", "", fsyncs, "Does a flush reach the disk?", Kind.FACT, words=SENT, work="facts"),
+        _case(
+            "cost",
+            "What does it cost to wait until a write is on the disk?",
+            _arm("write", "4 KiB written past the page cache", True, op="write"),
+            _arm("flushed", "4 KiB written and flushed", op="sync"),
+            "us",
+            headline=True,
+        ),
+        _case(
+            "slope",
+            f"Does a flush after {LARGE_KIB >> 10} MiB have more to do than one after {SMALL_KIB} KiB?",
+            _arm("small", f"a flush after {SMALL_KIB} KiB", True, op="sync", kib=SMALL_KIB, samples=4),
+            Arm(
+                "large",
+                f"a flush after {LARGE_KIB >> 10} MiB",
+                args={"op": "sync", "kib": LARGE_KIB, "samples": 1},
+                touches=large,
+            ),
+            "flush_us",
+            headline=False,
+        ),
+        Case(
+            id="cut",
+            asks="What is left of flushed writes when the power of a disk of ours is cut?",
+            kind=Kind.READING,
+            quantity="percent",
+            unit="%",
+            arms=(
+                Arm("claimed", "nothing that was flushed is lost", promised=True),
+                Arm("measured", "lost", args={"unsafe": 0}, touches=RIG),
+            ),
+            matters=0.5,
+            hurts=1.0,
+            subject=Subject.RIG,
+            headline=False,
+            work="power",
+            needs=(NETWORK_DISK,),
+        ),
+    )
+
+
+def power_cut(stage: Stage, folder: Path, unsafe: bool) -> float:
+    """Percent of flushed writes that are gone after the server died with all that its memory held.
+
+    nbdkit's cache filter keeps writes to itself until it is flushed; with cache=unsafe it says yes to a flush and does
+    nothing (nbdkit-cache-filter(1)).
+    """
+    image = folder / "image"
+    image.write_bytes(bytes(BLOCK * MARKED))
+    words = ("--filter=cache", "file", str(image), f"cache={'unsafe' if unsafe else 'writeback'}")
+    marks = [os.urandom(16) * (BLOCK // 16) for _ in range(MARKED)]
+    with network_disk(stage, folder, words) as disk:
+        fd = os.open(disk.target, os.O_WRONLY | os.O_CLOEXEC)
+        try:
+            for number, mark in enumerate(marks):
+                os.pwrite(fd, mark, number * BLOCK)
+                os.fdatasync(fd)
+            disk.cut_power()
+        finally:
+            os.close(fd)
+    left = image.read_bytes()
+    kept = sum(left[n * BLOCK : (n + 1) * BLOCK] == mark for n, mark in enumerate(marks))
+    return 100.0 * (MARKED - kept) / MARKED
+
+
+def measure(stage: Stage) -> Iterator[Rig]:
+    with stage.scratch(stage.options["path"], MIB) as folder, stage.scratch() as rigs:
+        file = str(folder / "file")
+        stage.core("block-io", Turn(Arm("build"), "build"), file=file, build=MIB, samples=1)
+        volume = volume_below(stage, file)
+
+        def turn(case: Case, t: Turn) -> Rep:
+            if case.id == "cut":
+                unsafe = bool(t.plant.get("unsafe", t.arm.args.get("unsafe", 0)))
+                return Rep({"percent": [0.0 if t.arm.promised else power_cut(stage, rigs, unsafe)]})
+            rep = counted(stage, volume, lambda: stage.core("block-io", t, file=file))
+            return _told(rep, volume) if case.kind is Kind.FACT else rep
+
+        def once(case: Case, turns: Sequence[Turn]) -> Mapping[str, Rep]:
+            return {t.label: turn(case, t) for t in turns}
+
+        yield Rig(once)
+
+
+def _told(rep: Rep, volume: Volume | None) -> Rep:
+    facts = {**rep.facts, **sent(volume, rep.facts.get("device_flushes"), FLUSHES)}
+    return Rep(rep.samples, rep.offsets_ns, rep.start_ns, rep.elapsed_ns, rep.alibi, facts=facts)
+
+
+PROBE = Probe(
+    Claim(
+        Layer.BLOCK,
+        says="fsync returned: it is on the disk.",
+        read_from="fsync(2), /sys/block/*/queue/write_cache",
+        title="flushed writes",
+    ),
+    cases=cases,
+    cost=Cost(seconds=20, setup_seconds=0.2, memory_mib=16, disk_mib=MIB),
+    measure=measure,
+    judge=judge,
+    advise=advise,
+    delivers=delivers,
+    events=Events("flushes", "/proc/diskstats", flushes, "cost", to_seconds=1e-6, is_cpu=False),
+    options=(PATH,),
+    plants=(
+        Plant("plant_extra=1", {"plant_extra": 1.0}, "cost", expect=2.0, tolerance=0.15, control=True),
+        Plant("unsafe", {"unsafe": 1.0}, "cut", expect=100.0, tolerance=1.0, control=True, touches=RIG),
+    ),
+)
