@@ -135,7 +135,7 @@ def _controls(doc: Json, run: Run) -> list[Control]:
 
 def _own_words(evidence: Evidence, probe: Probe | None) -> Verdict:
     """The verdict by the probe's own judge where it brings one; a judge that breaks leaves the word open."""
-    if probe is None or probe.judge is None or evidence.case.kind is Kind.FACT:
+    if probe is None or probe.judge is None:
         return case_verdict(evidence)
     try:
         verdict = probe.judge(evidence)

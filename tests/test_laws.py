@@ -26,7 +26,8 @@ from liebench.registry import find_probes
 import fakes
 
 PROBES = find_probes().probes
-SOURCES = sorted((Path(liebench.__file__).parents[1] / "probes").glob("*/probe.py"))
+HOME = Path(liebench.__file__).parents[1] / "probes"
+SOURCES = sorted([*HOME.glob("*/probe.py"), *HOME.glob("*/bench.py")])
 FORBIDDEN = {
     "time",
     "sys",
@@ -42,7 +43,7 @@ FORBIDDEN = {
 }
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=lambda p: p.parent.name)
+@pytest.mark.parametrize("path", SOURCES, ids=lambda p: f"{p.parent.name}-{p.stem}")
 def test_law_4_a_probe_knows_one_block_of_one_case(path: Path) -> None:
     """It neither prints, sorts, sleeps, reads argv, touches the machine past its stage, nor computes statistics."""
     tree = ast.parse(path.read_text())
@@ -61,6 +62,7 @@ def test_law_4_a_probe_knows_one_block_of_one_case(path: Path) -> None:
         "timeline",
         "alibi",
         f"probes.{path.parent.name}.verdict",
+        f"probes.{path.parent.name}.bench",
     )
     assert all(m is not None and m.startswith(tuple(f"liebench.{u}" for u in upstream)) for m in ours), ours
     called = {n.func.id for n in ast.walk(tree) if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)}
@@ -76,8 +78,8 @@ def test_law_4_what_samples_mean_is_said_without_the_machine(path: Path) -> None
     modules = {n.module or "" for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)}
     assert not [n for n in ast.walk(tree) if isinstance(n, ast.Import)]
     ours = {m for m in modules if m.startswith("liebench")}
-    assert ours <= {"liebench.contract", "liebench.host", "liebench.verdicts", "liebench.stats", "liebench.effects"}
-    assert modules - ours <= {"__future__", "collections.abc", "dataclasses", "math", "statistics"}
+    assert ours <= {f"liebench.{m}" for m in ("contract", "host", "verdicts", "stats", "effects", "facts.volumes")}
+    assert modules - ours <= {"__future__", "collections.abc", "dataclasses", "math", "statistics", "typing"}
 
 
 def verdicts(word: Word) -> dict[str, Verdict]:
@@ -85,7 +87,8 @@ def verdicts(word: Word) -> dict[str, Verdict]:
     host = read_host()
     found = {}
     for name, registered in PROBES.items():
-        cases = {c.id: Verdict(word, value=3.0, low=2.9, high=3.1) for c in registered.probe.cases(host, {})}
+        options = {o.name: o.default for o in registered.probe.options}
+        cases = {c.id: Verdict(word, value=3.0, low=2.9, high=3.1) for c in registered.probe.cases(host, options)}
         found[name] = Verdict(word, value=3.0, low=2.9, high=3.1, cases=cases)
     return found
 

@@ -65,7 +65,7 @@ def fio(stage: Stage, job: Job, folder: Path) -> Rep:
             check=False,
             cwd=folder,
         )
-        answered = answer.read_text(errors="replace")
+        answered = answer.read_text(errors="replace") if done.returncode == 0 else ""
     except subprocess.TimeoutExpired as error:
         raise ToolFailed(
             f"fio did not end within {seconds + PATIENCE_S:g} s and was killed; does the disk hang?"

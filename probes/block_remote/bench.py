@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from statistics import median
 
 from liebench.contract import Arm, Case, Kind, Rep, Turn
 from liebench.facts.volumes import Volume
@@ -70,7 +69,7 @@ class Bench:
 
     def turns(self, t: Turn) -> Rep:
         rep = self.io(t)
-        facts = turning(self.volumes["path"], median(rep.samples["us"]))
+        facts = turning(self.volumes["path"], float(rep.facts["typical_us"]))
         return Rep({"us": rep.samples["us"]}, facts={**rep.facts, **facts}, flags=rep.flags)
 
     def depth(self, t: Turn) -> Rep:
@@ -105,9 +104,9 @@ class Bench:
             self.stage.core("block-io", Turn(Arm("x"), t.label), file=self.disks.delayed(d), samples=20)
             for d in (ms, 0)
         )
-        more = median(far.samples["us"]) - median(near.samples["us"])
+        more = far.facts["typical_us"] - near.facts["typical_us"]
         return Rep(
-            {"us": [more]}, (), far.start_ns, far.elapsed_ns, far.alibi, facts={"near_us": median(near.samples["us"])}
+            {"us": [more]}, (), far.start_ns, far.elapsed_ns, far.alibi, facts={"near_us": near.facts["typical_us"]}
         )
 
     def rate(self, t: Turn) -> Rep:

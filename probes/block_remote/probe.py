@@ -99,6 +99,13 @@ def _own(host: Host) -> tuple[Case, ...]:
         _arm("small", "in reads of 4 KiB, at random"),
         100.0,
     )
+    zeros = _ratio(
+        "zeros",
+        "Are zeros written faster than noise, as by a layer that compresses or shares?",
+        _arm("noise", "1 MiB of noise", {"op": "write", "kib": 1024, "samples": 4}, True),
+        _arm("zeros", "1 MiB of zeros", {"op": "write", "kib": 1024, "samples": 4, "zeros": 1}),
+        4.0,
+    )
     depth = Case(
         id="depth",
         asks=f"How many of {DEPTH} requests does it work on at once?",
@@ -117,7 +124,7 @@ def _own(host: Host) -> tuple[Case, ...]:
         target=2.0,
         needs=(FIO,),
     )
-    return turns, bulk, depth
+    return turns, bulk, zeros, depth
 
 
 def _wait(name: str, rig: bool = False) -> Case:

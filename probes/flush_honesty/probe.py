@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 
 from liebench.contract import (
     Arm,
@@ -27,15 +25,15 @@ from liebench.facts.volumes import Volume
 from liebench.host import Host
 from liebench.probes.flush_honesty.verdict import SENT, advise, delivers, flushes, judge, sent
 from liebench.stage import Stage
-from liebench.stage.block import NETWORK_DISK, SERVER, network_disk
+from liebench.stage.block import NETWORK_DISK, SERVER
 from liebench.stage.counted import counted, volume_below
 from liebench.stage.needs import PATH
+from liebench.stage.power import BYTES, power_cut
 
 MIB, FLUSHES = 32, 20
 SMALL_KIB, LARGE_KIB = 4, 8192
-BLOCK, MARKED = 4096, 64  # writes before the power is cut, each of them flushed
 FILE = Touches(bytes_written=MIB << 20)
-RIG = Touches(other=(SERVER,), bytes_written=BLOCK * MARKED)
+RIG = Touches(other=(SERVER,), bytes_written=BYTES)
 
 
 def _case(name: str, asks: str, promised: Arm, delivered: Arm, quantity: str, headline: bool) -> Case:
@@ -101,30 +99,6 @@ def cases(host: Host, options: Options) -> tuple[Case, ...]:
             needs=(NETWORK_DISK,),
         ),
     )
-
-
-def power_cut(stage: Stage, folder: Path, unsafe: bool) -> float:
-    """Percent of flushed writes that are gone after the server died with all that its memory held.
-
-    nbdkit's cache filter keeps writes to itself until it is flushed; with cache=unsafe it says yes to a flush and does
-    nothing (nbdkit-cache-filter(1)).
-    """
-    image = folder / "image"
-    image.write_bytes(bytes(BLOCK * MARKED))
-    words = ("--filter=cache", "file", str(image), f"cache={'unsafe' if unsafe else 'writeback'}")
-    marks = [os.urandom(16) * (BLOCK // 16) for _ in range(MARKED)]
-    with network_disk(stage, folder, words) as disk:
-        fd = os.open(disk.target, os.O_WRONLY | os.O_CLOEXEC)
-        try:
-            for number, mark in enumerate(marks):
-                os.pwrite(fd, mark, number * BLOCK)
-                os.fdatasync(fd)
-            disk.cut_power()
-        finally:
-            os.close(fd)
-    left = image.read_bytes()
-    kept = sum(left[n * BLOCK : (n + 1) * BLOCK] == mark for n, mark in enumerate(marks))
-    return 100.0 * (MARKED - kept) / MARKED
 
 
 def measure(stage: Stage) -> Iterator[Rig]:

@@ -85,7 +85,9 @@ class Bench:
         }
 
     def verdict(self, pattern: str, blocks: int = 12) -> Verdict:
-        doc = self.document(pattern, blocks)
+        return self.judged(self.document(pattern, blocks))
+
+    def judged(self, doc: dict[str, Any]) -> Verdict:
         return next(iter(judge_run(doc, {self.id: PROBES[self.id].probe}).probes[self.id].cases.values()))
 
     def control(self, plant: str, blocks: int = 12) -> Any:

@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -50,6 +51,23 @@ static int64_t once(void)
     return lb_now() - before;
 }
 
+static int compare(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* The median of what was seen, for who needs one number of a repetition (the difference of two disks). */
+static double typical(const double *values, int64_t count)
+{
+    double *ordered = lb_room((size_t)count, sizeof *ordered);
+    memcpy(ordered, values, (size_t)count * sizeof *ordered);
+    qsort(ordered, (size_t)count, sizeof *ordered, compare);
+    double found = (ordered[(count - 1) / 2] + ordered[count / 2]) / 2;
+    free(ordered);
+    return found;
+}
+
 static int run(struct lb_run *run)
 {
     const char *path = lb_text(run, "file");
@@ -62,7 +80,10 @@ static int run(struct lb_run *run)
     io.places = lb_target_bytes(io.fd) / io.bytes;
     if (!io.places)
         lb_usage("%s is smaller than one operation of %zu bytes", path, io.bytes);
-    io.buffer = lb_aligned_noise(io.bytes < LB_PIECE ? io.bytes : LB_PIECE);
+    size_t part = io.bytes < LB_PIECE ? io.bytes : LB_PIECE;
+    io.buffer = lb_aligned_noise(part);
+    if (lb_int(run, "zeros"))
+        memset(io.buffer, 0, part);
     io.seed = LB_SEED + (uint64_t)lb_int(run, "seed");
     int64_t each = lb_int(run, "each"), all = each + llround(lb_num(run, "plant_extra") * (double)each);
     double *us = lb_series(run, "us"), *flush = io.op == SYNC ? lb_series(run, "flush_us") : NULL;
@@ -81,6 +102,7 @@ static int run(struct lb_run *run)
     double count = (double)(run->samples * all);
     lb_fact_num(run, io.op == READ ? "reads" : "writes", count);
     lb_fact_num(run, "syncs", io.op == SYNC ? count : 0);
+    lb_fact_num(run, "typical_us", typical(us, run->samples));
     lb_fact_num(run, "kib", (double)io.bytes / 1024);
     return lb_output(run);
 }
@@ -93,6 +115,7 @@ static const struct lb_key KEYS[] = {
     {"direct", 'i', 0, 1, 1, NULL},
     {"each", 'i', 1, 100000, 1, NULL},
     {"seed", 'i', 0, 1 << 30, 0, NULL},
+    {"zeros", 'i', 0, 1, 0, NULL}, /* writes zeros: a layer that compresses or shares has less to do */
     {"build", 'i', 0, 1 << 20, 0, NULL}, /* MiB of noise to write first, where the file has another size */
     {"plant_extra", 'f', 0, 10, 0, NULL},
     {NULL, 0, 0, 0, 0, NULL},

@@ -1,0 +1,393 @@
+"""Block probes: network disks of known slowness, flushes that do nothing, servers that stop; and what must be left."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from live import PROBES, Bench, core, host_with, left_behind
+
+from liebench.contract import Arm, Touches, Turn, Verdict, Word
+from liebench.errors import CoreFailed, NeedUnmet, StageRefused, ToolFailed, UsageError
+from liebench.host import read_host
+from liebench.journal import recover
+from liebench.probes.flush_honesty.verdict import sent
+from liebench.stage.block import LOOP, NETWORK_DISK, SERVER, network_disk, program
+from liebench.stage.counted import NOT_TOUCHED, counted, volume_below
+from liebench.stage.fio import fio, read_json, version
+
+HOST = read_host()
+RIG = pytest.mark.skipif(not NETWORK_DISK.met(HOST), reason="needs nbdkit, nbdfuse and /dev/fuse")
+DEVICE = pytest.mark.skipif(not LOOP.met(HOST), reason="needs loop devices")
+FIO = pytest.mark.skipif(not program(HOST, "fio"), reason="needs fio")
+TRIES = 5
+
+
+def bench_of(probe: str, folder: Path) -> Bench:
+    bench = Bench(probe, HOST, folder)
+    bench.stage.touches = (*bench.stage.touches, Touches(other=(SERVER,)))
+    return bench
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    yield bench_of("block-remote", tmp_path)
+    assert left_behind(tmp_path) == []
+
+
+@contextlib.contextmanager
+def awake() -> Iterator[None]:
+    """Processors that never halt: a guest's wake from a halt is late, and a server's wait of 1 ms with it."""
+    spin = "import os; os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))\nwhile True: pass"
+    cpus = sorted(os.sched_getaffinity(0))
+    spinners = [subprocess.Popen(["taskset", "-c", str(cpu), sys.executable, "-c", spin]) for cpu in cpus]
+    try:
+        yield
+    finally:
+        for spinner in spinners:
+            spinner.kill()
+            spinner.wait()
+
+
+def read_us(bench: Bench, file: str, **args: str | int) -> float:
+    rep = bench.stage.core("block-io", Turn(Arm("x"), "x"), file=file, samples=20, **args)
+    return float(rep.facts["typical_us"])
+
+
+@RIG
+@pytest.mark.parametrize("ms", [1, 7, 20])
+def test_a_delay_is_read_as_such_within_5_percent(bench: Bench, tmp_path: Path, ms: int) -> None:
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(awake())
+        delays = ("delay-read=0ms", f"delay-read={ms}ms")
+        near, far = (
+            stack.enter_context(network_disk(bench.stage, tmp_path, ("--filter=delay", "memory", "8M", d))).target
+            for d in delays
+        )
+        for _ in range(TRIES):  # whatever else runs here only adds: the least of several pairs
+            found = min(read_us(bench, far) - read_us(bench, near) for _ in range(4))
+            if abs(found / (1000 * ms) - 1) < 0.05:
+                break
+    assert found == pytest.approx(1000 * ms, rel=0.05)
+
+
+@RIG
+def test_a_rate_is_read_as_such_within_5_percent(bench: Bench) -> None:
+    assert bench.verdict("rate", 12).value == pytest.approx(0, abs=0.05 * 64)
+    assert bench.control("rate=32", 12).value == pytest.approx(-32, abs=0.05 * 32)
+
+
+@RIG
+def test_what_a_server_keeps_to_itself_is_lost_and_what_it_flushed_is_not(tmp_path: Path) -> None:
+    bench = bench_of("flush-honesty", tmp_path)
+    kept = bench.verdict("cut", 12)
+    assert (kept.word, kept.term, kept.value) == (Word.INCONCLUSIVE, "not disproved", 0)
+    assert bench.control("unsafe", 6).value == 100  # the same server, told to drop flushes
+    assert left_behind(tmp_path) == []
+
+
+@RIG
+def test_a_loss_is_caught(tmp_path: Path) -> None:
+    bench = bench_of("flush-honesty", tmp_path)
+    doc = bench.document("cut", 12)
+    for block in doc["blocks"]:
+        block["reps"]["measured"]["samples"]["percent"] = [100.0]
+    lost = bench.judged(doc)
+    assert (lost.word, lost.term, lost.value) == (Word.COSTLY, "caught", 100)
+
+
+@RIG
+@pytest.mark.parametrize("seconds", [0.5, 3.0])
+def test_a_hang_is_as_long_as_the_server_stood_still(tmp_path: Path, seconds: float) -> None:
+    bench = bench_of("block-stall", tmp_path)
+    disk = bench.stage.scratch(str(tmp_path))
+    with disk as folder, network_disk(bench.stage, folder, ("memory", "8M"), LOOP.met(HOST)) as served:
+        for _ in range(TRIES):
+            with served.stopping(0.3, seconds):
+                rep = bench.stage.core(
+                    "block-prober", Turn(Arm("x"), "x"), file=served.target, samples=int((seconds + 0.6) * 500)
+                )
+            stopped = served.stopped_ms or 0
+            if abs(rep.facts["read_longest_ms"] / stopped - 1) < 0.02:
+                break
+    assert stopped == pytest.approx(1000 * seconds, rel=0.05)
+    assert rep.facts["read_longest_ms"] == pytest.approx(stopped, rel=0.02)
+    assert rep.facts["cached_longest_ms"] < 0.2 * stopped
+    late = [ms for ms in rep.samples["read_ms"] if ms > 50]
+    assert len(late) == pytest.approx((stopped - 50) / 2, rel=0.1)  # one due every 2 ms, each late by what was left
+    if seconds > 1:
+        assert rep.facts["read_closed_p99_ms"] < 0.1 * stopped  # what a closed loop would have told
+
+
+@RIG
+@DEVICE
+def test_iowait_tells_all_or_nothing_of_the_same_slow_disk(bench: Bench, tmp_path: Path) -> None:
+    words = ("--filter=delay", "memory", "8M", "delay-read=10ms")
+    with network_disk(bench.stage, tmp_path, words, device=True) as disk:
+
+        def window(**args: str | int) -> dict[str, float]:
+            rep = bench.stage.core("block-wait", Turn(Arm("x"), "x"), file=disk.target, window_ms=500, **args)
+            return {k: v[0] for k, v in rep.samples.items()}
+
+        for _ in range(TRIES):
+            free, busy, aio = window(), window(busy=1), window(engine="aio")
+            if min(free["waited"], busy["waited"], aio["waited"]) > 90 and free["iowait"] > 70:
+                break
+    assert min(free["waited"], busy["waited"], aio["waited"]) > 90
+    assert free["iowait"] > 70
+    assert busy["iowait"] < 10
+    assert aio["iowait"] < 10
+    assert busy["pressure"] > 70  # where the process sleeps, not what its processor does meanwhile
+    assert aio["pressure"] < 10
+
+
+@RIG
+@DEVICE
+def test_a_device_of_ours_is_there_and_gone(bench: Bench, tmp_path: Path) -> None:
+    with network_disk(bench.stage, tmp_path, ("memory", "8M"), device=True) as disk:
+        assert stat.S_ISBLK(os.stat(disk.device).st_mode)
+        assert Path(f"/sys/block/{Path(disk.device).name}/loop/backing_file").read_text().strip() == str(disk.file)
+        volume = volume_below(bench.stage, disk.device)
+        assert volume is not None
+        rep = counted(
+            bench.stage,
+            volume,
+            lambda: bench.stage.core("block-io", Turn(Arm("x"), "x"), file=disk.device, op="sync", samples=16),
+        )
+        assert rep.facts["device_share"] == 1
+        assert rep.facts["device_flushes"] == 16
+    assert not Path(f"/sys/block/{Path(disk.device).name}/loop").exists()
+
+
+@RIG
+def test_a_kill_leaves_no_server_no_mount_no_device(tmp_path: Path) -> None:
+    code = f"""
+import time
+from pathlib import Path
+from liebench.contract import Touches
+from liebench.host import read_host
+from liebench.journal import Journal
+from liebench.stage import Stage
+from liebench.stage.block import LOOP, SERVER, network_disk
+here = Path({str(tmp_path)!r})
+host = read_host()
+stage = Stage(host, Path("/bin/false"), Journal(here, "boot"), (Touches(other=(SERVER,)),))
+with network_disk(stage, here, ("memory", "8M"), LOOP.met(host)) as disk:
+    print(disk.server.pid, disk.device, flush=True)
+    time.sleep(60)
+"""
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as running:
+        assert running.stdout is not None
+        pid, _, device = running.stdout.readline().strip().partition(" ")
+        assert left_behind(tmp_path)
+        running.kill()
+    until = time.monotonic() + 5
+    while Path(f"/proc/{pid}").exists() and time.monotonic() < until:
+        time.sleep(0.02)
+    assert not Path(f"/proc/{pid}").exists()
+    assert any("was unmounted" in line for line in recover(tmp_path, "boot"))
+    assert left_behind(tmp_path) == []
+    assert not device or not Path(f"/sys/block/{Path(device).name}/loop").exists()
+
+
+def test_a_network_disk_that_was_not_declared_is_refused(tmp_path: Path) -> None:
+    bench = Bench("clock-read", HOST, tmp_path)
+    with pytest.raises(StageRefused, match=SERVER), network_disk(bench.stage, tmp_path, ("memory", "8M")):
+        pass
+
+
+@RIG
+def test_a_server_that_does_not_start_says_why(bench: Bench, tmp_path: Path) -> None:
+    with pytest.raises(NeedUnmet, match="nbdkit that serves"), network_disk(bench.stage, tmp_path, ("no-such-plugin",)):
+        pass
+
+
+@RIG
+def test_a_backend_that_vanishes_is_one_clear_error(bench: Bench, tmp_path: Path) -> None:
+    with network_disk(bench.stage, tmp_path, ("memory", "8M")) as disk:
+        disk.cut_power()
+        with pytest.raises(CoreFailed, match="cannot read"):
+            read_us(bench, disk.target)
+
+
+@RIG
+@DEVICE
+def test_a_device_that_somebody_has_is_never_written(bench: Bench, tmp_path: Path) -> None:
+    """A mount, a swap device, an array hold theirs as this does: exclusively."""
+    with network_disk(bench.stage, tmp_path, ("memory", "8M"), device=True) as disk:
+        holder = os.open(disk.device, os.O_RDONLY | os.O_EXCL)
+        try:
+            with pytest.raises(CoreFailed, match="busy"):
+                read_us(bench, disk.device, op="write")
+            assert read_us(bench, disk.device) > 0
+        finally:
+            os.close(holder)
+
+
+def test_a_hole_is_found_out(tmp_path: Path) -> None:
+    """A file of nothing is read without its device: that is no measurement of it."""
+    bench = Bench("block-remote", HOST, tmp_path)
+    hole = tmp_path / "hole"
+    with hole.open("wb") as file:
+        file.truncate(8 << 20)
+    volume = volume_below(bench.stage, str(hole))
+    if volume is None:
+        pytest.skip("needs a folder on a block device")
+    rep = counted(bench.stage, volume, lambda: bench.stage.core("block-io", Turn(Arm("x"), "x"), file=str(hole)))
+    assert NOT_TOUCHED in rep.flags
+    assert rep.facts["device_share"] < 0.95
+
+
+def test_a_verdict_needs_a_device_that_was_touched(tmp_path: Path) -> None:
+    bench = Bench("block-remote", HOST, tmp_path)
+    doc = bench.document("small", 12)
+    for block in doc["blocks"]:
+        block["reps"]["small"]["facts"]["device_share"] = 0.01
+    found = bench.judged(doc)
+    assert found.word is Word.INCONCLUSIVE
+    assert "the device saw 1 % of what was asked" in found.why
+
+
+@FIO
+def test_fio_reads_the_same_disk_as_we_do(bench: Bench, tmp_path: Path) -> None:
+    """The oracle: fio's mean latency and ours, in turns, on the same file."""
+    file = str(tmp_path / "file")
+    core("block-io", file=file, build=32, samples=1)
+    job = {"filename": file, "rw": "randread", "bs": "4k", "direct": 1, "size": "32m", "ioengine": "psync"}
+    job["cpus_allowed"] = str(HOST.processors[-1])  # as ours is
+    for _ in range(TRIES):
+        pairs = []
+        for _ in range(5):
+            theirs = fio(bench.stage, {**job, "io_size": "4m"}, tmp_path)
+            ours = bench.stage.core("block-io", Turn(Arm("x"), "x"), file=file, samples=1000)
+            pairs.append(sum(ours.samples["us"]) / 1000 / theirs.samples["us"][0])
+        middle = sorted(pairs)[2]
+        if 0.85 < middle < 1.2:
+            break
+    assert 0.85 < middle < 1.2
+    assert theirs.facts["reads"] == 1024
+    assert theirs.facts["fio"] == version()
+    assert theirs.facts["job"]["rw"] == "randread"
+
+
+@pytest.fixture
+def impostor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """``impostor(script)`` puts a fio of ours first on the path."""
+    version.cache_clear()
+
+    def put(script: str) -> None:
+        program = tmp_path / "fio"
+        program.write_text(f"#!/bin/sh\n{script}\n")
+        program.chmod(0o755)
+        monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+        monkeypatch.setattr("liebench.stage.fio.ENVIRONMENT", {"PATH": f"{tmp_path}:/usr/bin:/bin"})
+
+    yield put
+    version.cache_clear()
+
+
+VERSION = 'if [ "$1" = --version ]; then echo fio-3.33; exit; fi\n'
+
+
+@pytest.mark.parametrize(
+    ("script", "said"),
+    [
+        (VERSION + "kill -9 $$", "killed by signal 9"),
+        (VERSION + "echo no such file >&2; exit 1", "no such file"),
+        (VERSION + 'for a; do case $a in --output=*) echo "{" > ${a#--output=};; esac; done', "not its JSON"),
+        (VERSION + "exit 0", "no answer"),
+    ],
+)
+def test_a_fio_that_fails_is_one_clear_error(
+    bench: Bench, impostor: Any, tmp_path: Path, script: str, said: str
+) -> None:
+    impostor(script)
+    with pytest.raises(ToolFailed, match=said):
+        fio(bench.stage, {"filename": "x"}, tmp_path)
+    assert not (tmp_path / "fio.json").exists()
+
+
+@pytest.mark.parametrize("words", ["fio-3.12", "fio-2.99", "what", "fio-3"])
+def test_an_old_fio_is_a_need_with_its_cure(impostor: Any, words: str) -> None:
+    impostor(f"echo {words}")
+    with pytest.raises(NeedUnmet, match=r"3\.30 or newer") as found:
+        version()
+    assert "apt install fio" in found.value.cure
+
+
+def test_no_fio_is_a_need(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    version.cache_clear()
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(NeedUnmet, match="fio"):
+        version()
+    version.cache_clear()
+
+
+def test_what_an_engine_prints_before_the_json_is_passed_over() -> None:
+    assert read_json('fio: connected to NBD server\n{"jobs": [{"read": {}}]}', "fio-3.33") == {"read": {}}
+
+
+@pytest.mark.parametrize(
+    ("cache", "reached", "value"),
+    [
+        ("write back", 20, "sent"),
+        ("write back", 25, "sent"),
+        ("write back", 2, "missing"),
+        ("write through", 0, "unneeded"),
+        ("write back", None, "unknown"),
+        (None, 20, "unknown"),
+    ],
+)
+def test_a_missing_flush_is_caught_where_the_cache_is_volatile(
+    tmp_path: Path, cache: Any, reached: Any, value: str
+) -> None:
+    from liebench.facts.volumes import Volume
+
+    volume = Volume("sda", ("/",), "local", "", None, False, cache, None, None, None, None)
+    assert sent(volume, reached, 20)["value"] == value
+    assert sent(None, 20, 20)["value"] == "unknown"
+
+
+def test_one_hang_decides_however_good_the_rest_was(tmp_path: Path) -> None:
+    bench = Bench("block-stall", HOST, tmp_path)
+    doc = bench.document("longest-read", 12)
+    for block in doc["blocks"]:
+        block["reps"]["measured"]["samples"]["ms"] = [1.0]
+    assert bench.judged(doc).word is Word.HONEST
+    doc["blocks"][5]["reps"]["measured"]["samples"]["ms"] = [1280.0]
+    found = bench.judged(doc)
+    assert found.word is Word.COSTLY
+    assert "1.28 s" in found.why
+
+
+@pytest.mark.parametrize("seconds", ["nan", "x", "0", "31", "-1"])
+def test_a_stop_of_no_sense_is_refused(seconds: str) -> None:
+    with pytest.raises(UsageError, match="seconds"):
+        PROBES["block-stall"].probe.cases(HOST, {"seconds": seconds, "path": ""})
+
+
+def test_advice_names_what_was_measured() -> None:
+    probe = PROBES["block-remote"].probe
+    assert probe.advise is not None
+    cases = {
+        "against": Verdict(Word.COSTLY, value=14.0),
+        "turns": Verdict(Word.HARMLESS, term="does not turn"),
+        "iowait-busy": Verdict(Word.HONEST, value=1.0),
+    }
+    found = probe.advise(Verdict(Word.COSTLY, cases=cases), HOST)
+    assert [p.change for p in found] == ["near-volume", "not-rotational"]
+    assert "14 times as long" in found[0].why
+
+
+def test_two_volumes_are_found_or_named() -> None:
+    probe = PROBES["block-remote"].probe
+    named = probe.cases(host_with(), {"path": "/data", "against": "/local"})
+    assert next(c.id for c in named if c.headline) == "against"
