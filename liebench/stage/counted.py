@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from liebench.contract import Rep
+from liebench.facts import ebs
 from liebench.facts.volumes import IoCounts, Volume, io_counts, volume_of
+from liebench.stage.nvme import log_page
 
 if TYPE_CHECKING:
     from liebench.stage import Stage
@@ -29,16 +32,25 @@ def counted(stage: Stage, volume: Volume | None, work: Callable[[], Rep]) -> Rep
     """One repetition with the device's counters beside it, as facts, and a flag where they contradict what was asked.
 
     ``asked``: the repetition's facts ``reads`` or ``writes`` times ``kib`` (4 where it says nothing). Facts added:
-    ``device_share`` (bytes at the device over bytes asked for), ``device_flushes``.
+    ``device_share`` (bytes at the device over bytes asked for), ``device_flushes``, ``exceeded_us`` (EBS alone).
     """
     if volume is None:
         return work()
-    before = io_counts(stage.host, volume.name)
+    before, confessed = io_counts(stage.host, volume.name), _confessed(volume)
     rep = work()
-    after = io_counts(stage.host, volume.name)
-    if before is None or after is None:
-        return rep
-    return _told(rep, before, after)
+    after, more = io_counts(stage.host, volume.name), _confessed(volume)
+    if confessed is not None and more is not None:
+        rep = replace(rep, facts={**rep.facts, "exceeded_us": more - confessed})
+    return rep if before is None or after is None else _told(rep, before, after)
+
+
+def _confessed(volume: Volume) -> int | None:
+    """Microseconds that an EBS volume says it, or its instance, was asked for too much; None for any other."""
+    if volume.model is None or ebs.MODEL not in volume.model:
+        return None
+    page = log_page(Path(f"/dev/{volume.name}"), ebs.PAGE, ebs.LENGTH)
+    found = ebs.confession(page) if page else None
+    return found.exceeded_us if found else None
 
 
 def _told(rep: Rep, before: IoCounts, after: IoCounts) -> Rep:

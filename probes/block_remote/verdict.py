@@ -49,7 +49,17 @@ def judge(evidence: Evidence) -> Verdict:
                 "a cache, a hole or a layer below answered instead"
             )
             return replace(verdict, word=Word.INCONCLUSIVE, at_least=None, at_most=None, why=why)
-    return verdict
+    return _confessed(verdict, evidence)
+
+
+def _confessed(verdict: Verdict, evidence: Evidence) -> Verdict:
+    """The volume's own word, where it has one: an EBS volume counts how long it was asked for more than it sells."""
+    reps = [rep.get("facts", {}) for block in evidence.blocks for rep in block["reps"].values()]
+    exceeded = sum(float(facts.get("exceeded_us") or 0) for facts in reps)
+    if not exceeded:
+        return verdict
+    confession = f"the volume itself says that demand exceeded its limits for {exceeded / 1000:.0f} ms of this"
+    return replace(verdict, why="; ".join(w for w in (verdict.why, confession) if w))
 
 
 def _share(block: Mapping[str, Any], label: str) -> float | None:
