@@ -8,6 +8,7 @@
     │   ├── NeedUnmet              4  one probe's need is not met; carries the cure
     │   └── CoreMissing            4  liebench-core is not built for this machine
     ├── CoreFailed                70  liebench-core ended with an error or said something unreadable
+    │   └── CoreKilled            70  somebody killed it: a memory limit, or a person
     ├── ToolFailed                70  a program that we use (fio) failed, was killed, or said something unreadable
     ├── StageRefused              70  a probe tried to touch what it did not declare, or what consent does not cover
     ├── HostDirty                 70  a change of ours could not be taken back; names the journal
@@ -56,6 +57,10 @@ class CoreMissing(NotMeasurable):
 
 
 class CoreFailed(LiebenchError):
+    pass
+
+
+class CoreKilled(CoreFailed):
     pass
 
 

@@ -16,6 +16,7 @@ from liebench.facts.reader import Reader
 
 CAPABILITIES = {"CAP_NET_ADMIN": 12, "CAP_SYS_ADMIN": 21, "CAP_SYS_NICE": 23, "CAP_SYS_TIME": 25}
 SECRET = ("password", "passwd", "secret", "token", "key")
+PLACES = ("/usr/bin", "/usr/local/bin", "/bin", "/usr/sbin", "/sbin")
 CONFIG_SYSCTLS = ("vm/swappiness", "kernel/sched_rt_runtime_us", "kernel/numa_balancing", "kernel/timer_migration")
 
 
@@ -95,6 +96,7 @@ class Host:
             "governor": facts["cpu"]["governor"],
             "microcode": facts["cpu"]["microcode"],
             "thp": facts["memory"]["thp"],
+            "mglru": facts["memory"]["mglru"],
             "sysctls": {k: self.read(f"/proc/sys/{k}") for k in CONFIG_SYSCTLS},
         }
         return {"host": _hash(salt + machine), "kind": _hash(kind), "config": _hash(config)}
@@ -119,6 +121,11 @@ def _hash(value: object) -> str:
     import hashlib  # loads OpenSSL: 5 ms that `liebench list` need not pay
 
     return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()[:16]
+
+
+def program(host: Host, name: str) -> bool:
+    """Whether a program lies in one of the usual folders of this host."""
+    return any(host.exists(f"{place}/{name}") for place in PLACES)
 
 
 def read_host(root: Path = Path("/"), *, live: bool | None = None) -> Host:

@@ -19,5 +19,6 @@ def facts(reader: Reader) -> dict[str, Any]:
         "total_mib": _mib(reader, "MemTotal"),
         "swap_mib": _mib(reader, "SwapTotal"),
         "thp": chosen or None,
+        "mglru": reader.text("/sys/kernel/mm/lru_gen/enabled"),  # Documentation/admin-guide/mm/multigen_lru.rst
         "swappiness": reader.number("/proc/sys/vm/swappiness"),
     }

@@ -19,14 +19,13 @@ from typing import TYPE_CHECKING, Any
 
 from liebench.contract import Need
 from liebench.errors import NeedUnmet, StageRefused
-from liebench.host import Host
+from liebench.host import Host, program
 from liebench.journal import undoes
 
 if TYPE_CHECKING:
     from liebench.stage import Stage
 
 SERVER = "network disk"  # what an arm or a plant declares in Touches.other
-PLACES = ("/usr/bin", "/usr/local/bin", "/bin", "/usr/sbin", "/sbin")
 CURE = "apt install nbdkit libnbd-bin fuse3"
 PATIENCE_S = 5.0
 SLACK_NS = 1  # a server that is to wait 1 ms must not wait 50 us longer, as timers by default may
@@ -34,11 +33,6 @@ PR_SET_PDEATHSIG, PR_SET_TIMERSLACK, MNT_DETACH = 1, 29, 2  # prctl(2), umount2(
 LOOP_CONFIGURE, LOOP_CLR_FD, LOOP_CTL_GET_FREE = 0x4C0A, 0x4C01, 0x4C82  # linux/loop.h
 LO_FLAGS_AUTOCLEAR, LO_FLAGS_DIRECT_IO = 4, 16
 LOOP_CONFIG_BYTES, LO_FLAGS_AT = 304, 60  # struct loop_config: fd, block size, loop_info64 up to lo_flags
-
-
-def program(host: Host, name: str) -> bool:
-    """Whether a program lies in one of the usual folders of this host."""
-    return any(host.exists(f"{place}/{name}") for place in PLACES)
 
 
 def _can_serve(host: Host) -> bool:

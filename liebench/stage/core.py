@@ -6,13 +6,14 @@ import contextlib
 import json
 import os
 import select
+import signal
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from liebench.errors import CoreFailed
+from liebench.errors import CoreFailed, CoreKilled
 
 LIMIT_S, PATIENCE_S = 60, 15.0  # what the core gives itself unless it is told another limit, and we give it
 ENVIRONMENT = {"LC_ALL": "C", "PATH": "/usr/bin:/bin"}
@@ -72,6 +73,8 @@ def call(core: Path, kernel: str, args: Mapping[str, object], group: Path | None
         raise CoreFailed(f"liebench-core {shown} did not end within {timeout:g} s and was killed") from error
     except OSError as error:
         raise CoreFailed(f"liebench-core cannot be started ({error.strerror}): {core}") from error
+    if done.returncode == -signal.SIGKILL:
+        raise CoreKilled(f"liebench-core {shown} was killed; did it reach a memory limit?")
     if done.returncode:
         last = done.stderr.decode("utf-8", "replace").strip().splitlines()[-1:] or [f"status {done.returncode}"]
         raise CoreFailed(f"liebench-core {shown} failed: {last[0]}")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from liebench.contract import Need, Rep
 from liebench.errors import NeedUnmet, ToolFailed
-from liebench.stage.block import program
+from liebench.host import program
 from liebench.stage.core import ENVIRONMENT
 
 if TYPE_CHECKING:

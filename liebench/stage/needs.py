@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from liebench.contract import Need, Option
+from liebench.host import program
 from liebench.stage.cgroup import home
 
 FMA = Need("fused multiply-add", lambda host: host.fma, "none: this processor has no such instruction")
 KVM = Need("/dev/kvm", lambda host: host.writable("/dev/kvm"), "run as root or in the group kvm, where it is offered")
 OVERLAY = Need("overlayfs", lambda host: "overlay" in (host.read("/proc/filesystems") or ""), "modprobe overlay")
+FUSE_OVERLAY = Need(
+    "fuse-overlayfs",
+    lambda host: program(host, "fuse-overlayfs") and host.writable("/dev/fuse"),
+    "apt install fuse-overlayfs",
+)
 MEMORY_GROUP = Need(
     "a memory control group of our own",
     lambda host: home(host.root, "memory") is not None,

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import replace
+from itertools import pairwise
 
 from liebench.contract import (
     Arm,
     Case,
     Claim,
     Cost,
+    Disturbs,
+    Kind,
     Layer,
+    Meaning,
     Options,
     Plant,
     Probe,
@@ -21,13 +27,21 @@ from liebench.contract import (
     Verdict,
     Word,
 )
+from liebench.errors import CoreKilled
 from liebench.host import Host
 from liebench.stage import Stage
 from liebench.stage.cgroup import MEMORY, memory
 from liebench.stage.needs import MEMORY_GROUP, PATH
+from liebench.stage.swap import SWAP, swapfile
 
-LIMIT, FILE, BELOW, ABOVE = 12, 32, 4, 21  # MiB: what the group may use, the file, working sets
+LIMIT, FILE, BELOW, AT, ABOVE = 12, 32, 4, 12, 21  # MiB: what the group may use, the file, working sets
+LARGE, SWAP_MIB = 16, 96  # an own cache above the limit; swap for it, and for whom the host swaps out meanwhile
 CACHE, HALF = 8, 4  # MiB of an own cache: three quarters of the limit, and less than half of it
+LIVES = 8  # how often it is tried: it does not die each time
+FATES = {
+    "swapped": Meaning(Word.HARMLESS, "an own cache above the limit lives, for it is swapped", "swapped"),
+    "killed": Meaning(Word.COSTLY, "who lets an own cache grow above the limit is killed, swap or no swap", "killed"),
+}
 WAYS = {
     "mmap": "a mapping, as it comes",
     "mmap-random": "a mapping with MADV_RANDOM",
@@ -84,6 +98,13 @@ def cases(host: Host, options: Options) -> tuple[Case, ...]:
             2.0,
         ),
         _case(
+            "at",
+            f"And {AT} MiB, which fit but for what the process needs itself?",
+            _arm("own-direct", AT, True),
+            _arm("mmap-random", AT),
+            2.0,
+        ),
+        _case(
             "above-zipf",
             "And where some blocks are far more popular than others?",
             _arm("own-direct", ABOVE, True, zipf=1),
@@ -97,7 +118,25 @@ def cases(host: Host, options: Options) -> tuple[Case, ...]:
             _arm("own", ABOVE, cache=HALF),
             2.0,
         ),
+        Case(
+            id="too-large",
+            asks=f"What becomes of an own cache of {LARGE} MiB, which the kernel has to swap?",
+            kind=Kind.FACT,
+            quantity="value",
+            unit="",
+            arms=(replace(_arm("own-direct", ABOVE, True, cache=LARGE), touches=_swapping(host)),),
+            words=FATES,
+            headline=False,
+            work="facts",
+        ),
     )
+
+
+def _swapping(host: Host) -> Touches:
+    """The host's own swap, else a file of ours, which anybody could be swapped to meanwhile."""
+    own = not host.facts["memory"]["swap_mib"]
+    words = (MEMORY, SWAP) if own else (MEMORY,)
+    return Touches(other=words, bytes_written=SWAP_MIB << 20, disturbs=Disturbs.NEIGHBOURS)
 
 
 def measure(stage: Stage) -> Iterator[Rig]:
@@ -106,10 +145,23 @@ def measure(stage: Stage) -> Iterator[Rig]:
         stage.core(
             "file-map", Turn(Arm("build"), "build"), file=file, file_mib=FILE, build=1
         )  # charged to nobody's limit
+        own = not stage.host.facts["memory"]["swap_mib"]
         with memory(stage, LIMIT):
 
+            def read(t: Turn) -> Rep:
+                return stage.core("file-map", t, file=file, file_mib=FILE)
+
+            def fate(t: Turn) -> Rep:
+                """The first of several that is killed, else the last."""
+                with swapfile(stage, folder, SWAP_MIB) if own else nullcontext():
+                    try:
+                        reps = [read(t) for _ in range(LIVES)]
+                    except CoreKilled:
+                        return Rep({}, facts={"value": "killed"})
+                return replace(reps[-1], facts={**reps[-1].facts, "value": "swapped"})
+
             def once(case: Case, turns: Sequence[Turn]) -> Mapping[str, Rep]:
-                return {t.label: stage.core("file-map", t, file=file, file_mib=FILE) for t in turns}
+                return {t.label: fate(t) if case.kind is Kind.FACT else read(t) for t in turns}
 
             yield Rig(once)
 
@@ -125,9 +177,27 @@ def delivers(verdict: Verdict, host: Host) -> str:
     said = [f"A random read of a mapping above the limit takes {_times(found.get('above'))} as one from an own cache"]
     if "below" in found:
         said.append(f"below it {_times(found['below'])}")
+    if "too-large" in found and found["too-large"].why:
+        said.append(found["too-large"].why)
+    crossed = _crossover(found)
+    if crossed:
+        said.append(crossed)
     if "readahead" in found:
         said.append(f"readahead makes it take {_times(found['readahead'])}")
     return "; ".join(said) + "."
+
+
+def _crossover(found: Mapping[str, Verdict]) -> str:
+    """Between which working sets the winner changes, with what is proven on both sides."""
+    sizes = {"below": BELOW, "at": AT, "above": ABOVE}
+    wins = [
+        (sizes[k], v.high < 1) for k in sizes if (v := found.get(k)) and v.low and v.high and not v.low <= 1 <= v.high
+    ]
+    for (small, before), (large, after) in pairwise(wins):
+        if before != after:
+            first, then = ("the mapping", "the own cache") if before else ("the own cache", "the mapping")
+            return f"{first} wins up to {small} MiB and {then} from {large} MiB on, within {LIMIT} MiB"
+    return ""
 
 
 def advise(verdict: Verdict, host: Host) -> Sequence[Proposal]:

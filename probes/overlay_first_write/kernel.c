@@ -51,7 +51,7 @@ static int run(struct lb_run *run)
     }
     if (!plain) {
         lb_own_mounts();
-        lb_overlay(dir, 1);
+        (lb_int(run, "fuse") ? lb_fuse_overlay : lb_overlay)(dir, 1);
     }
     double *us = lb_series(run, "us");
     lb_begin(run);
@@ -78,6 +78,7 @@ static const struct lb_key KEYS[] = {
     {"dir", 's', 0, 0, 0, NULL},
     {"kib", 'i', 4, 1 << 20, 1024, NULL},
     {"plain", 'i', 0, 1, 0, NULL},
+    {"fuse", 'i', 0, 1, 0, NULL}, /* by fuse-overlayfs */
     {"plant_extra", 'i', 0, 10, 0, NULL},
     {NULL, 0, 0, 0, 0, NULL},
 };

@@ -24,7 +24,7 @@ from liebench.contract import (
 )
 from liebench.host import Host
 from liebench.stage import Stage
-from liebench.stage.needs import OVERLAY, PATH
+from liebench.stage.needs import FUSE_OVERLAY, OVERLAY, PATH
 
 MIB = (1, 4, 8, 16, 32)
 TYPICAL = 8  # MiB: a small database file, a log
@@ -53,6 +53,27 @@ def _write(mib: int, headline: bool) -> Case:
     )
 
 
+def _fuse() -> Case:
+    """By fuse-overlayfs, which copies in user space."""
+    args: dict[str, str | int | float] = {"kib": TYPICAL << 10, "plain": 0}
+    return Case(
+        id=f"fuse-write-{TYPICAL}m",
+        asks="And through fuse-overlayfs, against the kernel's overlay?",
+        quantity="us",
+        unit="us",
+        arms=(
+            Arm("kernel", "by the kernel's overlay", True, args, touches=_touches(TYPICAL)),
+            Arm("fuse", "by fuse-overlayfs", args={**args, "fuse": 1}, touches=_touches(TYPICAL)),
+        ),
+        matters=1.5,
+        hurts=5.0,
+        headline=False,
+        work="copy-up",
+        target=0.2,
+        needs=(FUSE_OVERLAY,),
+    )
+
+
 def _law() -> Case:
     arms = (Arm(f"mib-{n}", f"{n} MiB", n == MIB[0], {"kib": n << 10, "plain": 0}, n, _touches(n)) for n in MIB)
     return Case(
@@ -72,7 +93,7 @@ def _law() -> Case:
 
 
 def cases(host: Host, options: Options) -> tuple[Case, ...]:
-    return (_write(TYPICAL, True), _write(1, False), _law())
+    return (_write(TYPICAL, True), _write(1, False), _fuse(), _law())
 
 
 def measure(stage: Stage) -> Iterator[Rig]:

@@ -71,7 +71,7 @@ static int run(struct lb_run *run)
     snprintf(base, sizeof base, "%s/%s/d", dir, layers ? "merged" : "l1");
     if (layers) {
         lb_own_mounts();
-        lb_overlay(dir, layers);
+        (lb_int(run, "fuse") ? lb_fuse_overlay : lb_overlay)(dir, layers);
     }
     int64_t each = op == LIST ? 1 : FILES / run->samples ? FILES / run->samples : 1;
     int64_t extra = llround(lb_num(run, "plant_extra") * (double)each);
@@ -99,6 +99,7 @@ static int run(struct lb_run *run)
 static const struct lb_key KEYS[] = {
     {"dir", 's', 0, 0, 0, NULL},
     {"layers", 'i', 0, DEEPEST, 1, NULL},
+    {"fuse", 'i', 0, 1, 0, NULL}, /* by fuse-overlayfs */
     {"op", 'w', 0, 0, 0, "first absent warm open list"},
     {"plant_extra", 'f', 0, 10, 0, NULL},
     {NULL, 0, 0, 0, 0, NULL},

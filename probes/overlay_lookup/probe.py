@@ -25,7 +25,7 @@ from liebench.contract import (
 from liebench.facts.mounts import overlays
 from liebench.host import Host
 from liebench.stage import Stage
-from liebench.stage.needs import OVERLAY, PATH
+from liebench.stage.needs import FUSE_OVERLAY, OVERLAY, PATH
 
 LAYERS = (1, 2, 4, 8, 16, 32)
 FEW = 8  # layers of an ordinary image
@@ -57,6 +57,26 @@ def _ratio(op: str) -> Case:
     )
 
 
+def _fuse(op: str, asks: str) -> Case:
+    """The overlay of rootless containers on kernels that give them no other."""
+    return Case(
+        id=f"fuse-{op}",
+        asks=asks,
+        quantity="ns",
+        unit="ns",
+        arms=(
+            Arm("kernel", f"below {FEW} layers of the kernel's overlay", True, {"layers": FEW, "op": op}),
+            Arm("fuse", f"below {FEW} layers of fuse-overlayfs", args={"layers": FEW, "op": op, "fuse": 1}),
+        ),
+        matters=1.2,
+        hurts=5.0,
+        headline=False,
+        work="lookup",
+        target=0.2,
+        needs=(FUSE_OVERLAY,),
+    )
+
+
 def _law(op: str, asks: str) -> Case:
     arms = tuple(Arm(f"layers-{n}", f"{n} layers", n == LAYERS[0], {"layers": n, "op": op}, n) for n in LAYERS)
     return Case(
@@ -80,7 +100,11 @@ def cases(host: Host, options: Options) -> tuple[Case, ...]:
         _law("first", "Does every layer cost a first look the same?"),
         _law("absent", "Does every layer cost an absent name the same?"),
     )
-    return (*(_ratio(op) for op in RATIOS), *laws)
+    fuse = (
+        _fuse("first", "What does a first look cost through fuse-overlayfs?"),
+        _fuse("open", "And opening a file that is known?"),
+    )
+    return (*(_ratio(op) for op in RATIOS), *fuse, *laws)
 
 
 def measure(stage: Stage) -> Iterator[Rig]:
@@ -108,6 +132,9 @@ def delivers(verdict: Verdict, host: Host) -> str:
     said = f"Below {FEW} layers the first look at a file takes {below:.1f} us, {plain:.1f} us without"
     if warm is not None and warm.value:
         said += f"; once it is known, {warm.value:.1f} times as long"
+    fuse = verdict.cases.get("fuse-open")
+    if fuse is not None and fuse.value:
+        said += f"; through fuse-overlayfs opening it takes {fuse.value:.2g} times as long as through the kernel's"
     roots = {path: layers for path, layers in overlays(host).items() if layers > 1}
     here = ", ".join(f"{path} has {layers} layers" for path, layers in list(roots.items())[:3])
     return said + (f". Here {here}." if here else "; no file system of this process is an overlay.")

@@ -11,6 +11,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -76,6 +78,58 @@ static struct times one_round(int fd, int64_t blocks, char *hot, int64_t pages)
     return took;
 }
 
+/* Version 2 has no swappiness of a group, but memory.reclaim takes one (kernel 6.10, cgroup-v2.rst): whoever keeps a
+ * group below a limit by it decides by which swappiness. The limit proper stands a little above. */
+static struct {
+    char current[4096], reclaim[4096];
+    int64_t limit, swappiness;
+    atomic_int leave;
+} keeper;
+
+static int64_t number_in(const char *path)
+{
+    char text[32] = "";
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 || read(fd, text, sizeof text - 1) <= 0)
+        lb_fail("cannot read %s: %s", path, strerror(errno));
+    close(fd);
+    return strtoll(text, NULL, 10);
+}
+
+static void *keep_below(void *nothing)
+{
+    int fd = open(keeper.reclaim, O_WRONLY | O_CLOEXEC);
+    if (fd < 0)
+        lb_fail("cannot open %s: %s", keeper.reclaim, strerror(errno));
+    while (!atomic_load(&keeper.leave)) {
+        int64_t over = number_in(keeper.current) - keeper.limit;
+        if (over > 0 && dprintf(fd, "%lld swappiness=%lld", (long long)over, (long long)keeper.swappiness) < 0 && errno == EINVAL)
+            lb_fail("this kernel's memory.reclaim takes no swappiness; try --disturb host");
+        usleep(over > 0 ? 0 : 200);
+    }
+    close(fd);
+    return nothing;
+}
+
+static void start_keeper(struct lb_run *run, pthread_t *thread)
+{
+    const char *group = lb_text(run, "group");
+    if (!group)
+        return;
+    snprintf(keeper.current, sizeof keeper.current, "%s/memory.current", group);
+    snprintf(keeper.reclaim, sizeof keeper.reclaim, "%s/memory.reclaim", group);
+    keeper.limit = lb_int(run, "keep_mib") << 20, keeper.swappiness = lb_int(run, "swappiness");
+    if (pthread_create(thread, NULL, keep_below, NULL))
+        lb_fail("cannot start a thread");
+}
+
+static void end_keeper(struct lb_run *run, pthread_t thread)
+{
+    atomic_store(&keeper.leave, 1);
+    if (lb_text(run, "group"))
+        pthread_join(thread, NULL);
+}
+
 static int run(struct lb_run *run)
 {
     int fd = open_file(run, 0);
@@ -87,6 +141,8 @@ static int run(struct lb_run *run)
     int64_t blocks = lb_int(run, "file_mib") * 16, pages = lb_int(run, "hot_mib") * 256;
     int64_t each = lb_int(run, "rounds") / run->samples;
     double extra = lb_num(run, "plant_extra"); /* planted: a round is followed by a pause of so many times its length */
+    pthread_t thread;
+    start_keeper(run, &thread);
     room(lb_int(run, "cold_mib"));
     char *hot = room(lb_int(run, "hot_mib"));
     for (int64_t i = 0; i < lb_int(run, "rounds") / 2; i++)
@@ -111,6 +167,7 @@ static int run(struct lb_run *run)
         lb_place(run);
     }
     lb_end(run);
+    end_keeper(run, thread);
     lb_fact_num(run, "swapped_kib", swapped_kib());
     lb_fact_num(run, "major_faults", (double)(run->after.usage.ru_majflt - run->before.usage.ru_majflt));
     lb_fact_num(run, "disk_mib", (double)(run->after.usage.ru_inblock - run->before.usage.ru_inblock) / 2048);
@@ -166,6 +223,9 @@ static const struct lb_key KEYS[] = {
     {"cold_mib", 'i', 1, 65536, 32, NULL},
     {"rounds", 'i', 4, 1000000, 1000, NULL},
     {"build", 'i', 0, 1, 0, NULL},
+    {"group", 's', 0, 0, 0, NULL}, /* our control group of version 2, to be kept below keep_mib by memory.reclaim */
+    {"keep_mib", 'i', 1, 65536, 48, NULL},
+    {"swappiness", 'i', 0, 200, 60, NULL},
     {"plant_extra", 'f', 0, 10, 0, NULL},
     {NULL, 0, 0, 0, 0, NULL},
 };

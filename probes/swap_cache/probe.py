@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 from liebench.contract import (
     Arm,
@@ -30,8 +31,10 @@ from liebench.stage.needs import MEMORY_GROUP, PATH
 from liebench.stage.swap import SWAP, swapfile
 
 KNOB = "/proc/sys/vm/swappiness"
+MGLRU = "/sys/kernel/mm/lru_gen/enabled"
 DEFAULT, TRIED = 60, (0, 100, 200)
 LIMIT, FILE, SWAP_MIB, ROUNDS = 48, 28, 128, 3000
+RECLAIM, SLACK = (6, 10), 8  # the first kernel whose memory.reclaim takes a swappiness; MiB it may lag behind
 REGIMES = {  # hot MiB, cold MiB, the question
     "cold-to-spare": (10, 24, "Which swappiness suits a host with cold memory to give away?"),
     "contested": (28, 14, "And where hot memory and files want more than there is?"),
@@ -39,9 +42,16 @@ REGIMES = {  # hot MiB, cold MiB, the question
 
 
 def per_group(host: Host) -> bool:
-    """Whether groups have a swappiness of their own, as version 1 has; else only the whole host's can be varied."""
+    """Whether groups have a swappiness of their own, as version 1 has."""
     found = home(host.root, "memory")
     return found is not None and not found[1]
+
+
+def by_reclaim(host: Host) -> bool:
+    """Whether memory.reclaim of a group of version 2 takes a swappiness: kernel 6.10 and later."""
+    found = home(host.root, "memory")
+    release = re.match(r"(\d+)\.(\d+)", host.facts["kernel"]["release"] or "")
+    return found is not None and found[1] and release is not None and (int(release[1]), int(release[2])) >= RECLAIM
 
 
 def suggested(dearer: float) -> float:
@@ -55,7 +65,7 @@ def suggested(dearer: float) -> float:
 
 def _touches(host: Host, value: int | None) -> Touches:
     words = (MEMORY,) if host.facts["memory"]["swap_mib"] else (MEMORY, SWAP)
-    whole = value is not None and not per_group(host)
+    whole = value is not None and not per_group(host) and not by_reclaim(host)
     return Touches(
         keys=(KNOB,) if whole else (),
         bytes_written=(SWAP_MIB + FILE) << 20,
@@ -104,8 +114,56 @@ def _cost(host: Host) -> Case:
     )
 
 
+def _mglru(host: Host) -> tuple[Case, ...]:
+    """The other way to choose pages, where this kernel can be switched (admin-guide/mm/multigen_lru.rst)."""
+    now = host.facts["memory"]["mglru"]
+    if now is None:
+        return ()
+    on = int(now, 16) != 0
+    hot, cold, _ = REGIMES["cold-to-spare"]
+    work: dict[str, str | int | float] = {"hot_mib": hot, "cold_mib": cold}
+    other = Touches(keys=(MGLRU,), other=_touches(host, None).other, disturbs=Disturbs.HOST)
+    case = Case(
+        id="mglru",
+        asks="Would the other way to choose pages (multi-generational LRU) suit a host with cold memory?",
+        quantity="us",
+        unit="us",
+        arms=(
+            Arm("as-it-is", "on" if on else "off", True, work, touches=_touches(host, None)),
+            Arm("switched", "off" if on else "on", args={**work, "mglru": "0x0000" if on else "0x0007"}, touches=other),
+        ),
+        matters=1.25,
+        hurts=2.0,
+        headline=False,
+        work="swap",
+        target=0.3,
+        needs=(MEMORY_GROUP,),
+    )
+    return (case,)
+
+
 def cases(host: Host, options: Options) -> tuple[Case, ...]:
-    return (*(_regime(name, host) for name in REGIMES), _cost(host))
+    return (*(_regime(name, host) for name in REGIMES), _cost(host), *_mglru(host))
+
+
+@contextmanager
+def _limited(stage: Stage, swappiness: object) -> Iterator[Mapping[str, str | float]]:
+    """The limit, with a swappiness in whichever way this kernel takes one; yields what the kernel of ours must know."""
+    value = None if swappiness is None else int(str(swappiness))
+    if value is None or per_group(stage.host):
+        with memory(stage, LIMIT, value):
+            yield {}
+    elif by_reclaim(stage.host):
+        with memory(stage, LIMIT + SLACK) as group:
+            yield {"group": str(group), "keep_mib": LIMIT, "swappiness": value}
+    else:
+        with stage.value(KNOB, str(value)), memory(stage, LIMIT):
+            yield {}
+
+
+def _reclaim(stage: Stage, args: Mapping[str, object]) -> AbstractContextManager[None]:
+    """The multi-generational LRU switched over, where the arm asks for it."""
+    return stage.value(MGLRU, str(args["mglru"])) if "mglru" in args else nullcontext()
 
 
 def measure(stage: Stage) -> Iterator[Rig]:
@@ -119,14 +177,10 @@ def measure(stage: Stage) -> Iterator[Rig]:
                 if case.id == "page":
                     with memory(stage, LIMIT):
                         return stage.core("swap-cost", t, push_mib=LIMIT - 4, **file)
-                args = {k: v for k, v in t.arm.args.items() if k != "swappiness"}
-                value = int(t.arm.args["swappiness"])
+                args = {k: v for k, v in t.arm.args.items() if k not in ("swappiness", "mglru")}
                 bare = Turn(Arm(t.arm.id, args=args), t.label, t.plant)
-                if per_group(stage.host):
-                    with memory(stage, LIMIT, value):
-                        return stage.core("swap-cache", bare, rounds=ROUNDS, **file)
-                with stage.value(KNOB, str(value)), memory(stage, LIMIT):
-                    return stage.core("swap-cache", bare, rounds=ROUNDS, **file)
+                with _reclaim(stage, t.arm.args), _limited(stage, t.arm.args.get("swappiness")) as more:
+                    return stage.core("swap-cache", bare, rounds=ROUNDS, **file, **more)
 
             def once(case: Case, turns: Sequence[Turn]) -> Mapping[str, Rep]:
                 return {t.label: turn(case, t) for t in turns}
@@ -153,6 +207,9 @@ def delivers(verdict: Verdict, host: Host) -> str:
             said.append(f"{words} {won} does the same work in {share}")
         else:
             said.append(f"{words} nothing that was tried beats {DEFAULT}")
+    other = verdict.cases.get("mglru")
+    if other is not None and other.value:
+        said.append(f"with its other way to choose pages it takes {other.value:.2g} times as long")
     page = verdict.cases.get("page")
     if page is not None and page.value:
         formula = f"by the kernel's formula {suggested(page.value):.0f}"

@@ -17,10 +17,10 @@ from live import PROBES, Bench, core, host_with, left_behind
 
 from liebench.contract import Arm, Touches, Turn, Verdict, Word
 from liebench.errors import CoreFailed, NeedUnmet, StageRefused, ToolFailed, UsageError
-from liebench.host import read_host
+from liebench.host import program, read_host
 from liebench.journal import recover
 from liebench.probes.flush_honesty.verdict import sent
-from liebench.stage.block import LOOP, NETWORK_DISK, SERVER, network_disk, program
+from liebench.stage.block import LOOP, NETWORK_DISK, SERVER, network_disk
 from liebench.stage.counted import NOT_TOUCHED, counted, volume_below
 from liebench.stage.fio import fio, read_json, version
 

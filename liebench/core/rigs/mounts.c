@@ -7,12 +7,15 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static bool is_root_here = true;
@@ -107,10 +110,9 @@ void lb_clear(const char *dir, const char *name)
 }
 
 /* Names are relative, for the options of a mount must fit on one page (Documentation/filesystems/overlayfs.rst). */
-void lb_overlay(const char *dir, int layers)
+static void prepare(const char *dir, int layers, char *options, size_t room)
 {
-    char options[4096] = "lowerdir=";
-    size_t used = strlen(options);
+    size_t used = (size_t)snprintf(options, room, "lowerdir=");
     umount2("merged", MNT_DETACH);
     lb_clear(dir, "up");
     lb_clear(dir, "work");
@@ -119,9 +121,53 @@ void lb_overlay(const char *dir, int layers)
         lb_fail("cannot enter %s: %s", dir, strerror(errno));
     umount2("merged", MNT_DETACH);
     for (int i = layers; i > 0; i--)
-        used += (size_t)snprintf(options + used, sizeof options - used, i > 1 ? "l%d:" : "l%d", i);
-    snprintf(options + used, sizeof options - used, ",upperdir=up,workdir=work%s", is_root_here ? "" : ",userxattr");
+        used += (size_t)snprintf(options + used, room - used, i > 1 ? "l%d:" : "l%d", i);
+    snprintf(options + used, room - used, ",upperdir=up,workdir=work");
+}
+
+void lb_overlay(const char *dir, int layers)
+{
+    char options[4096];
+    prepare(dir, layers, options, sizeof options - sizeof ",userxattr");
+    if (!is_root_here)
+        strcat(options, ",userxattr");
     if (mount("liebench", "merged", "overlay", 0, options))
         lb_fail("cannot mount an overlay of %d layers in %s (%s); run as root, on a file system that can hold an upper layer",
                 layers, dir, strerror(errno));
+}
+
+static pid_t helper;
+
+static void end_helper(void)
+{
+    kill(helper, SIGKILL);
+    waitpid(helper, NULL, 0);
+}
+
+/* In the foreground, so that it can be killed with us: as a daemon in our mount namespace it would keep that alive. */
+void lb_fuse_overlay(const char *dir, int layers)
+{
+    enum { PATIENCE_MS = 5000 };
+    char options[4096];
+    struct stat before, after;
+    prepare(dir, layers, options, sizeof options);
+    if (stat("merged", &before))
+        lb_fail("cannot see %s/merged: %s", dir, strerror(errno));
+    pid_t parent = getpid();
+    helper = fork();
+    if (helper == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        dup2(STDERR_FILENO, STDOUT_FILENO); /* our answer stands on the other one */
+        if (getppid() == parent)
+            execlp("fuse-overlayfs", "fuse-overlayfs", "-f", "-o", options, "merged", (char *)NULL);
+        _exit(127);
+    }
+    if (helper > 0)
+        atexit(end_helper);
+    for (int ms = 0; helper > 0 && ms < PATIENCE_MS && waitpid(helper, NULL, WNOHANG) == 0; ms++) {
+        if (stat("merged", &after) == 0 && after.st_dev != before.st_dev)
+            return;
+        usleep(1000);
+    }
+    lb_fail("fuse-overlayfs does not mount %d layers in %s; is it installed, and may /dev/fuse be used?", layers, dir);
 }

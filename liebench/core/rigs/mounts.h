@@ -7,6 +7,7 @@
 void lb_own_mounts(void); /* as root, else in a user namespace; ends with a sentence where neither is allowed */
 void lb_bind(const char *from, const char *to);
 void lb_overlay(const char *dir, int layers); /* layers l1..ln of dir (ln on top), up, work -> dir/merged, new upper */
+void lb_fuse_overlay(const char *dir, int layers); /* the same by fuse-overlayfs, a process of ours that dies with us */
 void lb_make_dir(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void lb_fill(const char *path, size_t bytes, unsigned seed); /* a file of noise, written back; kept where it stands */
 void lb_clear(const char *dir, const char *name); /* everything below dir/name, so that it is empty again */
