@@ -4,7 +4,7 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	&& echo $$p && break; done)
 VENV := .venv
 BIN := $(VENV)/bin
-PACKAGES := gcc libc6-dev make python3 python3-venv python3-dev fio
+PACKAGES := gcc libc6-dev make python3 python3-venv python3-dev fio nbdkit libnbd-bin fuse3 fuse-overlayfs
 TEST_PACKAGES := $(PACKAGES) chromium gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static
 
 .PHONY: run test check lint types clean system-run system-test
@@ -33,7 +33,7 @@ $(VENV)/bin/python:
 	@test -n "$(PYTHON)" || { echo "make: no Python 3.11 or newer with venv was found; install python3 and python3-venv" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
-SOURCES := pyproject.toml setup.py $(wildcard liebench/core/*.[ch] liebench/core/kernels/*.[ch] probes/*/kernel.c)
+SOURCES := pyproject.toml setup.py $(wildcard liebench/core/*.[ch] liebench/core/*/*.[ch] probes/*/*.[ch])
 
 $(VENV)/installed: $(SOURCES) | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .

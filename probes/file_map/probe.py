@@ -179,7 +179,7 @@ def delivers(verdict: Verdict, host: Host) -> str:
         said.append(f"below it {_times(found['below'])}")
     if "too-large" in found and found["too-large"].why:
         said.append(found["too-large"].why)
-    crossed = _crossover(found)
+    crossed = crossover(found)
     if crossed:
         said.append(crossed)
     if "readahead" in found:
@@ -187,7 +187,7 @@ def delivers(verdict: Verdict, host: Host) -> str:
     return "; ".join(said) + "."
 
 
-def _crossover(found: Mapping[str, Verdict]) -> str:
+def crossover(found: Mapping[str, Verdict]) -> str:
     """Between which working sets the winner changes, with what is proven on both sides."""
     sizes = {"below": BELOW, "at": AT, "above": ABOVE}
     wins = [

@@ -16,6 +16,7 @@ from liebench.errors import NeedUnmet, StageRefused, UsageError
 from liebench.facts.mounts import overlays
 from liebench.host import Host, read_host
 from liebench.stage import files
+from liebench.stage.needs import FUSE_OVERLAY
 
 HOST = read_host()
 OVERLAY = pytest.mark.skipif("overlay" not in (HOST.read("/proc/filesystems") or ""), reason="needs overlayfs")
@@ -153,3 +154,25 @@ def test_what_the_probe_says_of_this_machine(tmp_path: Path) -> None:
     assert found.word in (Word.COSTLY, Word.HARMLESS)
     assert found.value is not None
     assert found.value > 1.5
+
+
+FUSE = pytest.mark.skipif(not FUSE_OVERLAY.met(HOST), reason="needs fuse-overlayfs and /dev/fuse")
+
+
+def helpers() -> list[str]:
+    done = subprocess.run(["ps", "-eo", "stat,comm"], capture_output=True, text=True, check=True)
+    return [line for line in done.stdout.splitlines() if "fuse-overlayfs" in line]
+
+
+@OVERLAY
+@FUSE
+def test_an_overlay_in_user_space_opens_slower_and_is_gone_with_us(tmp_path: Path) -> None:
+    before = len(helpers())
+    for _ in range(TRIES):
+        kernel, fuse = (typical("overlay-lookup", dir=tmp_path, layers=8, op="open", fuse=n) for n in (0, 1))
+        if fuse > 1.5 * kernel:
+            break
+    assert fuse > 1.5 * kernel  # every open asks another process
+    assert core("copy-up", dir=tmp_path, kib=1024, fuse=1)["samples"]["us"]
+    assert len(helpers()) <= before
+    assert left_behind(tmp_path) == []

@@ -12,13 +12,14 @@ from statistics import median
 from typing import Any
 
 import pytest
-from live import PROBES, Bench, left_behind
+from live import PROBES, Bench, core, host_with, left_behind
 
 from liebench.contract import Arm, Disturbs, Touches, Turn, Verdict, Word
-from liebench.errors import NeedUnmet, StageRefused
-from liebench.host import read_host
+from liebench.errors import CoreKilled, NeedUnmet, StageRefused
+from liebench.host import Host, read_host
 from liebench.journal import recover
-from liebench.probes.swap_cache.probe import per_group, suggested
+from liebench.probes.file_map.probe import crossover
+from liebench.probes.swap_cache.probe import by_reclaim, per_group, suggested
 from liebench.stage.cgroup import MEMORY, home, memory
 from liebench.stage.swap import swapfile
 
@@ -196,7 +197,7 @@ def test_a_swap_file_is_taken_back_after_a_kill(tmp_path: Path) -> None:
 import time
 from pathlib import Path
 from liebench.contract import Disturbs, Touches
-from liebench.host import read_host
+from liebench.host import Host, read_host
 from liebench.journal import Journal
 from liebench.stage import Stage
 from liebench.stage.swap import swapfile
@@ -225,3 +226,79 @@ def test_a_planted_half_is_found_among_reads(tmp_path: Path) -> None:
         if found.status == "shown":
             break
     assert found.status == "shown", found
+
+
+@GROUP
+def test_a_process_that_is_killed_is_said_so(tmp_path: Path) -> None:
+    """Far above its limit and without swap of its own it cannot live."""
+    bench = Bench("file-map", HOST, tmp_path)
+    if HOST.facts["memory"]["swap_mib"]:
+        pytest.skip("needs a host without swap")
+    file = f"{tmp_path}/file"
+    bench.stage.core("file-map", Turn(Arm("build"), "build"), file=file, file_mib=64, build=1)
+    with memory(bench.stage, 12), pytest.raises(CoreKilled, match="memory limit"):
+        bench.stage.core("file-map", Turn(Arm("x"), "x"), file=file, file_mib=64, mode="own", ws_mib=64, cache_mib=64)
+    assert left_behind(tmp_path) == []
+
+
+def interval(low: float, high: float) -> Verdict:
+    return Verdict(Word.HONEST, value=(low * high) ** 0.5, low=low, high=high)
+
+
+@pytest.mark.parametrize(
+    ("below", "at", "above", "said"),
+    [
+        ((0.7, 0.9), (0.8, 1.3), (1.5, 2.0), "the mapping wins up to 4 MiB and the own cache from 21 MiB on"),
+        ((0.7, 0.9), (1.1, 1.3), (1.5, 2.0), "the mapping wins up to 4 MiB and the own cache from 12 MiB on"),
+        ((1.1, 1.2), (0.5, 0.6), (0.5, 0.6), "the own cache wins up to 4 MiB and the mapping from 12 MiB on"),
+        ((0.7, 0.9), (0.7, 0.9), (0.7, 0.9), ""),
+        ((0.7, 1.9), (0.7, 1.9), (1.1, 1.9), ""),
+    ],
+)
+def test_the_crossover_lies_between_proven_winners(below: Any, at: Any, above: Any, said: str) -> None:
+    found = {"below": interval(*below), "at": interval(*at), "above": interval(*above)}
+    assert crossover(found).startswith(said)
+    assert bool(crossover(found)) == bool(said)
+
+
+MGLRU = "/sys/kernel/mm/lru_gen/enabled"
+
+
+@pytest.mark.parametrize(("now", "to"), [("0x0007", "0x0000"), ("0x0000", "0x0007")])
+def test_the_other_way_to_choose_pages_is_an_arm_where_it_can_be_switched(now: str, to: str) -> None:
+    probe = PROBES["swap-cache"].probe
+    assert "mglru" not in [c.id for c in probe.cases(host_with(memory={"mglru": None}), {"path": ""})]
+    case = next(c for c in probe.cases(host_with(memory={"mglru": now}), {"path": ""}) if c.id == "mglru")
+    assert case.delivered[0].args["mglru"] == to
+    assert case.delivered[0].touches.keys == (MGLRU,)
+    assert case.delivered[0].touches.disturbs is Disturbs.HOST  # it is everybody's
+
+
+@pytest.mark.parametrize(("release", "takes"), [("6.9.1", False), ("6.10.0-rc1", True), ("7.0", True), ("", False)])
+def test_a_kernel_that_takes_a_swappiness_to_reclaim_by(tmp_path: Path, release: str, takes: bool) -> None:
+    (tmp_path / "sys/fs/cgroup").mkdir(parents=True)
+    (tmp_path / "sys/fs/cgroup/cgroup.subtree_control").write_text("cpu memory")
+    host = Host({**HOST.facts, "kernel": {"release": release}}, tmp_path)
+    assert by_reclaim(host) is takes
+    assert not per_group(host)
+    touched = [t for c in PROBES["swap-cache"].probe.cases(host, {"path": ""}) for t in c.touches if t.keys]
+    assert bool(touched) is not takes  # else the whole host's value has to be changed
+
+
+def test_a_group_is_kept_below_its_limit_by_memory_reclaim(tmp_path: Path) -> None:
+    """Two files stand for the group: what is above the limit is asked back, by the swappiness that was wanted."""
+    (tmp_path / "memory.current").write_text(f"{50 << 20}\n")
+    (tmp_path / "memory.reclaim").write_text("")
+    core(
+        "swap-cache",
+        file=tmp_path / "file",
+        file_mib=4,
+        hot_mib=1,
+        cold_mib=1,
+        rounds=40,
+        group=tmp_path,
+        keep_mib=48,
+        swappiness=7,
+    )
+    asked = (tmp_path / "memory.reclaim").read_text()
+    assert asked.startswith(f"{2 << 20} swappiness=7")
