@@ -7,7 +7,7 @@ import os
 import re
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -42,17 +42,18 @@ def version() -> str:
     return said
 
 
-def fio(stage: Stage, job: Job, folder: Path) -> Rep:
-    """One run of ``job`` (fio's own options). Quantities: ``us`` mean latency of an I/O, ``iops``.
+def fio(stage: Stage, jobs: Sequence[Job], folder: Path) -> list[Rep]:
+    """Jobs (fio's own options) in one run, one after the other. Quantities: ``us`` mean latency of an I/O, ``iops``.
 
     Facts: fio's version, the whole job, quantiles in us, how many reads and writes there were. Raises ToolFailed where
     fio fails, is killed, or says something that is not its JSON.
     """
     said = version()
     answer = folder / "fio.json"
-    words = ["fio", "--name=liebench", "--output-format=json", f"--output={answer}"]
-    words += [f"--{k}" if v == "" else f"--{k}={v}" for k, v in job.items()]
-    seconds = float(job.get("runtime", 0))
+    words = ["fio", "--eta=never", "--output-format=json", f"--output={answer}"]
+    for number, job in enumerate(jobs):
+        words += [f"--name=job{number}", "--stonewall", *(f"--{k}={v}" for k, v in job.items())]
+    seconds = sum(float(job.get("runtime", 0)) for job in jobs)
     start, answered = time.monotonic_ns(), ""
     try:
         done = subprocess.run(
@@ -77,19 +78,19 @@ def fio(stage: Stage, job: Job, folder: Path) -> Rep:
     if done.returncode:
         last = done.stderr.decode(errors="replace").strip().splitlines()[-1:] or [_ended(done.returncode)]
         raise ToolFailed(f"{said} failed: {last[0]}; try: {' '.join(words)}")
-    return _rep(read_json(answered, said), said, job, start)
+    return [_rep(found, said, job, start) for found, job in zip(read_json(answered, said), jobs, strict=False)]
 
 
 def _ended(code: int) -> str:
     return f"it was killed by signal {-code}" if code < 0 else f"status {code}"
 
 
-def read_json(text: str, said: str) -> dict[str, Any]:
-    """fio's answer. Some engines write a line of their own before it."""
+def read_json(text: str, said: str) -> list[dict[str, Any]]:
+    """What fio says of each job. Some engines write a line of their own before it."""
     try:
         found = json.loads(text[text.index("{") :])
-        return dict(found["jobs"][0])
-    except (ValueError, KeyError, IndexError, TypeError) as error:
+        return [dict(job) for job in found["jobs"]]
+    except (ValueError, KeyError, TypeError) as error:
         raise ToolFailed(f"{said} answered with something that is not its JSON: {text[:60]!r}") from error
 
 

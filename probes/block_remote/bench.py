@@ -17,7 +17,7 @@ from liebench.stage.fio import fio
 
 MIB = 64  # of noise on each volume: more than a disk's own cache would be better, and more than a host wants written
 DEPTH = 32
-FIO_WORK, FIO_MOST_S = "8m", 1  # 2048 reads, or as many as a slow disk answers in a second
+FIO_WORK, FIO_MOST_S = "4m", 1  # 1024 reads, or as many as a slow disk answers in a second
 DISK_MIB, SLOW_MS, RATE_MIB = 16, 7, 64
 
 
@@ -77,15 +77,16 @@ class Bench:
             "filename": self.files["path"], "rw": "randread", "bs": "4k", "direct": 1, "size": f"{MIB}m",
             "io_size": FIO_WORK, "runtime": FIO_MOST_S,
         }  # fmt: skip
-        folder = Path(self.files["path"]).parent
-        alone, many = (
-            counted(self.stage, self.volumes["path"], lambda more=more: fio(self.stage, job | more, folder))  # type: ignore[misc]
-            for more in ({"ioengine": "psync", "iodepth": 1}, {"ioengine": "libaio", "iodepth": DEPTH})
-        )
-        found = many.samples["iops"][0] * alone.samples["us"][0] / 1e6  # Little's law
-        return Rep(
-            {"requests": [found]}, many.offsets_ns, many.start_ns, many.elapsed_ns, facts=many.facts, flags=many.flags
-        )
+        jobs = (job | {"ioengine": "psync"}, job | {"ioengine": "libaio", "iodepth": DEPTH})
+
+        def both() -> Rep:
+            alone, many = fio(self.stage, jobs, Path(self.files["path"]).parent)
+            found = many.samples["iops"][0] * alone.samples["us"][0] / 1e6  # Little's law
+            facts = {"alone": dict(alone.facts), "many": dict(many.facts), "kib": 4}
+            facts["reads"] = alone.facts["reads"] + many.facts["reads"]
+            return Rep({"requests": [found]}, (), many.start_ns, many.elapsed_ns, facts=facts)
+
+        return counted(self.stage, self.volumes["path"], both)
 
     def wait(self, t: Turn) -> Rep:
         args = dict(t.arm.args)

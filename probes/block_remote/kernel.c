@@ -120,7 +120,7 @@ static const struct lb_key KEYS[] = {
     {"file", 's', 0, 0, 0, NULL},
     {"engine", 'w', 0, 0, 0, LB_ENGINES},
     {"busy", 'i', 0, 1, 0, NULL},
-    {"window_ms", 'i', 10, 10000, 200, NULL},
+    {"window_ms", 'i', 10, 10000, 160, NULL},
     {"plant_hide", 'f', 0, 1, 0, NULL}, /* share of iowait that is kept from sight */
     {NULL, 0, 0, 0, 0, NULL},
 };

@@ -145,7 +145,7 @@ def _wait(name: str, rig: bool = False) -> Case:
         subject=Subject.RIG if rig else Subject.HOST,
         headline=name == "iowait-busy" and not rig,
         work="wait",
-        target=5.0,
+        target=10.0,
         needs=(NETWORK_DISK, LOOP) if rig else (),
     )
 

@@ -68,7 +68,7 @@ def _case(name: str, asks: str, promised: Arm, delivered: Arm, hurts: float, hea
         hurts=hurts,
         headline=headline,
         work="file",
-        target=0.15,
+        target=0.2,
     )
 
 

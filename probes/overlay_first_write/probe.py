@@ -88,7 +88,7 @@ def _law() -> Case:
         hurts=2.0,
         headline=False,
         work="copy-up-law",
-        target=0.25,
+        target=0.3,
     )
 
 

@@ -266,7 +266,7 @@ def test_fio_reads_the_same_disk_as_we_do(bench: Bench, tmp_path: Path) -> None:
     for _ in range(TRIES):
         pairs = []
         for _ in range(5):
-            theirs = fio(bench.stage, {**job, "io_size": "4m"}, tmp_path)
+            (theirs,) = fio(bench.stage, [{**job, "io_size": "4m"}], tmp_path)
             ours = bench.stage.core("block-io", Turn(Arm("x"), "x"), file=file, samples=1000)
             pairs.append(sum(ours.samples["us"]) / 1000 / theirs.samples["us"][0])
         middle = sorted(pairs)[2]
@@ -311,7 +311,7 @@ def test_a_fio_that_fails_is_one_clear_error(
 ) -> None:
     impostor(script)
     with pytest.raises(ToolFailed, match=said):
-        fio(bench.stage, {"filename": "x"}, tmp_path)
+        fio(bench.stage, [{"filename": "x"}], tmp_path)
     assert not (tmp_path / "fio.json").exists()
 
 
@@ -332,7 +332,7 @@ def test_no_fio_is_a_need(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> No
 
 
 def test_what_an_engine_prints_before_the_json_is_passed_over() -> None:
-    assert read_json('fio: connected to NBD server\n{"jobs": [{"read": {}}]}', "fio-3.33") == {"read": {}}
+    assert read_json('fio: connected to NBD server\n{"jobs": [{"read": {}}]}', "fio-3.33") == [{"read": {}}]
 
 
 @pytest.mark.parametrize(
