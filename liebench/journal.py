@@ -186,5 +186,14 @@ def _undo_folder(entry: dict[str, Any]) -> str:
     path = Path(entry["what"])
     if not path.name.startswith(OURS) or not path.is_dir() or path.is_symlink():
         return ""
-    shutil.rmtree(path, ignore_errors=True)
-    return f"{path} was removed"
+
+    def open_up(_act: object, what: str, _why: object) -> None:
+        """A folder that even its owner may not enter, such as the one an overlay works in (mode 0)."""
+        with contextlib.suppress(OSError):
+            os.chmod(what, 0o700)
+            shutil.rmtree(what, ignore_errors=True)
+
+    shutil.rmtree(path, onerror=open_up)
+    if path.exists():  # now it can be entered
+        shutil.rmtree(path, ignore_errors=True)
+    return f"{path} could not be removed; look at what is left in it" if path.exists() else f"{path} was removed"
