@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from liebench.facts.ebs import HEAD, LENGTH, MAGIC, confession
-from liebench.facts.volumes import Volume, io_counts, volume_of, volumes
+from liebench.facts.volumes import Volume, flushes, io_counts, volume_of, volumes
 from liebench.host import Host, read_host
 from liebench.stage.nvme import COMMAND, command
 
@@ -143,6 +143,17 @@ def test_what_lies_below_a_stack_decides_where_it_is_of_one_kind(tree: Tree) -> 
         "dm-0": ("network", "it lies on nvme0n1p2"),
         "md0": ("stacked", "it lies on nvme0n1, nvme1n1"),
     }
+
+
+def test_flushes_are_counted_where_they_end(tree: Tree) -> None:
+    """A stacked device passes them on: dm-0 says 0, and its disk got 16."""
+    stat = {"stat": " ".join(str(n) for n in range(1, 18))}
+    tree.disk("nvme0n1", PCI, stat)
+    tree.disk("nvme0n1p2", PCI, below="nvme0n1")
+    tree.disk("nvme1n1", PCI, stat)
+    tree.disk("dm-0", "/sys/devices/virtual/block", {"stat": "0 " * 17, "slaves/nvme0n1p2": ""})
+    tree.disk("md0", "/sys/devices/virtual/block", {"stat": "0 " * 17, "slaves/dm-0": "", "slaves/nvme1n1": ""})
+    assert [flushes(tree.host, name) for name in ("nvme0n1", "dm-0", "md0", "sdz")] == [16, 16, 32, None]
 
 
 def test_a_file_system_with_numbers_of_its_own_is_found_by_its_source(tree: Tree) -> None:

@@ -77,6 +77,20 @@ def io_counts(host: Host, name: str) -> IoCounts | None:
     return IoCounts(row[0], row[2], row[4], row[6], row[8], row[9], row[15] if len(row) > 15 else None)
 
 
+def flushes(host: Host, name: str) -> int | None:
+    """Flushes that reached the disks below a volume so far: stacked devices pass them on without counting them."""
+    below = [_disk(Reader(host.root), host.read(f"/sys/class/block/{s}/dev") or "") for s in _slaves(host, name)]
+    counts = [flushes(host, disk[0]) for disk in below if disk and disk[0] != name]
+    if counts:
+        return None if None in counts else sum(count or 0 for count in counts)
+    found = io_counts(host, name)
+    return found.flushes if found else None
+
+
+def _slaves(host: Host, name: str) -> list[str]:
+    return host.names(f"/sys/block/{name}/slaves")
+
+
 def _disk(reader: Reader, number: str) -> tuple[str, Path] | None:
     """(name of the whole disk, its folder below /sys/devices) of a device number; a partition's disk is its parent."""
     link = reader.path(f"/sys/dev/block/{number}")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from liebench.contract import Rep
 from liebench.facts import ebs
-from liebench.facts.volumes import IoCounts, Volume, io_counts, volume_of
+from liebench.facts.volumes import IoCounts, Volume, flushes, io_counts, volume_of
 from liebench.stage.nvme import log_page
 
 if TYPE_CHECKING:
@@ -32,13 +32,20 @@ def counted(stage: Stage, volume: Volume | None, work: Callable[[], Rep]) -> Rep
     """One repetition with the device's counters beside it, as facts, and a flag where they contradict what was asked.
 
     ``asked``: the repetition's facts ``reads`` or ``writes`` times ``kib`` (4 where it says nothing). Facts added:
-    ``device_share`` (bytes at the device over bytes asked for), ``device_flushes``, ``exceeded_us`` (EBS alone).
+    ``device_share`` (bytes at the device over bytes asked for), ``device_flushes``,
+    and how many there were ever; ``exceeded_us`` (EBS alone).
     """
     if volume is None:
         return work()
-    before, confessed = io_counts(stage.host, volume.name), _confessed(volume)
+    before, confessed, flushed = (
+        io_counts(stage.host, volume.name),
+        _confessed(volume),
+        flushes(stage.host, volume.name),
+    )
     rep = work()
-    after, more = io_counts(stage.host, volume.name), _confessed(volume)
+    after, more, ever = io_counts(stage.host, volume.name), _confessed(volume), flushes(stage.host, volume.name)
+    if flushed is not None and ever is not None:
+        rep = replace(rep, facts={**rep.facts, "device_flushes": ever - flushed, "device_flushes_ever": ever})
     if confessed is not None and more is not None:
         rep = replace(rep, facts={**rep.facts, "exceeded_us": more - confessed})
     return rep if before is None or after is None else _told(rep, before, after)
@@ -54,7 +61,6 @@ def _confessed(volume: Volume) -> int | None:
 
 
 def _told(rep: Rep, before: IoCounts, after: IoCounts) -> Rep:
-    flushes = None if before.flushes is None or after.flushes is None else after.flushes - before.flushes
     kib = float(rep.facts.get("kib", 4))
     asked = 1024 * kib * (float(rep.facts.get("reads", 0)) + float(rep.facts.get("writes", 0)))
     sectors = after.read_sectors - before.read_sectors if rep.facts.get("reads") else 0
@@ -63,4 +69,4 @@ def _told(rep: Rep, before: IoCounts, after: IoCounts) -> Rep:
     flags = rep.flags
     if share is not None and not LEAST <= share <= MOST:
         flags = (*flags, NOT_TOUCHED if share < LEAST else OTHERS)
-    return replace(rep, facts={**rep.facts, "device_share": share, "device_flushes": flushes}, flags=flags)
+    return replace(rep, facts={**rep.facts, "device_share": share}, flags=flags)

@@ -31,14 +31,14 @@ from liebench.stage.fio import FIO
 from liebench.stage.needs import PATH
 
 WAITS = {  # how one waits: (engine, is the processor busy, who tells, the question)
-    "iowait-busy": ("read", 1, "iowait", "And when something else keeps the processor busy?"),
     "iowait-free": ("read", 0, "iowait", "How much of a process's waiting for the disk does iowait leave untold?"),
+    "iowait-busy": ("read", 1, "iowait", "And when something else keeps the processor busy?"),
     "iowait-aio": ("aio", 0, "iowait", "And by asynchronous I/O?"),
     "iowait-uring": ("uring", 0, "iowait", "And by io_uring?"),
     "pressure-busy": ("read", 1, "pressure", "How much does io pressure (PSI) leave untold?"),
     "pressure-aio": ("aio", 0, "pressure", "And by asynchronous I/O?"),
 }
-SLOW = ("iowait-busy", "iowait-free", "iowait-aio")
+SLOW = ("iowait-free", "iowait-busy", "iowait-aio")
 FILE = Touches(bytes_written=MIB << 20)
 RIG = Touches(other=(SERVER,))
 EACH: Mapping[str, str | int] = {"kib": 4}

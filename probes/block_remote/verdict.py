@@ -18,11 +18,13 @@ TURNS = {
     "plausible": Meaning(Word.HONEST, "small reads take as long as its queue's claim lets expect", "plausible"),
     "denied": Meaning(
         Word.HARMLESS,
-        "its queue says that it turns, and small reads are far too quick for that: what the kernel tunes for a disk "
-        "that turns (readahead, writeback throttling, its scheduler) is tuned for the wrong one",
+        "small reads are too quick for a disk that turns, as its queue says it does: the kernel tunes readahead, "
+        "writeback and scheduler for the wrong one",
         "does not turn",
     ),
-    "slow": Meaning(Word.HARMLESS, "its queue says that nothing turns, and small reads take as long as if", "slow"),
+    "slow": Meaning(
+        Word.HARMLESS, "small reads take as long as on a disk that turns, and its queue says that it does not", "slow"
+    ),
     "unknown": Meaning(Word.INCONCLUSIVE, "which device it lies on cannot be told from here", "cannot tell"),
 }
 
@@ -71,7 +73,7 @@ def _turns(verdict: Verdict, evidence: Evidence) -> Verdict:
     facts = evidence.blocks[-1]["reps"]["seen"]["facts"] if evidence.blocks else {}
     if facts.get("value") in (None, "unknown"):
         return verdict
-    return replace(verdict, why=f"{facts['device']}: {verdict.why} ({facts['us']:.0f} us); {facts['why']}")
+    return replace(verdict, why=f"on {facts['device']} {verdict.why} ({facts['us']:.0f} us); {facts['why']}")
 
 
 def delivers(verdict: Verdict, host: Host) -> str:
@@ -91,7 +93,7 @@ def delivers(verdict: Verdict, host: Host) -> str:
     }
     shares = [f"{max(v, 0):.0f} % {words[n]}" for n, v in untold if v is not None]
     if shares:
-        said.append(f"of the time that a process waits for it, iowait does not tell {', '.join(shares)}")
+        said.append(f"iowait leaves untold {', '.join(shares)} of the time that a process waits")
     depth = found.get("depth")
     if depth is not None and depth.delivered:
         said.append(f"it works on {depth.delivered:.0f} requests at once where {depth.promised:.0f} are sent")

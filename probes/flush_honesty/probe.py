@@ -121,7 +121,10 @@ def measure(stage: Stage) -> Iterator[Rig]:
 
 
 def _told(rep: Rep, volume: Volume | None) -> Rep:
-    facts = {**rep.facts, **sent(volume, rep.facts.get("device_flushes"), FLUSHES)}
+    facts = {
+        **rep.facts,
+        **sent(volume, rep.facts.get("device_flushes"), rep.facts.get("device_flushes_ever"), FLUSHES),
+    }
     return Rep(rep.samples, rep.offsets_ns, rep.start_ns, rep.elapsed_ns, rep.alibi, facts=facts)
 
 

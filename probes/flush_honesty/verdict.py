@@ -31,9 +31,14 @@ SENT = {
 }
 
 
-def sent(volume: Volume | None, reached: int | None, asked: int) -> Mapping[str, Any]:
-    """The facts of ``sent``: flushes that the disk counted against those asked for, beside what its queue claims."""
+def sent(volume: Volume | None, reached: int | None, ever: int | None, asked: int) -> Mapping[str, Any]:
+    """The facts of ``sent``: flushes that the disk counted against those asked for, beside what its queue claims.
+
+    A disk that counted none since boot convicts nobody: not every driver counts them.
+    """
     if volume is None or reached is None or volume.write_cache is None:
+        return {"value": "unknown"}
+    if not ever and volume.write_cache != "write through":
         return {"value": "unknown"}
     known = {"device": volume.name, "write_cache": volume.write_cache, "asked": asked, "reached": reached}
     if reached >= FEW * asked:
@@ -69,7 +74,9 @@ def _slope(verdict: Verdict) -> Verdict:
     times = f"a flush after 8 MiB takes {verdict.value:.2g} times as long as after 4 KiB"
     if verdict.high < FLAT:
         return _open(verdict, f"{times}: either every write is durable at once, or a flush does nothing")
-    return _open(verdict, f"{times}, as one that has to write must")
+    if verdict.low > FLAT:
+        return _open(verdict, f"{times}, as one that has something to write must")
+    return _open(verdict, f"{times}: whether it grows with what was written cannot be told")
 
 
 def _cut(verdict: Verdict, cuts: int) -> Verdict:

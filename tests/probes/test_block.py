@@ -115,16 +115,20 @@ def test_a_hang_is_as_long_as_the_server_stood_still(tmp_path: Path, seconds: fl
                 rep = bench.stage.core(
                     "block-prober", Turn(Arm("x"), "x"), file=served.target, samples=int((seconds + 0.6) * 500)
                 )
-            stopped = served.stopped_ms or 0
-            if abs(rep.facts["read_longest_ms"] / stopped - 1) < 0.02:
-                break
+            stopped, facts = served.stopped_ms or 0, rep.facts
+            late = [ms for ms in rep.samples["read_ms"] if ms > 50]
+            if (
+                abs(facts["read_longest_ms"] / stopped - 1) < 0.02
+                and facts["cached_longest_ms"] < 0.2 * stopped
+                and abs(2 * len(late) / (stopped - 50) - 1) < 0.1
+            ):
+                break  # else somebody else held it up as well
     assert stopped == pytest.approx(1000 * seconds, rel=0.05)
-    assert rep.facts["read_longest_ms"] == pytest.approx(stopped, rel=0.02)
-    assert rep.facts["cached_longest_ms"] < 0.2 * stopped
-    late = [ms for ms in rep.samples["read_ms"] if ms > 50]
+    assert facts["read_longest_ms"] == pytest.approx(stopped, rel=0.02)
+    assert facts["cached_longest_ms"] < 0.2 * stopped
     assert len(late) == pytest.approx((stopped - 50) / 2, rel=0.1)  # one due every 2 ms, each late by what was left
     if seconds > 1:
-        assert rep.facts["read_closed_p99_ms"] < 0.1 * stopped  # what a closed loop would have told
+        assert facts["read_closed_p99_ms"] < 0.1 * stopped  # what a closed loop would have told
 
 
 @RIG
@@ -134,12 +138,13 @@ def test_iowait_tells_all_or_nothing_of_the_same_slow_disk(bench: Bench, tmp_pat
     with network_disk(bench.stage, tmp_path, words, device=True) as disk:
 
         def window(**args: str | int) -> dict[str, float]:
-            rep = bench.stage.core("block-wait", Turn(Arm("x"), "x"), file=disk.target, window_ms=500, **args)
+            rep = bench.stage.core("block-wait", Turn(Arm("x"), "x"), file=disk.target, window_ms=300, **args)
             return {k: v[0] for k, v in rep.samples.items()}
 
-        for _ in range(TRIES):
+        for _ in range(3 * TRIES):  # somebody else's work on that processor hides iowait, as the busy thread does
             free, busy, aio = window(), window(busy=1), window(engine="aio")
-            if min(free["waited"], busy["waited"], aio["waited"]) > 90 and free["iowait"] > 70:
+            least, most = min(free["waited"], busy["waited"], aio["waited"]), max(busy["iowait"], aio["iowait"])
+            if least > 90 and free["iowait"] > 70 and busy["pressure"] > 70 and max(most, aio["pressure"]) < 10:
                 break
     assert min(free["waited"], busy["waited"], aio["waited"]) > 90
     assert free["iowait"] > 70
@@ -336,24 +341,26 @@ def test_what_an_engine_prints_before_the_json_is_passed_over() -> None:
 
 
 @pytest.mark.parametrize(
-    ("cache", "reached", "value"),
+    ("cache", "reached", "ever", "value"),
     [
-        ("write back", 20, "sent"),
-        ("write back", 25, "sent"),
-        ("write back", 2, "missing"),
-        ("write through", 0, "unneeded"),
-        ("write back", None, "unknown"),
-        (None, 20, "unknown"),
+        ("write back", 20, 20, "sent"),
+        ("write back", 25, 900, "sent"),
+        ("write back", 2, 900, "missing"),
+        ("write back", 0, 900, "missing"),
+        ("write back", 0, 0, "unknown"),  # a driver that counts none
+        ("write through", 0, 0, "unneeded"),
+        ("write back", None, None, "unknown"),
+        (None, 20, 20, "unknown"),
     ],
 )
 def test_a_missing_flush_is_caught_where_the_cache_is_volatile(
-    tmp_path: Path, cache: Any, reached: Any, value: str
+    tmp_path: Path, cache: Any, reached: Any, ever: Any, value: str
 ) -> None:
     from liebench.facts.volumes import Volume
 
     volume = Volume("sda", ("/",), "local", "", None, False, cache, None, None, None, None)
-    assert sent(volume, reached, 20)["value"] == value
-    assert sent(None, 20, 20)["value"] == "unknown"
+    assert sent(volume, reached, ever, 20)["value"] == value
+    assert sent(None, 20, 20, 20)["value"] == "unknown"
 
 
 def test_one_hang_decides_however_good_the_rest_was(tmp_path: Path) -> None:
