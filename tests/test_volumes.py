@@ -11,6 +11,7 @@ import pytest
 from liebench.facts.ebs import HEAD, LENGTH, MAGIC, confession
 from liebench.facts.volumes import Volume, flushes, io_counts, volume_of, volumes
 from liebench.host import Host, read_host
+from liebench.probes.block_remote.probe import pair
 from liebench.stage.nvme import COMMAND, command
 
 DISK = dict[str, str]
@@ -97,6 +98,16 @@ def test_nvme_over_a_fabric_is_a_network(tree: Tree, transport: str, kind: str) 
     tree.write("/sys/class/nvme/nvme4/transport", transport)
     tree.mount(tree.disk("nvme4n1", PCI, {"device/model": "Dell"}), "/data")
     assert [v.kind for v in volumes(tree.host)] == [kind]
+
+
+def test_a_network_volume_and_one_of_the_host_are_compared(tree: Tree) -> None:
+    (tree.root / "local").mkdir()
+    tree.mount(tree.disk("nvme0n1", PCI, {"device/model": "Amazon Elastic Block Store"}), "/")
+    assert pair(tree.host, {"path": "", "against": ""}) is None
+    tree.mount(tree.disk("nvme1n1", PCI, {"device/model": "Amazon EC2 NVMe Instance Storage"}), "/local", "xfs")
+    assert pair(tree.host, {"path": "", "against": ""}) == ("/local", "")  # "": the usual folder of the root's volume
+    assert pair(tree.host, {"path": "/data", "against": ""}) is None
+    assert pair(tree.host, {"path": "/data", "against": "/fast"}) == ("/fast", "/data")
 
 
 def test_a_partition_is_its_disk_with_the_claims_of_its_queue(tree: Tree) -> None:

@@ -26,17 +26,17 @@ class Disks:
 
     def __init__(self, stage: Stage, rigs: ExitStack, folder: Path) -> None:
         self.stage, self.rigs, self.folder = stage, rigs, folder
-        self.up: dict[tuple[str, ...], Disk] = {}
+        self.up: dict[tuple[tuple[str, ...], bool], Disk] = {}
 
     def of(self, *words: str, device: bool = False) -> str:
-        if words not in self.up:
+        if (words, device) not in self.up:
             served = (*words[:1], "memory", f"{DISK_MIB}M", *words[1:])
             disk = self.rigs.enter_context(network_disk(self.stage, self.folder, served, device))
             self.stage.core(
                 "block-io", Turn(Arm("fill"), "fill"), file=disk.target, op="write", kib=1024, seq=1, samples=DISK_MIB
             )
-            self.up[words] = disk
-        return self.up[words].target
+            self.up[words, device] = disk
+        return self.up[words, device].target
 
     def delayed(self, ms: float, device: bool = False) -> str:
         return self.of("--filter=delay", f"delay-read={ms:g}ms", device=device)

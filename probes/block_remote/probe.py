@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 
 from liebench.contract import (
     Arm,
@@ -41,6 +42,7 @@ WAITS = {  # how one waits: (engine, is the processor busy, who tells, the quest
 SLOW = ("iowait-free", "iowait-busy", "iowait-aio")
 FILE = Touches(bytes_written=MIB << 20)
 RIG = Touches(other=(SERVER,))
+MOST_BLOCKS = 96
 EACH: Mapping[str, str | int] = {"kib": 4}
 
 
@@ -59,12 +61,12 @@ def pair(host: Host, options: Options) -> tuple[str, str] | None:
         return options["against"], options["path"]
     found: dict[str, str] = {}
     for volume in volumes(host):
-        place = next((m for m in volume.mounts if host.writable(m)), None)
-        if place:
+        place = "" if "/" in volume.mounts else next((m for m in volume.mounts if host.writable(m)), None)
+        if place is not None:
             found.setdefault(volume.kind, place)
     near = found.get("instance", found.get("local"))
     far = found.get("network")
-    return (near, far) if near and far and not options["path"] else None
+    return (near, far) if near is not None and far is not None and not options["path"] else None
 
 
 def _against(host: Host, options: Options) -> tuple[Case, ...]:
@@ -99,11 +101,13 @@ def _own(host: Host) -> tuple[Case, ...]:
         _arm("small", "in reads of 4 KiB, at random"),
         100.0,
     )
+    write: Mapping[str, str | int] = {"op": "write", "kib": 1024, "samples": 4}
+    written = Touches(bytes_written=MOST_BLOCKS * 4 << 20)
     zeros = _ratio(
         "zeros",
         "Are zeros written faster than noise, as by a layer that compresses or shares?",
-        _arm("noise", "1 MiB of noise", {"op": "write", "kib": 1024, "samples": 4}, True),
-        _arm("zeros", "1 MiB of zeros", {"op": "write", "kib": 1024, "samples": 4, "zeros": 1}),
+        replace(_arm("noise", "1 MiB of noise", write, True), touches=written),
+        replace(_arm("zeros", "1 MiB of zeros", {**write, "zeros": 1}), touches=written),
         4.0,
     )
     depth = Case(

@@ -57,7 +57,7 @@ def _arm(name: str, says: str, promised: bool = False, **args: str | int) -> Arm
 
 def cases(host: Host, options: Options) -> tuple[Case, ...]:
     fsyncs = (_arm("seen", f"{FLUSHES} small writes, each with fdatasync", True, op="sync", samples=FLUSHES),)
-    large = Touches(bytes_written=24 * LARGE_KIB << 10)
+    large = Touches(bytes_written=96 * LARGE_KIB << 10)
     return (
         Case("sent", "value", "", fsyncs, "Does a flush reach the disk?", Kind.FACT, words=SENT, work="facts"),
         _case(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 
 from liebench.contract import (
     Arm,
@@ -12,7 +12,9 @@ from liebench.contract import (
     Claim,
     Cost,
     Disturbs,
+    Kind,
     Layer,
+    Meaning,
     Options,
     Plant,
     Probe,
@@ -35,6 +37,14 @@ MGLRU = "/sys/kernel/mm/lru_gen/enabled"
 DEFAULT, TRIED = 60, (0, 100, 200)
 LIMIT, FILE, SWAP_MIB, ROUNDS = 48, 28, 128, 3000
 RECLAIM, SLACK = (6, 10), 8  # the first kernel whose memory.reclaim takes a swappiness; MiB it may lag behind
+KNOB_WORDS = {
+    "none": Meaning(
+        Word.HARMLESS, "no effect here: this host has no swap, so there is nothing to weigh files against", "no effect"
+    ),
+    "swap": Meaning(
+        Word.HONEST, "this host has swap; whether its value suits, the regimes tell (--disturb neighbours)", "in force"
+    ),
+}
 REGIMES = {  # hot MiB, cold MiB, the question
     "cold-to-spare": (10, 24, "Which swappiness suits a host with cold memory to give away?"),
     "contested": (28, 14, "And where hot memory and files want more than there is?"),
@@ -143,7 +153,21 @@ def _mglru(host: Host) -> tuple[Case, ...]:
 
 
 def cases(host: Host, options: Options) -> tuple[Case, ...]:
-    return (*(_regime(name, host) for name in REGIMES), _cost(host), *_mglru(host))
+    return (
+        Case(
+            "knob",
+            "value",
+            "",
+            (Arm("seen", "the host's swap", True),),
+            "Has the knob anything to act on here?",
+            Kind.FACT,
+            words=KNOB_WORDS,
+            work="facts",
+        ),
+        *(_regime(name, host) for name in REGIMES),
+        _cost(host),
+        *_mglru(host),
+    )
 
 
 @contextmanager
@@ -166,26 +190,46 @@ def _reclaim(stage: Stage, args: Mapping[str, object]) -> AbstractContextManager
     return stage.value(MGLRU, str(args["mglru"])) if "mglru" in args else nullcontext()
 
 
+class _Rig:
+    """A file, and swap: set up when the first case wants them, for a question about the knob alone needs neither."""
+
+    def __init__(self, stage: Stage, rigs: ExitStack) -> None:
+        self.stage, self.rigs = stage, rigs
+        self.file: dict[str, str | float] = {}
+
+    def ready(self) -> Mapping[str, str | float]:
+        if not self.file:
+            stage, own = self.stage, not self.stage.host.facts["memory"]["swap_mib"]
+            mib = FILE + SWAP_MIB if own else FILE
+            folder = self.rigs.enter_context(stage.scratch(stage.options["path"], mib))
+            self.file = {"file": str(folder / "file"), "file_mib": FILE}
+            stage.core("swap-cache", Turn(Arm("build"), "build"), build=1, **self.file)
+            if own:
+                self.rigs.enter_context(swapfile(stage, folder, SWAP_MIB))
+        return self.file
+
+    def turn(self, case: Case, t: Turn) -> Rep:
+        stage = self.stage
+        if case.kind is Kind.FACT:
+            return Rep({}, facts={"value": "swap" if stage.host.facts["memory"]["swap_mib"] else "none"})
+        file = self.ready()
+        if case.id == "page":
+            with memory(stage, LIMIT):
+                return stage.core("swap-cost", t, push_mib=LIMIT - 4, **file)
+        args = {k: v for k, v in t.arm.args.items() if k not in ("swappiness", "mglru")}
+        bare = Turn(Arm(t.arm.id, args=args), t.label, t.plant)
+        with _reclaim(stage, t.arm.args), _limited(stage, t.arm.args.get("swappiness")) as more:
+            return stage.core("swap-cache", bare, rounds=ROUNDS, **file, **more)
+
+
 def measure(stage: Stage) -> Iterator[Rig]:
-    own = not stage.host.facts["memory"]["swap_mib"]
-    with stage.scratch(stage.options["path"], FILE + SWAP_MIB if own else FILE) as folder:
-        file: dict[str, str | float] = {"file": str(folder / "file"), "file_mib": FILE}
-        stage.core("swap-cache", Turn(Arm("build"), "build"), build=1, **file)
-        with swapfile(stage, folder, SWAP_MIB) if own else nullcontext():
+    with ExitStack() as rigs:
+        rig = _Rig(stage, rigs)
 
-            def turn(case: Case, t: Turn) -> Rep:
-                if case.id == "page":
-                    with memory(stage, LIMIT):
-                        return stage.core("swap-cost", t, push_mib=LIMIT - 4, **file)
-                args = {k: v for k, v in t.arm.args.items() if k not in ("swappiness", "mglru")}
-                bare = Turn(Arm(t.arm.id, args=args), t.label, t.plant)
-                with _reclaim(stage, t.arm.args), _limited(stage, t.arm.args.get("swappiness")) as more:
-                    return stage.core("swap-cache", bare, rounds=ROUNDS, **file, **more)
+        def once(case: Case, turns: Sequence[Turn]) -> Mapping[str, Rep]:
+            return {t.label: rig.turn(case, t) for t in turns}
 
-            def once(case: Case, turns: Sequence[Turn]) -> Mapping[str, Rep]:
-                return {t.label: turn(case, t) for t in turns}
-
-            yield Rig(once)
+        yield Rig(once)
 
 
 def _won(verdict: Verdict | None) -> int | None:
@@ -214,6 +258,9 @@ def delivers(verdict: Verdict, host: Host) -> str:
     if page is not None and page.value:
         formula = f"by the kernel's formula {suggested(page.value):.0f}"
         said.append(f"a page from swap costs {page.value:.2g} times one from the file: {formula}")
+    knob = verdict.cases.get("knob")
+    if knob is not None and knob.term == "no effect":
+        said.insert(0, f"{knob.why}; what follows was tried on swap of ours" if said else knob.why)
     text = "; ".join(said)
     return text[:1].upper() + text[1:] + "." if said else "Not enough was measured."
 
@@ -237,7 +284,6 @@ PROBE = Probe(
     ),
     cases=cases,
     cost=Cost(seconds=150, setup_seconds=1, memory_mib=LIMIT, disk_mib=SWAP_MIB + FILE),
-    needs=(MEMORY_GROUP,),
     measure=measure,
     advise=advise,
     delivers=delivers,
