@@ -284,7 +284,7 @@ class Plant:
     expect: float
     tolerance: float
     control: bool = False
-    put: Callable[[Stage], AbstractContextManager[None]] | None = None
+    put: Callable[[Stage], AbstractContextManager[object]] | None = None
     touches: Touches = NOTHING
 
 

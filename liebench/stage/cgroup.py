@@ -60,12 +60,12 @@ def group(stage: Stage, controller: str, one: Mapping[str, str], two: Mapping[st
 
 
 @contextlib.contextmanager
-def quota(stage: Stage, share: float) -> Iterator[None]:
+def quota(stage: Stage, share: float) -> Iterator[Path]:
     """The core gets ``share`` of one CPU inside this block, by the quota of a control group of its own."""
     allowed = round(share * PERIOD_US)
     one = {"cpu.cfs_period_us": str(PERIOD_US), "cpu.cfs_quota_us": str(allowed)}
-    with group(stage, "cpu", one, {"cpu.max": f"{allowed} {PERIOD_US}"}):
-        yield
+    with group(stage, "cpu", one, {"cpu.max": f"{allowed} {PERIOD_US}"}) as made:
+        yield made
 
 
 @contextlib.contextmanager

@@ -265,7 +265,7 @@ def test_polling_before_the_halt_shortens_a_wake_up_and_is_put_back(tmp_path: Pa
     for blocks in (12, 24, 48):
         bench = Bench("paravirt", HOST, tmp_path, consent=Disturbs.HOST)
         found = bench.verdict("halt-poll", blocks)
-        if found.word is not Word.INCONCLUSIVE:
+        if found.word is not Word.INCONCLUSIVE and found.value > 1:  # never 1 but where somebody keeps it from halting
             break
     assert Path(POLL).read_text() == before
     assert found.value is not None
