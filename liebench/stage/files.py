@@ -37,7 +37,8 @@ def home(named: str, mib: int, local: bool = True) -> Path:
         if not why:
             return folder
         reasons.append(f"{folder} {why}")
-    cure = "free some, or name another folder with --path" if named else "name a folder with --path"
+    free = any(" MiB free" in reason for reason in reasons)
+    cure = f"{'free some, or ' if free else ''}name {'another' if named else 'a'} folder with --path"
     raise NeedUnmet(f"{mib} MiB on a disk: {'; '.join(reasons)}", cure)
 
 
