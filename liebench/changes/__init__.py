@@ -34,8 +34,7 @@ def unknown(host: Host) -> str:
 
 def catalogue() -> Mapping[str, Change]:
     """Every change, by id."""
-    from liebench.changes import block, clock, cpu, files, memory
+    from liebench.changes import block, clock, cpu, files, memory, net
 
-    return {
-        change.id: change for change in (*block.CHANGES, *clock.CHANGES, *cpu.CHANGES, *files.CHANGES, *memory.CHANGES)
-    }
+    areas = (block, clock, cpu, files, memory, net)
+    return {change.id: change for area in areas for change in area.CHANGES}

@@ -159,6 +159,11 @@ static inline uint64_t lb_random(uint64_t *seed)
 }
 #define LB_SEED UINT64_C(88172645463325252)
 
+/* ---- co-processes (serve.c) ---- */
+typedef int lb_answer(const struct lb_run *run, void *state); /* prints one line and flushes it */
+int lb_asked(const struct lb_run *run); /* what one read of stdin asks for; -1 at its end */
+int lb_serve(const struct lb_run *run, lb_answer *answer, void *state);
+
 /* ---- output (output.c) ---- */
 void lb_fact_num(struct lb_run *run, const char *name, double value);
 void lb_fact_text(struct lb_run *run, const char *name, const char *value);

@@ -109,8 +109,9 @@ static void put_clocks(const struct lb_run *run, struct watch *watch, const stru
     }
 }
 
-static int answer(const struct lb_run *run, struct watch *watch)
+static int answer(const struct lb_run *run, void *state)
 {
+    struct watch *watch = state;
     struct bracket seen[CLOCKS];
     int64_t started = lb_now(), delay = lb_run_delay();
     for (int i = 0; i < watch->count; i++)
@@ -131,30 +132,6 @@ static int answer(const struct lb_run *run, struct watch *watch)
     return lb_flush();
 }
 
-static int serve(const struct lb_run *run, struct watch *watch)
-{
-    char text[64];
-    bool named = false; /* a 't' stands before this end of line */
-    for (;;) {
-        lb_watchdog(0); /* waiting is no runaway: whoever asks may take hours */
-        ssize_t got = read(0, text, sizeof text);
-        lb_watchdog((unsigned)lb_int(run, "limit_s"));
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            lb_fail("cannot read stdin: %s", strerror(errno));
-        if (got == 0)
-            return LB_OK;
-        for (ssize_t i = 0; i < got; i++) {
-            if (text[i] != (named ? '\n' : 't'))
-                lb_usage("clock-watch is asked with lines that hold one t");
-            if (named && answer(run, watch) != LB_OK)
-                return LB_FAILED;
-            named = !named;
-        }
-    }
-}
-
 static int run(struct lb_run *run)
 {
     static struct watch watch;
@@ -169,7 +146,7 @@ static int run(struct lb_run *run)
     if (watch.timer_fd >= 0)
         arm(watch.timer_fd);
     watch.run_delay = lb_run_delay();
-    return serve(run, &watch);
+    return lb_serve(run, answer, &watch);
 }
 
 static const struct lb_key KEYS[] = {

@@ -29,13 +29,13 @@ static void put(const char *path, const char *text)
 }
 
 /* A user namespace in which we are root: user_namespaces(7) wants setgroups denied before the group is mapped. */
-static void become_root(void)
+void lb_become_root(void)
 {
     char map[64];
     uid_t uid = geteuid();
     gid_t gid = getegid();
     if (unshare(CLONE_NEWUSER | CLONE_NEWNS))
-        lb_fail("cannot make a mount namespace (%s); run as root, or allow user namespaces", strerror(errno));
+        lb_fail("cannot make a user namespace (%s); run as root, or allow user namespaces", strerror(errno));
     put("/proc/self/setgroups", "deny");
     snprintf(map, sizeof map, "0 %u 1", uid);
     put("/proc/self/uid_map", map);
@@ -47,7 +47,7 @@ void lb_own_mounts(void)
 {
     if (unshare(CLONE_NEWNS)) {
         is_root_here = false;
-        become_root();
+        lb_become_root();
     }
     if (mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL))
         lb_fail("cannot make mounts private (%s); run as root outside a container", strerror(errno));

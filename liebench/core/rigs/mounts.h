@@ -4,6 +4,7 @@
 
 #include <stddef.h>
 
+void lb_become_root(void); /* in a user namespace of ours, with mounts of its own */
 void lb_own_mounts(void); /* as root, else in a user namespace; ends with a sentence where neither is allowed */
 void lb_bind(const char *from, const char *to);
 void lb_overlay(const char *dir, int layers); /* layers l1..ln of dir (ln on top), up, work -> dir/merged, new upper */

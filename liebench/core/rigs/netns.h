@@ -1,0 +1,17 @@
+/* Network namespaces of ours. They are named by a path (/proc/PID/fd/N of the process that holds them). */
+#ifndef LB_NETNS_H
+#define LB_NETNS_H
+
+#include "lb.h"
+
+/* Keys of every kernel that works in them: the user namespace that owns them, and the two ends. */
+#define LB_NET_KEYS {"user", 's', 0, 0, 0, NULL}, {"near", 's', 0, 0, 0, NULL}, {"far", 's', 0, 0, 0, NULL}, \
+    {"to", 's', 0, 0, 0, NULL}
+
+void lb_net_user(const char *path);  /* before any thread starts; NULL: stay where we are */
+void lb_net_enter(const char *path); /* the calling thread, for the sockets that it opens next; NULL: stay */
+void lb_net_set(const char *key, int64_t value); /* a sysctl of the namespace of the calling thread, net/... */
+void lb_link_up(const char *name);
+void lb_link_plain(const char *name); /* without offloads: every frame as a wire would carry it */
+
+#endif

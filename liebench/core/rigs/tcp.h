@@ -1,0 +1,25 @@
+/* TCP connections whose two ends lie in two network namespaces, and what the kernel says of them. */
+#ifndef LB_TCP_H
+#define LB_TCP_H
+
+#include "netns.h"
+
+#include <linux/tcp.h>
+
+struct lb_tcp_wish {
+    const char *near, *far, *to; /* namespaces, and the far end's IPv4 address */
+    const char *congestion;      /* NULL: as the namespace has it */
+    int far_room, near_room;     /* SO_RCVBUF of the far end, SO_SNDBUF of the near one; 0: autotuning */
+};
+
+struct lb_tcp {
+    int near, far;
+};
+
+void lb_tcp_connect(const struct lb_tcp_wish *wish, struct lb_tcp *ends, int64_t count);
+struct tcp_info lb_tcp_info(int fd);
+void lb_tcp_congestion(int fd, char name[16]);
+void lb_send(int fd, const void *bytes, size_t length); /* all of it, or the end */
+void lb_receive(int fd, void *bytes, size_t length);
+
+#endif

@@ -1,0 +1,159 @@
+"""tcp-idle-restart: what an open connection has forgotten after silence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+from liebench.contract import (
+    Arm,
+    Case,
+    Claim,
+    Cost,
+    Kind,
+    Layer,
+    Options,
+    Plant,
+    Probe,
+    Rig,
+    Subject,
+)
+from liebench.host import Host
+from liebench.probes.tcp_idle_restart.bench import Bench
+from liebench.probes.tcp_idle_restart.verdict import INITIAL, SOCKETS, advise, delivers, judge
+from liebench.stage import Stage
+from liebench.stage.net import LAB
+from liebench.stage.sockets import SS
+
+SILENCE = 5.5  # timeouts: enough halvings for the window to reach the initial one
+Args = dict[str, str | int | float]
+NEAR: Args = {"trip_ms": 10}
+FAR: Args = {"trip_ms": 20}
+CUBIC: Args = {"congestion": "cubic"}
+BURST: Args = {**NEAR, "bytes": 200_000, "warm": 3}
+FRESH: Args = {**NEAR, **CUBIC, "warm": 0, "bytes": 170_000}
+
+
+def _ratio(id: str, asks: str, promised: tuple[str, Args], delivered: tuple[str, Args], hurts: float = 2.0) -> Case:
+    return Case(
+        id,
+        "us",
+        "us",
+        (Arm("promised", promised[0], True, promised[1]), Arm("delivered", delivered[0], args=delivered[1])),
+        asks,
+        hurts=hurts,
+        subject=Subject.RIG,
+        headline=False,
+        work="burst",
+        target=0.1,
+    )
+
+
+def _law(id: str, asks: str, quantity: str, parts: tuple[str, str], says: tuple[str, str]) -> Case:
+    args = {**FAR, **CUBIC, "bytes": 200_000, "silence": 2.5}
+    arms = (
+        Arm("formula", says[0], True, {**args, "part": parts[0]}),
+        Arm("measured", says[1], args={**args, "part": parts[1]}),
+    )
+    unit = "us" if quantity == "us" else "segments"
+    return Case(
+        id, quantity, unit, arms, asks, Kind.LAW, matters=1.1, hurts=1.3, subject=Subject.RIG, headline=False,
+        work="burst-law",
+    )  # fmt: skip
+
+
+def cases(host: Host, options: Options) -> tuple[Case, ...]:
+    busy, silent = "right after others", "after silence"
+    seen = Case(
+        "sockets",
+        "value",
+        "",
+        (Arm("seen", "open connections to other hosts", True),),
+        "Does silence cost this host's open connections their window?",
+        Kind.FACT,
+        words=SOCKETS,
+        work="facts",
+        needs=(SS,),
+    )
+    rigs = (
+        _ratio(
+            "own",
+            "What does a burst cost after silence, with the congestion control in force here?",
+            (busy, {**BURST}),
+            (silent, {**BURST, "silence": SILENCE, "restarts": 0}),
+        ),
+        _ratio(
+            "cubic",
+            "And with cubic?",
+            (busy, {**BURST, **CUBIC}),
+            (silent, {**BURST, **CUBIC, "silence": SILENCE}),
+        ),
+        _ratio(
+            "setting-0",
+            "What does tcp_slow_start_after_idle=0 change of that?",
+            ("with the setting at 1", {**BURST, **CUBIC, "silence": SILENCE, "restart": 1}),
+            ("at 0", {**BURST, **CUBIC, "silence": SILENCE, "restart": 0, "restarts": 0}),
+        ),
+        _ratio(
+            "small",
+            "Does it cost a burst that fits into the initial window?",
+            (busy, {**BURST, **CUBIC, "bytes": 12_000, "warm": 6}),
+            (silent, {**BURST, **CUBIC, "bytes": 12_000, "warm": 6, "silence": SILENCE}),
+        ),
+        _ratio(
+            "initcwnd",
+            "What does a larger initial window change of a connection's first burst?",
+            (f"initcwnd {INITIAL}", {**FRESH, "bytes": 40_000}),
+            ("initcwnd 32", {**FRESH, "bytes": 40_000, "initial": 32}),
+        ),
+        _ratio(
+            "initrwnd",
+            "And a larger initial window of the receiver?",
+            ("initcwnd 128, the kernel's own initrwnd", {**FRESH, "initial": 128}),
+            ("initcwnd 128, initrwnd 128", {**FRESH, "initial": 128, "window": 128}),
+        ),
+    )
+    laws = (
+        _law(
+            "window",
+            "Is the window after silence what the kernel's formula says?",
+            "segments",
+            ("said", "window"),
+            ("max(min(initial, window), window >> timeouts of silence)", "TCP_INFO after the first bytes"),
+        ),
+        _law(
+            "time",
+            "Does the time of the burst follow from that window?",
+            "us",
+            ("said_us", "us"),
+            ("a round trip per doubling, and the wire's own time", "until the answer"),
+        ),
+    )
+    return (seen, *rigs, *laws)
+
+
+def measure(stage: Stage) -> Iterator[Rig]:
+    with ExitStack() as rigs:
+        yield Rig(Bench(stage, rigs).once)
+
+
+PROBE = Probe(
+    Claim(
+        Layer.NET,
+        says="The connection is still open.",
+        read_from="tcp_slow_start_after_idle, ss -ti",
+        title="connections after silence",
+    ),
+    cases=cases,
+    cost=Cost(seconds=40, memory_mib=48),
+    needs=(LAB,),
+    measure=measure,
+    judge=judge,
+    advise=advise,
+    delivers=delivers,
+    plants=(
+        Plant("plant_trips=1", {"plant_trips": 1}, "small", expect=1.97, tolerance=0.06, control=True),
+        # silent for one timeout more than the formula is told: the window is halved once more
+        Plant("silence=3.5", {"silence": 3.5}, "window", expect=0.5, tolerance=0.04, control=True),
+    ),
+)

@@ -1,0 +1,168 @@
+"""Networks of ours, and the probes of connections on them."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from live import Bench, host_with
+
+from liebench.contract import Arm, Turn, Word
+from liebench.errors import NeedUnmet
+from liebench.facts.sockets import Connection, parse
+from liebench.host import read_host
+from liebench.probes.tcp_idle_restart.verdict import seen
+from liebench.stage.net import FAR, LAB, LATE, lab, path, route
+
+HOST = read_host()
+NET = pytest.mark.skipif(not LAB.met(HOST), reason="needs iproute2 and nsenter")
+TRIES = 5
+X = Turn(Arm("x"), "x")
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    before = links()
+    yield Bench("tcp-idle-restart", HOST, tmp_path)
+    assert links() == before
+    holders = subprocess.run(
+        ["pgrep", "-P", str(os.getpid()), "-f", "net-(hold|relay)"], capture_output=True, text=True
+    )
+    assert holders.stdout == ""
+
+
+def links() -> list[str]:
+    return sorted(os.listdir("/sys/class/net"))
+
+
+@NET
+@pytest.mark.parametrize("trip_ms", [4, 20, 40])
+def test_a_path_has_the_round_trip_it_was_given(bench: Bench, trip_ms: int) -> None:
+    with path(bench.stage, trip_ms) as wire:
+        for _ in range(TRIES):
+            rep = wire.verified(lambda: bench.stage.core("tcp-burst", X, bytes=1000, congestion="cubic", **wire.ends))
+            if LATE not in rep.flags and rep.facts["trip_us"] < 1000 * trip_ms + 300:
+                break
+        assert 1000 * trip_ms <= rep.facts["trip_us"] < 1000 * trip_ms + 300
+        assert rep.facts["relay"]["dropped"] == 0
+
+
+@NET
+@pytest.mark.parametrize("mbit", [20, 100])
+def test_a_path_has_the_rate_it_was_given(bench: Bench, mbit: int) -> None:
+    """A burst of 1 MB after others of its size: frames of 1514 bytes at that rate, and a trip for the answer."""
+    frames, trip_us = 1_000_000 / 1448, 4000
+    with path(bench.stage, trip_us / 1000, mbit) as wire:
+        for _ in range(TRIES):
+            rep = bench.stage.core("tcp-burst", X, bytes=1_000_000, congestion="cubic", **wire.ends)
+            expected = frames * 1514 * 8 / mbit + trip_us
+            if abs(rep.samples["us"][0] / expected - 1) < 0.05:
+                break
+    assert rep.samples["us"][0] == pytest.approx(expected, rel=0.05)
+
+
+@NET
+@pytest.mark.parametrize("silence", [0, 0.5, 1.5, 2.5, 3.5, 8.5])
+def test_the_window_after_silence_is_what_the_kernel_computes(bench: Bench, silence: float) -> None:
+    with path(bench.stage, 10) as wire:
+        route(wire.lab, "near", rto_min="20ms")
+        rep = bench.stage.core("tcp-burst", X, congestion="cubic", silence=silence, **wire.ends)
+        window, said = rep.samples["window"][0], rep.samples["said"][0]
+        assert window == said >= 10
+        if silence > 8:
+            assert window == 10
+        kept = bench.stage.core("tcp-burst", X, congestion="cubic", silence=silence, restart=0, restarts=0, **wire.ends)
+        assert kept.samples["window"] == kept.samples["said"]
+        assert kept.samples["window"][0] > 100
+
+
+@NET
+@pytest.mark.parametrize("initial", [10, 32])
+def test_the_route_says_what_a_new_connection_begins_with(bench: Bench, initial: int) -> None:
+    with path(bench.stage, 4) as wire:
+        route(wire.lab, "near", initcwnd=initial)
+        rep = bench.stage.core("tcp-burst", X, congestion="cubic", warm=0, **wire.ends)
+        assert rep.samples["window"] == [initial]
+
+
+@NET
+def test_the_burst_after_silence_takes_the_round_trips_that_follow(bench: Bench) -> None:
+    time = bench.verdict("time", 12)
+    assert time.value == pytest.approx(1, abs=0.1)
+    silent = bench.verdict("cubic", 12)
+    assert silent.value is not None
+    assert silent.value > 2
+    assert bench.verdict("setting-0", 12).word is Word.HELPFUL
+    assert bench.control("silence=3.5", 6).value == pytest.approx(0.5, abs=0.04)
+
+
+@NET
+def test_where_the_congestion_control_sets_its_own_rate_silence_costs_nothing(bench: Bench) -> None:
+    if HOST.facts["net"]["congestion"] != "bbr":
+        pytest.skip("needs bbr as the congestion control in force")
+    found = bench.verdict("own", 12)
+    assert found.value == pytest.approx(1, abs=0.1)
+
+
+SS = """\
+0      0              10.0.0.5:443        10.0.9.9:50432
+\t ts sack cubic wscale:7,7 rto:204 rtt:3.2/0.5 mss:1448 cwnd:140 lastsnd:1000 busy:500ms rwnd_limited:250ms(50.0%)
+0      0             127.0.0.1:80         127.0.0.1:999
+\t cubic rto:204 rtt:0.05/0.02 cwnd:10 lastsnd:5
+0      0     [2001:db8::1]:22      [2001:db8::2]:5000
+\t bbr wscale:7,7 rto:240 rtt:40/1 mss:1408 cwnd:80 bytes_acked:1 lastsnd:90000 lastrcv:1 bbr:(bw:1Mbps,mrtt:1)
+0      0              10.0.0.5:443        10.0.9.7:50432
+\t reno wscale:7,7 rto:201 mss:1448 cwnd:10
+"""
+
+
+def test_what_ss_says_of_connections_to_others() -> None:
+    found = parse(SS)
+    assert [c.congestion for c in found] == ["cubic", "bbr", "reno"]
+    assert found[0] == Connection("cubic", 140, 204, 3.2, 1000, 500, 250, 0)
+    assert found[0].limited() == 0.5
+    assert found[0].decayed(10) == 10  # four timeouts: 140, 70, 35, 17, and 8 is less than the initial window
+    assert dataclasses.replace(found[0], silent_ms=300).decayed(10) == 70
+    assert dataclasses.replace(found[0], silent_ms=204).decayed(10) == 140
+    assert found[2].silent_ms is None
+    assert parse("") == parse("rubbish") == []
+
+
+@pytest.mark.parametrize(
+    ("net", "text", "value"),
+    [
+        ({"restarts": 1, "congestion": "cubic"}, SS, "loses"),
+        ({"restarts": 1, "congestion": "bbr"}, "", "no effect"),
+        ({"restarts": 1, "congestion": "cubic"}, "", "none"),
+        ({"restarts": 0, "congestion": "cubic"}, SS, "off"),
+        ({"restarts": 1, "congestion": "cubic"}, SS.replace("lastsnd:1000", "lastsnd:10"), "spared"),
+        ({"restarts": None, "congestion": None}, SS, "unknown"),
+    ],
+)
+def test_what_silence_costs_this_hosts_connections(net: dict[str, Any], text: str, value: str) -> None:
+    assert seen(host_with(net=net), parse(text))["value"] == value
+
+
+def test_connections_that_cannot_be_asked_for_are_unknown() -> None:
+    assert seen(HOST, None)["value"] == "unknown"
+
+
+@NET
+def test_a_command_that_a_namespace_refuses_is_a_need_with_its_words(bench: Bench) -> None:
+    with lab(bench.stage, "one") as found, pytest.raises(NeedUnmet, match=r"does not exist|Cannot find"):
+        found.ip("one", f"address add {FAR}/24 dev none")
+
+
+@NET
+def test_no_namespaces_at_all_is_a_need(bench: Bench, tmp_path: Path) -> None:
+    script = tmp_path / "core"
+    script.write_text("#!/bin/sh\necho no namespaces here >&2\nexit 1\n")
+    script.chmod(0o755)
+    bench.stage.core_path = script
+    with pytest.raises(NeedUnmet, match="network namespaces"), lab(bench.stage, "one"):
+        raise AssertionError
