@@ -10,13 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from live import Bench, host_with
+from live import PROBES, Bench, host_with
 
-from liebench.contract import Arm, Turn, Word
-from liebench.errors import NeedUnmet
+from liebench.contract import Arm, Turn, Verdict, Word
+from liebench.errors import NeedUnmet, UsageError
 from liebench.facts.sockets import Connection, parse
 from liebench.host import read_host
 from liebench.probes.tcp_idle_restart.verdict import seen
+from liebench.probes.tcp_window.verdict import advise, reach
+from liebench.probes.tcp_window.verdict import seen as held
 from liebench.stage.net import FAR, LAB, LATE, lab, path, route
 
 HOST = read_host()
@@ -166,3 +168,57 @@ def test_no_namespaces_at_all_is_a_need(bench: Bench, tmp_path: Path) -> None:
     bench.stage.core_path = script
     with pytest.raises(NeedUnmet, match="network namespaces"), lab(bench.stage, "one"):
         raise AssertionError
+
+
+@NET
+@pytest.mark.parametrize("case", ["rate", "receive", "receive-large", "send"])
+def test_what_arrives_is_what_the_window_lets_expect(bench: Bench, tmp_path: Path, case: str) -> None:
+    window = Bench("tcp-window", HOST, tmp_path)
+    for blocks in (3, 6, 12):  # a busy machine holds the receiver up
+        found = window.verdict(case, blocks).value
+        if found == pytest.approx(1, abs=0.1):
+            break
+    assert found == pytest.approx(1, abs=0.1)
+
+
+@NET
+def test_half_of_it_is_found_missing(bench: Bench, tmp_path: Path) -> None:
+    window = Bench("tcp-window", HOST, tmp_path)
+    assert window.control("plant_less=0.5", 6).value == pytest.approx(2, abs=0.06)
+
+
+@pytest.mark.parametrize(
+    ("net", "mbit", "trip_ms", "value"),
+    [
+        ({"rmem_most": 33554432, "wmem_most": 4194304}, 1000, 100, "near"),  # 2 MiB under way
+        ({"rmem_most": 33554432, "wmem_most": 4194304}, 160, 100, "far"),
+        ({"rmem_most": 6291456, "wmem_most": 67108864}, 1000, 30, "near"),  # now the receiver's 3 MiB
+        ({"rmem_most": 6291456, "wmem_most": 67108864}, 1000, 25, "far"),
+        ({"rmem_most": None, "wmem_most": None}, 1000, 25, "unknown"),
+    ],
+)
+def test_how_far_the_maxima_reach(net: dict[str, Any], mbit: float, trip_ms: float, value: str) -> None:
+    assert reach(host_with(net=net), mbit, trip_ms)["value"] == value
+
+
+def test_maxima_are_raised_only_where_connections_are_held_back() -> None:
+    host = host_with(net={"rmem_most": 6291456, "wmem_most": 4194304})
+    limited = Verdict(Word.COSTLY, term="limited", why="held")
+    near, far = Verdict(Word.HARMLESS, term="not so far", why="short"), Verdict(Word.HONEST, term="far enough")
+    assert not advise(Verdict(Word.HONEST, cases={"sockets": Verdict(Word.HONEST, term="free"), "reach": near}), host)
+    assert not advise(Verdict(Word.COSTLY, cases={"sockets": limited, "reach": far}), host)
+    said = advise(Verdict(Word.COSTLY, cases={"sockets": limited, "reach": near}), host)
+    assert [(p.change, p.to) for p in said] == [("receive-window", "12582912"), ("send-window", "8388608")]
+
+
+def test_connections_held_back_by_a_window_are_told() -> None:
+    assert held(parse(SS)) | {"most": 0.5} == {"value": "limited", "open": 3, "held": 1, "most": 0.5, "by_sender": 0}
+    assert held(parse(SS.replace("rwnd_limited:250ms(50.0%)", "")))["value"] == "free"
+    assert held([])["value"] == "none"
+    assert held(None)["value"] == "unknown"
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "fast", ""])
+def test_a_path_that_is_none_is_refused(value: str) -> None:
+    with pytest.raises(UsageError, match=r"tcp-window\.rate"):
+        PROBES["tcp-window"].probe.cases(HOST, {"rate": value, "trip": "10"})

@@ -1,0 +1,167 @@
+"""tcp-window: what a connection delivers on a path, and which window stops it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+
+from liebench.contract import (
+    Arm,
+    Better,
+    Case,
+    Claim,
+    Cost,
+    Kind,
+    Layer,
+    Option,
+    Options,
+    Plant,
+    Probe,
+    Rep,
+    Rig,
+    Subject,
+    Turn,
+)
+from liebench.errors import UsageError
+from liebench.host import Host
+from liebench.probes.tcp_window.verdict import REACH, SOCKETS, advise, delivers, judge, reach, seen
+from liebench.stage import Stage
+from liebench.stage.laws import Law
+from liebench.stage.net import LAB, RATE_MBIT, Wire, path
+from liebench.stage.sockets import SS, connections
+
+TRIP_MS = 10
+PAYLOAD = 1448 / 1514  # of a full frame on the wire, with time stamps and without a frame's check sum
+CUBIC: Mapping[str, str | int | float] = {"congestion": "cubic"}
+LAWS: Mapping[str, tuple[str, str, Mapping[str, int]]] = {
+    "rate": ("Does a connection deliver the path's rate?", "the path's rate, less headers", {}),
+    "receive": ("Does a receive buffer of 64 KiB deliver its window in a round trip?", "window / round trip",
+                {"far_room": 1 << 16}),
+    "receive-large": ("And one of 128 KiB?", "window / round trip", {"far_room": 1 << 17}),
+    "send": ("Does a send buffer of 64 KiB deliver itself in a round trip?", "buffer / round trip",
+             {"near_room": 1 << 16}),
+}  # fmt: skip
+
+
+def _law(name: str) -> Case:
+    asks, says, buffers = LAWS[name]
+    args = {**CUBIC, **buffers}
+    return Case(
+        name,
+        "Mbit/s",
+        "Mbit/s",
+        (
+            Arm("formula", says, True, {**args, "part": "path" if name == "rate" else "said"}),
+            Arm("measured", "what arrived", args={**args, "part": "mbit"}),
+        ),
+        asks,
+        Kind.LAW,
+        matters=1.1,
+        hurts=1.3,
+        subject=Subject.RIG,
+        headline=False,
+        work="bulk",
+        target=0.05,
+    )
+
+
+def _fact(name: str, asks: str, says: str, words: Mapping[str, object], **more: object) -> Case:
+    return Case(name, "value", "", (Arm("seen", says, True),), asks, Kind.FACT, words=words, work="facts", **more)  # type: ignore[arg-type]
+
+
+def cases(host: Host, options: Options) -> tuple[Case, ...]:
+    mbit, trip = _number(options, "rate"), _number(options, "trip")
+    asks = f"May one connection reach {mbit:g} Mbit/s over {trip:g} ms?"
+    fixed = Case(
+        "fixed",
+        "mbit",
+        "Mbit/s",
+        (
+            Arm("autotuning", "left to the kernel", True, CUBIC),
+            Arm("fixed", "SO_RCVBUF of 64 KiB", args={**CUBIC, "far_room": 1 << 16}),
+        ),
+        "What does a program lose that sets its receive buffer itself?",
+        better=Better.HIGHER,
+        hurts=2.0,
+        subject=Subject.RIG,
+        headline=False,
+        work="bulk",
+        target=0.1,
+    )
+    return (
+        _fact("reach", asks, "tcp_rmem and tcp_wmem", REACH),
+        _fact("sockets", "Does a window hold this host's connections back?", "open connections", SOCKETS, needs=(SS,)),
+        *(_law(name) for name in LAWS),
+        fixed,
+    )
+
+
+def _number(options: Options, name: str) -> float:
+    try:
+        found = float(options[name])
+    except ValueError:
+        found = 0.0
+    if not 0 < found < 1e7:
+        raise UsageError(f"tcp-window.{name}={options[name]} is no number above 0")
+    return found
+
+
+class _Bench:
+    """One path, set up when it is first asked for."""
+
+    def __init__(self, stage: Stage, rigs: ExitStack) -> None:
+        self.stage, self.rigs = stage, rigs
+        self.wire: Wire | None = None
+        self.laws = Law(self.bulk)
+
+    def bulk(self, t: Turn) -> Rep:
+        if self.wire is None:
+            self.wire = self.rigs.enter_context(path(self.stage, TRIP_MS))
+            self.stage.note("path", self.wire.made_by)
+        wire = self.wire
+        args = {k: v for k, v in t.arm.args.items() if k != "part"}
+        bare = Turn(Arm(t.arm.id, args=args), t.label, t.plant)
+        rep = wire.verified(lambda: self.stage.core("tcp-bulk", bare, **wire.ends))
+        samples = {**rep.samples, "path": [RATE_MBIT * PAYLOAD]}
+        return Rep(samples, rep.offsets_ns, rep.start_ns, rep.elapsed_ns, rep.alibi, rep.sentinel, rep.args, rep.facts,
+                   rep.flags)  # fmt: skip
+
+    def once(self, case: Case, turns: Sequence[Turn]) -> Mapping[str, Rep]:
+        if case.kind is Kind.LAW:
+            return self.laws.once(case, turns)
+        if case.kind is Kind.RATIO:
+            return {t.label: self.bulk(t) for t in turns}
+        options = self.stage.options
+        facts = (
+            seen(connections())
+            if case.id == "sockets"
+            else reach(self.stage.host, _number(options, "rate"), _number(options, "trip"))
+        )
+        return {t.label: Rep({}, facts=facts) for t in turns}
+
+
+def measure(stage: Stage) -> Iterator[Rig]:
+    with ExitStack() as rigs:
+        yield Rig(_Bench(stage, rigs).once)
+
+
+PROBE = Probe(
+    Claim(
+        Layer.NET,
+        says="The connection is as fast as the network.",
+        read_from="tcp_rmem, tcp_wmem, ss -ti",
+        title="one connection on a long path",
+    ),
+    cases=cases,
+    cost=Cost(seconds=30, memory_mib=48),
+    needs=(LAB,),
+    measure=measure,
+    judge=judge,
+    advise=advise,
+    delivers=delivers,
+    options=(
+        Option("rate", "1000", "Mbit/s that one connection should reach on your path"),
+        Option("trip", "100", "round trip of your path in ms"),
+    ),
+    plants=(Plant("plant_less=0.5", {"plant_less": 0.5}, "fixed", expect=2.0, tolerance=0.06, control=True),),
+)
