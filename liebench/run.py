@@ -137,12 +137,14 @@ class Session:
                 self.writer.control(control.stored())
                 self.tracks.append(Track(track.part, track.case, control.turns, track.once, control))
 
-    def _drop(self, track: Track, error: Exception) -> None:
-        """A demonstration that does not stand takes only itself away."""
+    def _drop(self, track: Track, needs: str, cure: str) -> None:
+        """A case that only its first block finds impossible takes only itself away; the last one its probe."""
         track.done = True
         row = self.writer.document["probes"][track.part.id]
-        left = {**row["left_out"], track.case.id: {"needs": f"{error}", "cure": "see the message"}}
+        left = {**row["left_out"], track.case.id: {"needs": needs, "cure": cure}}
         self.writer.probe(track.part.id, row | {"left_out": left})
+        if all(t.done and not t.blocks for t in self.tracks if t.part.id == track.part.id):
+            self._skip(track.part, NeedUnmet(needs, cure))
 
     def _skip(self, part: Planned, unmet: NeedUnmet) -> None:
         """Only the set-up could find out that this probe cannot run here."""
@@ -201,9 +203,12 @@ class Session:
                 self._block(track, track.once)
         except (BreakerTripped, Interrupted):
             raise
+        except NeedUnmet as error:
+            self._drop(track, error.what, error.cure)
+            return
         except (LiebenchError, OSError, ValueError, KeyError) as error:
             if track.case.subject is Subject.RIG:
-                self._drop(track, error)
+                self._drop(track, f"{error}", "see the message")
             else:
                 self._fail(track.part, error)
             return

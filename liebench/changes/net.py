@@ -78,7 +78,7 @@ CHANGES = (
         "host",
         "the one that takes the interrupt",
         "an interrupt between processors for each batch; caches of two processors hold the connection",
-        "{to}",
+        "do {to}",
         "echo 0 > /sys/class/net/DEVICE/queues/rx-N/rps_cpus ({now})",
         "net-interrupt",
         unknown,

@@ -22,5 +22,6 @@ def facts(reader: Reader) -> dict[str, Any]:
         "rmem_most": _most(reader, "tcp_rmem"),
         "wmem_most": _most(reader, "tcp_wmem"),
         "autotunes": reader.number(f"{IPV4}/tcp_moderate_rcvbuf"),
+        "tunnels": len(reader.names("/sys/class/net", "*/tun_flags")),  # devices whose frames a process carries
         "backlog": reader.number(f"{CORE}/netdev_max_backlog"),  # not to be seen inside a network namespace
     }

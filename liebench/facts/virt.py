@@ -21,4 +21,5 @@ def facts(reader: Reader) -> dict[str, Any]:
         "vendor": reader.text("/sys/class/dmi/id/sys_vendor"),
         "product": reader.text("/sys/class/dmi/id/product_name"),
         "container": container,
+        "halt_poll": reader.exists("/sys/module/haltpoll/parameters/guest_halt_poll_ns"),
     }

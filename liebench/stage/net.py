@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 PATIENCE_S = 10
 CURE = "apt install iproute2 util-linux; run as root, or allow user namespaces"
+KERNEL = " in this kernel"
 NEAR, FAR = "10.213.7.1", "10.213.7.2"
 LATE = "VOID_LATE_RELAY"
 RATE_MBIT = 200  # slow enough that a relay of ours is never behind: 60 us for each frame of 1500 bytes
@@ -69,7 +70,9 @@ class Lab:
         done = self.inside(at, ["ip", "-batch", "-"], "\n".join(lines) + "\n")
         if done.returncode:
             said = (done.stderr.strip().splitlines() or [f"status {done.returncode}"])[0]
-            raise NeedUnmet(f"{what} ({said})", CURE)
+            raise NeedUnmet(
+                f"{what} ({said})", "modprobe it, or a kernel that has it" if what.endswith(KERNEL) else CURE
+            )
 
     def pair(self, one: str, its: str, other: str, theirs: str) -> None:
         """Two namespaces joined by a pair of virtual Ethernet devices, both up."""

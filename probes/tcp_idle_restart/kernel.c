@@ -113,7 +113,8 @@ static int run(struct lb_run *run)
     if (count > CONNECTIONS)
         lb_usage("samples=%lld: at most %d connections at once", (long long)count, CONNECTIONS);
     lb_net_user(lb_text(run, "user"));
-    struct lb_tcp_wish wish = {lb_text(run, "near"), lb_text(run, "far"), lb_text(run, "to"), lb_text(run, "congestion"), 0, 0};
+    struct lb_tcp_wish wish = lb_tcp_wish(run);
+    wish.congestion = lb_text(run, "congestion");
     lb_net_enter(wish.near);
     lb_net_set("net/ipv4/tcp_no_metrics_save", 1); /* no connection learns from the one before */
     lb_net_set("net/ipv4/tcp_slow_start_after_idle", lb_int(run, "restart"));
@@ -140,7 +141,7 @@ static int run(struct lb_run *run)
             warm(ends[i].near, noise, bytes, 1); /* those before it took their time */
         run->offsets[i] = lb_now() - run->start_ns;
         struct burst burst = send_burst(ends[i].near, noise, bytes);
-        double last, trip = lb_tcp_info(ends[i].near).tcpi_min_rtt;
+        double last = 0, trip = lb_tcp_info(ends[i].near).tcpi_min_rtt;
         us[i] = (double)burst.ns / 1e3 + lb_num(run, "plant_trips") * trip;
         window[i] = burst.first.tcpi_snd_cwnd;
         said[i] = window_after(&burst.before, initial, lb_int(run, "restarts"));
@@ -149,6 +150,7 @@ static int run(struct lb_run *run)
         retransmits += lb_tcp_info(ends[i].near).tcpi_total_retrans;
     }
     lb_end(run);
+    free(noise);
     lb_tcp_congestion(ends[0].near, name);
     lb_fact_text(run, "congestion", name);
     lb_fact_num(run, "trip_us", lb_tcp_info(ends[0].near).tcpi_min_rtt);

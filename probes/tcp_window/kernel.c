@@ -40,8 +40,9 @@ static int run(struct lb_run *run)
     pthread_t thread;
     int64_t window = lb_int(run, "window_ms") * 1000000;
     lb_net_user(lb_text(run, "user"));
-    struct lb_tcp_wish wish = {lb_text(run, "near"), lb_text(run, "far"), lb_text(run, "to"), lb_text(run, "congestion"),
-                               (int)lb_int(run, "far_room"), (int)lb_int(run, "near_room")};
+    struct lb_tcp_wish wish = lb_tcp_wish(run);
+    wish.congestion = lb_text(run, "congestion");
+    wish.far_room = (int)lb_int(run, "far_room"), wish.near_room = (int)lb_int(run, "near_room");
     lb_tcp_connect(&wish, &ends, 1);
     double *mbit = lb_series(run, "mbit"), *said = lb_series(run, "said");
     double share = 1 - lb_num(run, "plant_less");

@@ -4,9 +4,10 @@
 
 #include "lb.h"
 
-/* Keys of every kernel that works in them: the user namespace that owns them, and the two ends. */
+/* Keys of every kernel that works in them: the user namespace that owns them, the two ends, the far end's address, the
+ * address by which the near one reaches it where that is another (a proxy, a translated one), its port (0: any). */
 #define LB_NET_KEYS {"user", 's', 0, 0, 0, NULL}, {"near", 's', 0, 0, 0, NULL}, {"far", 's', 0, 0, 0, NULL}, \
-    {"to", 's', 0, 0, 0, NULL}
+    {"to", 's', 0, 0, 0, NULL}, {"via", 's', 0, 0, 0, NULL}, {"port", 'i', 0, 65535, 0, NULL}
 
 void lb_net_user(const char *path);  /* before any thread starts; NULL: stay where we are */
 void lb_net_enter(const char *path); /* the calling thread, for the sockets that it opens next; NULL: stay */

@@ -3,19 +3,33 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/in.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-static const char *const LOOPBACK = "127.0.0.1";
-
-static struct sockaddr_in address(const char *to)
+struct sockaddr_in lb_address(const char *ip, int64_t port)
 {
-    struct sockaddr_in at = {.sin_family = AF_INET};
-    if (inet_pton(AF_INET, to ? to : LOOPBACK, &at.sin_addr) != 1)
-        lb_usage("to=%s is no IPv4 address", to);
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+    if (inet_pton(AF_INET, ip ? ip : "127.0.0.1", &at.sin_addr) != 1)
+        lb_usage("%s is no IPv4 address", ip);
     return at;
+}
+
+struct lb_tcp_wish lb_tcp_wish(struct lb_run *run)
+{
+    struct lb_tcp_wish wish = {.near = lb_text(run, "near"), .far = lb_text(run, "far"), .to = lb_text(run, "to")};
+    wish.via = lb_text(run, "via") ? lb_text(run, "via") : wish.to;
+    wish.port = lb_int(run, "port");
+    return wish;
+}
+
+bool lb_alive(const struct lb_run *run, bool asked)
+{
+    int times = asked ? lb_asked(run) : 0;
+    for (int i = 0; i < times; i++)
+        printf("{\"pid\":%d}\n", getpid());
+    return times >= 0 && (!times || lb_flush() == LB_OK);
 }
 
 static int opened(void)
@@ -41,21 +55,23 @@ static void control(int fd, const char *name)
 
 void lb_tcp_connect(const struct lb_tcp_wish *wish, struct lb_tcp *ends, int64_t count)
 {
-    struct sockaddr_in at = address(wish->to);
+    struct sockaddr_in at = lb_address(wish->to, wish->port);
     socklen_t length = sizeof at;
     lb_net_enter(wish->far);
     int ear = opened();
+    setsockopt(ear, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int));
     room(ear, SO_RCVBUF, wish->far_room); /* before listen(2), or the window scale is not chosen for it: tcp(7) */
     if (bind(ear, (struct sockaddr *)&at, sizeof at) || listen(ear, 128) ||
         getsockname(ear, (struct sockaddr *)&at, &length))
-        lb_fail("cannot listen on %s: %s", wish->to ? wish->to : LOOPBACK, strerror(errno));
+        lb_fail("cannot listen on %s: %s", wish->to ? wish->to : "loopback", strerror(errno));
     lb_net_enter(wish->near);
+    at = lb_address(wish->via, ntohs(at.sin_port));
     for (int64_t i = 0; i < count; i++) {
         ends[i].near = opened();
         room(ends[i].near, SO_SNDBUF, wish->near_room);
         control(ends[i].near, wish->congestion);
         if (connect(ends[i].near, (struct sockaddr *)&at, sizeof at))
-            lb_fail("cannot reach %s: %s", wish->to ? wish->to : LOOPBACK, strerror(errno));
+            lb_fail("cannot reach %s: %s", wish->via ? wish->via : "loopback", strerror(errno));
         ends[i].far = accept4(ear, NULL, NULL, SOCK_CLOEXEC);
         if (ends[i].far < 0)
             lb_fail("cannot accept a connection: %s", strerror(errno));

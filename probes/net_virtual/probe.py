@@ -1,0 +1,180 @@
+"""net-virtual: what it costs to be joined by a virtual network, in round trips and in processor time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+
+from liebench.contract import (
+    Arm,
+    Case,
+    Claim,
+    Cost,
+    Layer,
+    Need,
+    Options,
+    Plant,
+    Probe,
+    Rep,
+    Rig,
+    Subject,
+    Turn,
+)
+from liebench.host import Host
+from liebench.probes.net_virtual.verdict import advise, delivers
+from liebench.stage import Stage
+from liebench.stage.net import LAB
+from liebench.stage.wiring import NFT, TUN, Wiring, halting, wired
+
+TWO = Need("two processors", lambda host: len(host.processors) > 1, "none: this host has one processor")
+WAYS: Mapping[str, tuple[str, bool, tuple[Need, ...]]] = {  # what it is, headline, needs
+    "veth": ("a pair of virtual cards", True, ()),
+    "bridge": ("a bridge between two pairs", True, ()),
+    "macvlan": ("two virtual cards of one card (macvlan)", False, ()),
+    "ipvlan": ("two virtual cards of one card (ipvlan)", False, ()),
+    "vlan": ("a VLAN on a pair", False, ()),
+    "vxlan": ("VXLAN over a pair", True, ()),
+    "routed": ("a namespace that forwards", False, ()),
+    "nat": ("a translated address (nft)", False, (NFT,)),
+    "proxy": ("a proxy in user space", False, ()),
+    "overlay": ("an overlay in user space (TAP over UDP)", False, (TUN,)),
+}
+OURS = ("proxy", "overlay")  # written by us: a demonstration of what such a hop costs, not this host's own
+BULK = ("veth", "bridge", "vxlan", "proxy", "overlay")
+
+
+def _subject(way: str) -> Subject:
+    return Subject.RIG if way in OURS else Subject.HOST
+
+
+def _trip(way: str) -> Case:
+    says, headline, needs = WAYS[way]
+    return Case(
+        f"trip-{way}",
+        "us",
+        "us",
+        (
+            Arm("loopback", "through loopback", True, {"way": "loopback"}),
+            Arm(way, f"through {says}", args={"way": way}),
+        ),
+        f"What does a round trip through {says} cost?",
+        matters=1.1,
+        hurts=1.5,
+        subject=_subject(way),
+        headline=headline,
+        work="trip",
+        needs=needs,
+        target=0.05,
+    )
+
+
+def _bulk(way: str) -> Case:
+    says, _, needs = WAYS[way]
+    return Case(
+        f"byte-{way}",
+        "ns",
+        "ns",
+        (
+            Arm("loopback", "through loopback", True, {"way": "loopback", "bulk": 1}),
+            Arm(way, f"through {says}", args={"way": way, "bulk": 1}),
+        ),
+        f"What does a byte through {says} cost of a processor?",
+        matters=1.2,
+        hurts=2.5,
+        subject=_subject(way),
+        headline=False,
+        work="bulk",
+        needs=needs,
+        target=0.15,
+    )
+
+
+def _apart() -> Case:
+    return Case(
+        "apart",
+        "us",
+        "us",
+        (
+            Arm("together", "both ends on one processor", True, {"way": "veth"}),
+            Arm("apart", "on two, which have nothing else to do", args={"way": "veth", "apart": 1}),
+        ),
+        "What does waking the other end's processor cost a round trip?",
+        matters=1.2,
+        hurts=2.0,
+        headline=True,
+        work="trip",
+        needs=(TWO,),
+        target=0.1,
+    )
+
+
+def _segments(way: str) -> Case:
+    return Case(
+        f"segments-{way}",
+        "ns",
+        "ns",
+        (
+            Arm("offload", "in segments of up to 64 KiB, which never leave the host", True, {"way": way, "bulk": 1}),
+            Arm("plain", "in packets, as a wire carries them", args={"way": way, "bulk": 1, "plain": 1}),
+        ),
+        f"What does a byte cost ({way}) where packets are packets?",
+        matters=1.2,
+        hurts=2.5,
+        headline=False,
+        work="bulk",
+        target=0.15,
+    )
+
+
+def cases(host: Host, options: Options) -> tuple[Case, ...]:
+    trips = tuple(_trip(way) for way in WAYS)
+    return (_apart(), *trips, *(_bulk(way) for way in BULK), _segments("veth"), _segments("vxlan"))
+
+
+class _Bench:
+    """Wirings, each set up when it is first asked for: one that this kernel lacks takes only its own case away."""
+
+    def __init__(self, stage: Stage, rigs: ExitStack) -> None:
+        self.stage, self.rigs = stage, rigs
+        self.up: dict[tuple[str, bool], Wiring] = {}
+
+    def of(self, way: str, plain: bool) -> Wiring:
+        if (way, plain) not in self.up:
+            self.up[way, plain] = self.rigs.enter_context(wired(self.stage, way, plain))
+        return self.up[way, plain]
+
+    def turn(self, t: Turn) -> Rep:
+        args = t.arm.args
+        found = self.of(str(args["way"]), "plain" in args)
+        bare = Turn(Arm(t.arm.id), t.label, t.plant)
+        if "bulk" in args:
+            hops = {"hops": found.hops} if found.hops else {}
+            return self.stage.core("net-bulk", bare, **found.ends, **hops)
+        processors = self.stage.host.processors
+        return self.stage.core("net-trip", bare, far_cpu=processors[0 if "apart" in args else -1], **found.ends)
+
+    def once(self, case: Case, turns: Sequence[Turn]) -> Mapping[str, Rep]:
+        return {t.label: self.turn(t) for t in turns}
+
+
+def measure(stage: Stage) -> Iterator[Rig]:
+    stage.note("idle", dict(halting(stage.host.root)))
+    with ExitStack() as rigs:
+        yield Rig(_Bench(stage, rigs).once)
+
+
+PROBE = Probe(
+    Claim(
+        Layer.NET,
+        says="You are on the network.",
+        read_from="/sys/class/net, ip -d link",
+        title="virtual networks",
+    ),
+    cases=cases,
+    cost=Cost(seconds=30),
+    needs=(LAB,),
+    measure=measure,
+    advise=advise,
+    delivers=delivers,
+    plants=(Plant("plant_extra=0.5", {"plant_extra": 0.5}, "trip-veth", expect=1.5, tolerance=0.05, control=True),),
+)
