@@ -10,7 +10,6 @@ import contextlib
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from liebench.contract import Arm, Need, Rep, Turn
@@ -171,14 +170,3 @@ def route(found: Lab, at: str, **metrics: str | int) -> None:
     own = NEAR if at == "near" else FAR
     words = " ".join(f"{key} {value}" for key, value in metrics.items())
     found.ip(at, f"route replace 10.213.7.0/24 dev wire0 src {own} {words}", "tcp_metrics flush all")
-
-
-def softnet(root: Path) -> list[dict[str, int]]:
-    """/proc/net/softnet_stat: a row of counters per processor (net/core/net-procfs.c); its length tells its age."""
-    rows = []
-    for index, line in enumerate((root / "proc/net/softnet_stat").read_text().splitlines()):
-        cells = [int(cell, 16) for cell in line.split()]
-        row = {"cpu": cells[12] if len(cells) > 12 else index, "processed": cells[0], "dropped": cells[1]}
-        row |= {"squeezed": cells[2], "steered": cells[9] if len(cells) > 9 else 0}
-        rows.append(row)
-    return rows

@@ -1,0 +1,69 @@
+"""A receiver whose backlog can overflow: packets steered to another processor, and made dear to receive.
+
+Without steering the sender itself empties the queue after each packet, so that it never holds more than one. The
+queues are per processor and shared by every namespace (net/core/dev.c, enqueue_to_backlog): this disturbs the host.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from liebench.contract import Disturbs, Need, Touches
+from liebench.errors import NeedUnmet, StageRefused
+from liebench.host import program
+from liebench.stage.wiring import Wiring, wired
+
+if TYPE_CHECKING:
+    from liebench.stage import Stage
+
+QUEUES = "per-CPU backlog queues"
+SIZE = "/proc/sys/net/core/netdev_max_backlog"
+TOUCHES = Touches(keys=(SIZE,), other=(QUEUES,), disturbs=Disturbs.HOST)
+TC = Need("tc", lambda host: program(host, "tc"), "apt install iproute2")
+MOST_FILTERS = 2000
+
+
+def caused(stage: Stage, more: int = 0) -> int:
+    """Packets that floods of ours have dropped since this host started, after ``more`` of them.
+
+    The kernel's counters do not tell who sent a packet: what we did to them must not be held against the host.
+    """
+    ledger = stage.journal.folder.parent / "backlog.json"
+    known = {}
+    with contextlib.suppress(OSError, ValueError):
+        known = json.loads(ledger.read_text())
+    same = isinstance(known, dict) and known.get("boot") == stage.journal.boot
+    dropped = int(known.get("dropped", 0)) * same + more
+    if more:
+        ledger.parent.mkdir(parents=True, exist_ok=True)
+        ledger.write_text(json.dumps({"boot": stage.journal.boot, "dropped": dropped}))
+    return dropped
+
+
+@contextlib.contextmanager
+def receiver(stage: Stage, filters: int = 400, steered: bool = True) -> Iterator[Wiring]:
+    """A pair of virtual cards whose far end takes its packets on the second processor, behind so many filters.
+
+    A filter that matches nothing costs each packet a little: so the queue is served more slowly than it is filled.
+    Raises NeedUnmet where packets cannot be steered or filtered, StageRefused without consent.
+    """
+    if stage.consent is not Disturbs.HOST:
+        raise StageRefused(f"{QUEUES} are the host's; allow it with --disturb host")
+    with wired(stage, "veth") as found:
+        if steered:
+            mask = f"{1 << stage.host.processors[-1]:x}"
+            script = f"mount -t sysfs none /sys && echo {mask} > /sys/class/net/e0/queues/rx-0/rps_cpus"
+            done = found.lab.inside("far", ["unshare", "-m", "sh", "-c", script])
+            if done.returncode:
+                raise NeedUnmet(f"packets steered to a processor ({done.stderr.strip()})", "run as root")
+        match = "protocol ip prio 1 u32 match ip src 203.0.113.{}/32 match u16 {} 0xffff at 22 classid 1:1"
+        lines = ["qdisc add dev e0 clsact"]
+        lines += [f"filter add dev e0 ingress {match.format(i % 250, i)}" for i in range(filters)]
+        done = found.lab.inside("far", ["tc", "-batch", "-"], "\n".join(lines) + "\n")
+        if done.returncode:
+            said = (done.stderr.strip().splitlines() or ["no word"])[0]
+            raise NeedUnmet(f"filters of tc ({said})", "modprobe cls_u32 sch_ingress")
+        yield found

@@ -1,0 +1,153 @@
+"""netdev-backlog: whether packets that arrived are delivered, or dropped in a queue of the kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+
+from liebench.contract import (
+    Arm,
+    Case,
+    Claim,
+    Cost,
+    Kind,
+    Layer,
+    Need,
+    Options,
+    Plant,
+    Probe,
+    Rep,
+    Rig,
+    Subject,
+    Turn,
+)
+from liebench.facts.reader import Reader
+from liebench.facts.softnet import softnet, steering
+from liebench.host import Host
+from liebench.probes.netdev_backlog.verdict import DROPS, NEEDED, advise, bracket, counted, delivers, judge
+from liebench.stage import Stage
+from liebench.stage.backlog import SIZE, TC, TOUCHES, caused, receiver
+from liebench.stage.laws import Law
+from liebench.stage.net import LAB
+from liebench.stage.wiring import Wiring
+
+PACKETS, FILTERS, REPEATS = 4000, 1000, 3
+STEP = 1.3  # from one size tried to the next
+ROOT = Need("the backlog's size to set", lambda host: host.can("sys_admin"), "run as root outside a container")
+TWO = Need("two processors", lambda host: len(host.processors) > 1, "none: this host has one processor")
+NEEDS = (LAB, TC, TWO)
+
+
+def _rig(id: str, asks: str, quantity: str, unit: str, kind: Kind, arms: tuple[Arm, ...], **more: float) -> Case:
+    return Case(
+        id, quantity, unit, arms, asks, kind, subject=Subject.RIG, headline=False, work="flood", needs=NEEDS, **more  # type: ignore[arg-type]
+    )  # fmt: skip
+
+
+def _lost(id: str, asks: str, says: str, size: int) -> Case:
+    arms = (
+        Arm("claimed", "nothing: what arrived is delivered", True),
+        Arm("measured", says, args={"size": size}, touches=TOUCHES),
+    )
+    return _rig(id, asks, "%", "%", Kind.READING, arms, matters=0.5, hurts=5.0, target=5.0)
+
+
+def cases(host: Host, options: Options) -> tuple[Case, ...]:
+    size = host.facts["net"]["backlog"] or 1000
+    seen = (Arm("seen", "softnet_stat since this host started", True),)
+    tried = (Arm("seen", "sizes of the queue, from small to large", True, touches=TOUCHES),)
+    accounts = (
+        Arm("sent", "packets sent", True, {"part": "sent", "size": size}, touches=TOUCHES),
+        Arm("counted", "processed and dropped", args={"part": "counted", "size": size}, touches=TOUCHES),
+    )
+    asks = f"How much of a burst of {PACKETS} is lost behind a queue of {{}}?"
+    return (
+        Case("drops", "value", "", seen, "Were packets dropped that had arrived?", Kind.FACT, words=DROPS,
+             work="facts"),
+        _rig("accounts", "Is every packet of a flood processed or counted as dropped?", "packets", "packets", Kind.LAW,
+             accounts, matters=1.005, hurts=1.05, target=0.002),
+        _lost("lost", asks.format(size), "with the queue as it is", size),
+        _lost("roomy", asks.format(PACKETS), "with a queue as long as the burst", PACKETS),
+        Case("needed", "value", "", tried, "Which size does such a burst need?", Kind.FACT, subject=Subject.RIG,
+             headline=False, words=NEEDED, work="facts", needs=NEEDS),
+    )  # fmt: skip
+
+
+class _Bench:
+    """A receiver that is slower than its sender, set up when it is first asked for."""
+
+    def __init__(self, stage: Stage, rigs: ExitStack) -> None:
+        self.stage, self.rigs = stage, rigs
+        self.wiring: Wiring | None = None
+        self.laws = Law(self.flood)
+
+    def flood(self, t: Turn, size: int = 0, **more: int) -> Rep:
+        if self.wiring is None:
+            self.wiring = self.rigs.enter_context(receiver(self.stage, FILTERS))
+        processors = self.stage.host.processors
+        bare = Turn(Arm(t.arm.id), t.label, t.plant)
+        with self.stage.value(SIZE, str(size or t.arm.args["size"])):
+            args = {"cpu": processors[0], "far_cpu": processors[-1], "packets": PACKETS, **more}
+            rep = self.stage.core("net-flood", bare, **args, **self.wiring.ends)
+        caused(self.stage, round(float(rep.facts["dropped"])))
+        return rep
+
+    def lost(self, t: Turn) -> Rep:
+        if t.arm.promised:
+            return Rep({"%": [0.0]})
+        rep = self.flood(t)
+        return Rep({"%": rep.samples["lost"]}, (), rep.start_ns, rep.elapsed_ns, rep.alibi, facts=rep.facts)
+
+    def needed(self, t: Turn) -> Rep:
+        """The first size that loses nothing, REPEATS times over, on the way up from well below the bracket."""
+        floods = [self.flood(t, PACKETS, samples=REPEATS)]
+        size = 0.5 * bracket(PACKETS, *_rates(floods))[0]
+        while size < PACKETS:
+            floods.append(self.flood(t, int(size), samples=REPEATS))
+            if not any(floods[-1].samples["lost"]):
+                break
+            size = min(STEP * size, PACKETS)
+        low, high = bracket(PACKETS, *_rates(floods))
+        within = low / STEP <= size <= high * STEP
+        facts = {"needed": size, "low": low, "high": high}
+        return Rep({}, facts={"value": "within" if within else "outside", **facts})
+
+    def once(self, case: Case, turns: Sequence[Turn]) -> Mapping[str, Rep]:
+        if case.kind is Kind.LAW:
+            return self.laws.once(case, turns)
+        if case.kind is Kind.READING:
+            return {t.label: self.lost(t) for t in turns}
+        if case.id == "needed":
+            return {t.label: self.needed(t) for t in turns}
+        reader = Reader(self.stage.host.root)
+        return {t.label: Rep({}, facts=counted(softnet(reader), steering(reader), caused(self.stage))) for t in turns}
+
+
+def _rates(floods: Sequence[Rep]) -> tuple[float, float]:
+    """The quickest arrivals and the slowest service among them: the size must do for each of these bursts."""
+    return max(float(f.facts["arrivals"]) for f in floods), min(float(f.facts["served"]) for f in floods)
+
+
+def measure(stage: Stage) -> Iterator[Rig]:
+    with ExitStack() as rigs:
+        yield Rig(_Bench(stage, rigs).once)
+
+
+PROBE = Probe(
+    Claim(
+        Layer.NET,
+        says="Packets that arrived are delivered.",
+        read_from="netdev_max_backlog, /proc/net/softnet_stat",
+        title="packets that arrived",
+    ),
+    cases=cases,
+    cost=Cost(seconds=25),
+    measure=measure,
+    judge=judge,
+    advise=advise,
+    delivers=delivers,
+    plants=(
+        Plant("plant_claim=0.5", {"plant_claim": 0.5}, "accounts", expect=1.5, tolerance=0.02, control=True,
+              touches=TOUCHES),
+    ),
+)  # fmt: skip
