@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from liebench.contract import Disturbs, Need, Touches
@@ -43,6 +43,16 @@ def caused(stage: Stage, more: int = 0) -> int:
     return dropped
 
 
+def steer(found: Wiring, processors: Sequence[int]) -> None:
+    """The far end's packets are taken by these processors (RPS). Raises NeedUnmet where the kernel refuses."""
+    mask = sum(1 << cpu for cpu in processors)
+    words = f"{mask >> 32:x},{mask & 0xFFFFFFFF:08x}" if mask >> 32 else f"{mask:x}"
+    script = f"mount -t sysfs none /sys && echo {words} > /sys/class/net/e0/queues/rx-0/rps_cpus"
+    done = found.lab.inside("far", ["unshare", "-m", "sh", "-c", script])
+    if done.returncode:
+        raise NeedUnmet(f"packets steered to a processor ({done.stderr.strip()})", "run as root")
+
+
 @contextlib.contextmanager
 def receiver(stage: Stage, filters: int = 400, steered: bool = True) -> Iterator[Wiring]:
     """A pair of virtual cards whose far end takes its packets on the second processor, behind so many filters.
@@ -54,11 +64,7 @@ def receiver(stage: Stage, filters: int = 400, steered: bool = True) -> Iterator
         raise StageRefused(f"{QUEUES} are the host's; allow it with --disturb host")
     with wired(stage, "veth") as found:
         if steered:
-            mask = f"{1 << stage.host.processors[-1]:x}"
-            script = f"mount -t sysfs none /sys && echo {mask} > /sys/class/net/e0/queues/rx-0/rps_cpus"
-            done = found.lab.inside("far", ["unshare", "-m", "sh", "-c", script])
-            if done.returncode:
-                raise NeedUnmet(f"packets steered to a processor ({done.stderr.strip()})", "run as root")
+            steer(found, (stage.host.processors[-1],))
         match = "protocol ip prio 1 u32 match ip src 203.0.113.{}/32 match u16 {} 0xffff at 22 classid 1:1"
         lines = ["qdisc add dev e0 clsact"]
         lines += [f"filter add dev e0 ingress {match.format(i % 250, i)}" for i in range(filters)]

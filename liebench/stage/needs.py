@@ -7,6 +7,7 @@ from liebench.host import program
 from liebench.stage.cgroup import home
 
 FMA = Need("fused multiply-add", lambda host: host.fma, "none: this processor has no such instruction")
+TWO = Need("two processors", lambda host: len(host.processors) > 1, "none: this host has one processor")
 KVM = Need("/dev/kvm", lambda host: host.writable("/dev/kvm"), "run as root or in the group kvm, where it is offered")
 OVERLAY = Need("overlayfs", lambda host: "overlay" in (host.read("/proc/filesystems") or ""), "modprobe overlay")
 FUSE_OVERLAY = Need(

@@ -23,10 +23,10 @@ from liebench.contract import (
 from liebench.host import Host
 from liebench.probes.net_virtual.verdict import advise, delivers
 from liebench.stage import Stage
+from liebench.stage.needs import TWO
 from liebench.stage.net import LAB
 from liebench.stage.wiring import NFT, TUN, Wiring, halting, wired
 
-TWO = Need("two processors", lambda host: len(host.processors) > 1, "none: this host has one processor")
 WAYS: Mapping[str, tuple[str, bool, tuple[Need, ...]]] = {  # what it is, headline, needs
     "veth": ("a pair of virtual cards", True, ()),
     "bridge": ("a bridge between two pairs", True, ()),

@@ -28,13 +28,13 @@ from liebench.probes.netdev_backlog.verdict import DROPS, NEEDED, advise, bracke
 from liebench.stage import Stage
 from liebench.stage.backlog import SIZE, TC, TOUCHES, caused, receiver
 from liebench.stage.laws import Law
+from liebench.stage.needs import TWO
 from liebench.stage.net import LAB
 from liebench.stage.wiring import Wiring
 
 PACKETS, FILTERS, REPEATS = 4000, 1000, 3
 STEP = 1.3  # from one size tried to the next
 ROOT = Need("the backlog's size to set", lambda host: host.can("sys_admin"), "run as root outside a container")
-TWO = Need("two processors", lambda host: len(host.processors) > 1, "none: this host has one processor")
 NEEDS = (LAB, TC, TWO)
 
 
