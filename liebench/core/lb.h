@@ -33,6 +33,7 @@ enum { LB_SERIES = 4, LB_KEYS = 24, LB_MAX_CPU = 8191 };
 /* ---- errors (main.c): one line on stderr, then the end ---- */
 _Noreturn void lb_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 _Noreturn void lb_usage(const char *format, ...) __attribute__((format(printf, 1, 2)));
+int lb_measure(int argc, char **argv); /* one kernel with its arguments, once in the life of a process */
 void lb_watchdog(unsigned seconds); /* (re)arms the wall clock limit; 0: none. The CPU limit stays. */
 
 /* ---- arguments (args.c) ---- */

@@ -84,7 +84,7 @@ static int list(void)
 static int help(void)
 {
     puts("usage: liebench-core KERNEL [key=value ...]\n"
-         "       liebench-core --list | --version | --help\n\n"
+         "       liebench-core --list | --version | --help | --nothing\n\n"
          "keys of every kernel:\n"
          "  cpu=N            run on this CPU (absent: wherever the kernel puts it)\n"
          "  ops=N samples=N  operations per sample, samples per repetition\n"
@@ -103,11 +103,12 @@ static int version(void)
     return lb_flush();
 }
 
-static int measure(int argc, char **argv)
+int lb_measure(int argc, char **argv)
 {
     static struct lb_run run; /* zeroed, and not on the stack */
-    run.kernel = find(argv[1]);
-    lb_parse(&run, argc - 2, argv + 2);
+    memset(&run, 0, sizeof run); /* the child of a place has its parent's */
+    run.kernel = find(argv[0]);
+    lb_parse(&run, argc - 1, argv + 1);
     guard((unsigned)lb_int(&run, "limit_s"));
     lb_affinity_open();
     if (lb_given(&run, "cpu"))
@@ -128,5 +129,7 @@ int main(int argc, char **argv)
         return list();
     if (strcmp(argv[1], "--help") == 0)
         return help();
-    return measure(argc, argv);
+    if (strcmp(argv[1], "--nothing") == 0) /* what starting a program costs */
+        return LB_OK;
+    return lb_measure(argc - 1, argv + 1);
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import fnmatch
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
@@ -24,6 +24,7 @@ from liebench.stage import swap as swap
 from liebench.stage.core import batched, call, watching
 from liebench.stage.watches import Watches
 
+Run = Callable[[str, Mapping[str, object]], dict[str, Any]]
 SAMPLE_NS = 500_000  # one sample: a thousand steps of any sane clock, and short against a scheduler tick
 PLANT_CALIBRATIONS = 9
 STAGED = ("source", "held")  # arguments of an arm that the probe gives to stage, not to the kernel
@@ -59,11 +60,15 @@ class Stage:
 
     def core(self, kernel: str, turn: Turn, **extra: str | float) -> Rep:
         """One repetition of a kernel of liebench-core, with the work that was calibrated once for these arguments."""
+        return self.core_by(lambda name, args: call(self.core_path, name, args, self.group), kernel, turn, **extra)
+
+    def core_by(self, run: Run, kernel: str, turn: Turn, **extra: str | float) -> Rep:
+        """The same, run by ``run`` (``Place.call``): elsewhere, with the work that was calibrated here."""
         base: dict[str, Any] = {k: v for k, v in turn.arm.args.items() if k not in STAGED} | extra
         base.setdefault("cpu", self.host.processors[-1])
         args = {**base, **self._work(kernel, base), **self._plant(kernel, base, turn.plant)}
         throttled = self.host.throttled_us()
-        answer = call(self.core_path, kernel, args, self.group)
+        answer = run(kernel, args)
         alibi = {**answer.get("alibi", {}), "throttled_us": _since(throttled, self.host.throttled_us())}
         marks = flags(alibi, answer["elapsed_ns"], alibi["throttled_us"])
         timer = answer.get("timer", {})

@@ -84,7 +84,7 @@ class Disk:
         self.server.wait()
 
 
-def _ours_to_the_end() -> None:
+def dying_with_us() -> None:
     """In the child: die with the parent, and let timers be exact."""
     import ctypes
 
@@ -104,7 +104,7 @@ def _running(command: Sequence[str], ready: Path) -> Iterator[subprocess.Popen[b
             stdout=subprocess.DEVNULL,
             stderr=words,
             process_group=0,
-            preexec_fn=_ours_to_the_end,
+            preexec_fn=dying_with_us,
         )
     try:
         until = time.monotonic() + PATIENCE_S

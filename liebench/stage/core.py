@@ -19,11 +19,11 @@ LIMIT_S, PATIENCE_S = 60, 15.0  # what the core gives itself unless it is told a
 ENVIRONMENT = {"LC_ALL": "C", "PATH": "/usr/bin:/bin"}
 
 
-def _words(kernel: str, args: Mapping[str, object]) -> list[str]:
+def words(kernel: str, args: Mapping[str, object]) -> list[str]:
     return [kernel, *(f"{k}={v:.9g}" if isinstance(v, float) else f"{k}={v}" for k, v in args.items())]
 
 
-def _parse(raw: bytes, what: str) -> dict[str, Any]:
+def parsed(raw: bytes, what: str) -> dict[str, Any]:
     try:
         answer = json.loads(raw)
     except ValueError as error:
@@ -54,7 +54,7 @@ def call(core: Path, kernel: str, args: Mapping[str, object], group: Path | None
 
     Ctrl-C does not reach it: it has its own process group.
     """
-    command = [str(core), *_words(kernel, args)]
+    command = [str(core), *words(kernel, args)]
     shown = " ".join(command[1:])
     timeout = float(str(args.get("limit_s", LIMIT_S))) + PATIENCE_S
     try:
@@ -78,7 +78,7 @@ def call(core: Path, kernel: str, args: Mapping[str, object], group: Path | None
     if done.returncode:
         last = done.stderr.decode("utf-8", "replace").strip().splitlines()[-1:] or [f"status {done.returncode}"]
         raise CoreFailed(f"liebench-core {shown} failed: {last[0]}")
-    return _parse(done.stdout, f"liebench-core {shown}")
+    return parsed(done.stdout, f"liebench-core {shown}")
 
 
 @lru_cache(maxsize=4)
@@ -93,9 +93,9 @@ class Watcher:
     """A co-process that answers one line per request; it ends when its input closes."""
 
     def __init__(self, core: Path, kernel: str, args: Mapping[str, object]) -> None:
-        self.what = " ".join(["liebench-core", *_words(kernel, args)])
+        self.what = " ".join(["liebench-core", *words(kernel, args)])
         self.process = subprocess.Popen(
-            [str(core), *_words(kernel, args)],
+            [str(core), *words(kernel, args)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -114,7 +114,7 @@ class Watcher:
             raise CoreFailed(f"{self.what} is gone") from error
         if not select.select([self.process.stdout], [], [], 10.0)[0]:
             raise CoreFailed(f"{self.what} did not answer within 10 s; was it stopped?")
-        return _parse(self.process.stdout.readline(), self.what)
+        return parsed(self.process.stdout.readline(), self.what)
 
     def close(self) -> None:
         for pipe in (self.process.stdin, self.process.stdout):

@@ -34,8 +34,8 @@ from liebench.stage.wiring import Wiring
 
 PACKETS, FILTERS, REPEATS = 4000, 1000, 3
 STEP = 1.3  # from one size tried to the next
-ROOT = Need("the backlog's size to set", lambda host: host.can("sys_admin"), "run as root outside a container")
-NEEDS = (LAB, TC, TWO)
+SET = Need("the backlog's size to set", lambda host: host.writable(SIZE), "run as root, outside a container")
+NEEDS = (LAB, TC, TWO, SET)
 
 
 def _rig(id: str, asks: str, quantity: str, unit: str, kind: Kind, arms: tuple[Arm, ...], **more: float) -> Case:

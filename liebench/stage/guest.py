@@ -1,0 +1,99 @@
+"""A guest whose first process is liebench-core, under qemu: by KVM where that boots, else emulated, which is said."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from liebench.contract import Need
+from liebench.errors import NeedUnmet
+from liebench.host import program
+from liebench.stage.place import Place, place
+
+if TYPE_CHECKING:
+    from liebench.stage import Stage
+
+QEMU = Need("qemu-system-x86_64", lambda host: program(host, "qemu-system-x86_64"), "apt install qemu-system-x86")
+KERNEL_CURE = "apt install linux-image-cloud-amd64, or name one: --set container-vm.kernel=/path/to/vmlinuz"
+BOOTS_S, EMULATED_S = 10.0, 40.0
+MEMORY_MIB = 192
+LINE = "console=ttyS0 quiet loglevel=1 panic=-1 -- place boot=1"
+ENCLOSED = "root=/tmp"  # and there in namespaces of its own
+
+
+def kernel_of(named: str, state: Path) -> str:
+    """The kernel to boot: the one that was named, else the newest of /boot and of our state folder; or NeedUnmet."""
+    if named:
+        if os.access(named, os.R_OK):
+            return named
+        raise NeedUnmet(f"a kernel that can be read at {named}", KERNEL_CURE)
+    found = [p for folder in (Path("/boot"), state / "guest") for p in folder.glob("vmlinuz*") if os.access(p, os.R_OK)]
+    if not found:
+        raise NeedUnmet("a kernel for a guest", KERNEL_CURE)
+    return str(max(found, key=lambda p: p.stat().st_mtime))
+
+
+def _record(name: str, mode: int, content: bytes, device: tuple[int, int] = (0, 0)) -> bytes:
+    """One file of an initramfs (Documentation/driver-api/early-userspace/buffer-format.rst, "newc")."""
+    numbers = (0, mode, 0, 0, 1, 0, len(content), 0, 0, *device, len(name) + 1, 0)
+    head = b"070701" + b"".join(b"%08X" % n for n in numbers) + name.encode() + b"\0"
+    return head + bytes(-len(head) % 4) + content + bytes(-len(content) % 4)
+
+
+def initramfs(core: bytes) -> bytes:
+    """A root that holds liebench-core as /init, and the console that a kernel opens for it."""
+    files = (
+        _record("dev", 0o040755, b""),
+        _record("dev/console", 0o020600, b"", (5, 1)),
+        _record("init", 0o100755, core),
+        _record("TRAILER!!!", 0, b""),
+    )
+    return b"".join(files)
+
+
+def _command(kernel: str, root: Path, log: Path, accelerator: str, line: str) -> list[str]:
+    processor = ["-cpu", "host"] if accelerator == "kvm" else []
+    return [
+        "qemu-system-x86_64", "-machine", f"q35,accel={accelerator}", *processor, "-m", str(MEMORY_MIB), "-smp", "1",
+        "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-kernel", kernel, "-initrd", str(root),
+        "-append", line, "-serial", f"file:{log}", "-serial", "stdio",
+    ]  # fmt: skip
+
+
+def _last_word(log: Path) -> str:
+    with contextlib.suppress(OSError):
+        return log.read_text(errors="replace").strip()[-300:]
+    return ""
+
+
+@contextlib.contextmanager
+def guest(
+    stage: Stage, kernel: str = "", accelerators: tuple[str, ...] = ("kvm", "tcg"), enclosed: bool = False
+) -> Iterator[Place]:
+    """A booted guest; ``facts["accelerator"]`` says whether hardware or an emulator runs it. Raises NeedUnmet.
+
+    ``enclosed``: the place lives in namespaces inside the guest. A stock kernel may hang under nested virtualization:
+    hardware gets ten seconds, then it is emulated.
+    """
+    named = kernel_of(kernel, stage.journal.folder.parent)
+    usable = [a for a in accelerators if a != "kvm" or stage.host.writable("/dev/kvm")]
+    with stage.scratch("", 32, local=False) as folder, contextlib.ExitStack() as stack:
+        root, log = folder / "initramfs", folder / "console"
+        root.write_bytes(initramfs(stage.core_path.read_bytes()))
+        said = []
+        for accelerator in usable:
+            patience = BOOTS_S if accelerator == "kvm" else EMULATED_S
+            command = _command(named, root, log, accelerator, f"{LINE} {ENCLOSED}" if enclosed else LINE)
+            try:
+                booted = place(f"a guest ({accelerator})", command, 0, patience, QEMU.cure, lambda: _last_word(log))
+                found = stack.enter_context(booted)
+            except NeedUnmet as error:
+                said.append(error.what)
+                continue
+            found.facts = {"accelerator": accelerator, "kernel": Path(named).name, "tried": said}
+            yield found
+            return
+        raise NeedUnmet(f"a guest that boots ({'; '.join(said) or 'no accelerator'})", QEMU.cure)
