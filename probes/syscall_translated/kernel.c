@@ -24,6 +24,7 @@ enum { ANSWER = 42, FILTERS = 64 };
 struct caller {
     int64_t expected;           /* what a call returns */
     struct lb_answers *answers; /* NULL where the kernel answers */
+    double extra;               /* planted: more calls for each that counts */
     int64_t calls;
 };
 
@@ -39,22 +40,24 @@ static void settle(struct caller *caller, int64_t calls, int64_t sum)
                 (long long)caller->answers->count);
 }
 
+static int64_t with_plant(const struct caller *caller, int64_t ops) { return ops + llround(caller->extra * (double)ops); }
+
 static void call(void *state, int64_t ops)
 {
-    int64_t sum = 0;
-    for (int64_t i = 0; i < ops; i++)
+    int64_t calls = with_plant(state, ops), sum = 0;
+    for (int64_t i = 0; i < calls; i++)
         sum += lb_syscall2(SYS_getppid, 0, 0);
-    settle(state, ops, sum);
+    settle(state, calls, sum);
 }
 
 static void call_dispatched(void *state, int64_t ops)
 {
-    int64_t sum = 0;
-    for (int64_t i = 0; i < ops; i++) {
+    int64_t calls = with_plant(state, ops), sum = 0;
+    for (int64_t i = 0; i < calls; i++) {
         lb_selector = LB_STOP;
         sum += lb_syscall2(SYS_getppid, 0, 0);
     }
-    settle(state, ops, sum);
+    settle(state, calls, sum);
 }
 
 static void stand_between(const struct lb_run *run, enum way way, struct lb_answers *answers)
@@ -116,6 +119,7 @@ static int measured(struct lb_run *run, enum way way, struct lb_answers *answers
     bool answered = way == TRAP || way == NOTIFY || way == DISPATCH || way == TRACED;
     struct caller caller = {.expected = answered ? ANSWER : way == DENIED ? -EPERM : parent};
     caller.answers = answered ? answers : NULL;
+    caller.extra = lb_num(run, "plant_extra");
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (way != NOTIFY && getppid() != parent) /* it was gone before; a notification would then end in ENOSYS */
         _exit(LB_FAILED);
@@ -165,6 +169,7 @@ static const struct lb_key KEYS[] = {
     {"compares", 'i', 0, LB_COMPARES, 0, NULL},  /* in each of them */
     {"supervisor", 'i', 0, LB_MAX_CPU, -1, NULL}, /* its CPU; absent: the caller's */
     {"answer", 'i', 0, 1000, ANSWER, NULL},      /* of whoever stands between; any but 42 must be noticed */
+    {"plant_extra", 'f', 0, 10, 0, NULL},
     {NULL, 0, 0, 0, 0, NULL},
 };
 

@@ -14,7 +14,7 @@ from liebench.stage import Stage
 KERNEL = "syscall-translated"
 NATIVE = Arm("native", "nobody in between", True, {"way": "native"})
 MATTERS, HURTS = 1.1, 2.0  # of the cheapest call there is: others lose the same time, not the same share
-FILTERS, COMPARES = (1, 2, 4, 8, 16, 32), (250, 500, 1000, 2000, 4000)
+FILTERS, COMPARES = (1, 2, 4, 8, 16, 32), (100, 200, 400, 800, 1600)
 FILTERED = "CONFIG_SECCOMP_FILTER, and a sandbox around liebench that lets it install filters"
 CURES = {
     "notify": "Linux 5.0, and no other supervisor of notifications around liebench",
@@ -23,6 +23,7 @@ CURES = {
     "ptrace": "run liebench without a tracer, where kernel.yama.ptrace_scope is below 3",
 }
 HEADLINES = ("container", "notify")
+SUPERVISED = ("notify", "ptrace")
 WAYS = {  # case -> way, its words, the question
     "container": ("container", "below an allow-list as long as a container's", "What does a container's filter cost?"),
     "notify": ("notify", "answered on the same processor", "What does a call cost that a supervisor answers?"),
@@ -81,9 +82,17 @@ def _tried(stage: Stage, case: Case) -> Case:
     return case
 
 
+def _rep(stage: Stage, turn: Turn) -> Rep:
+    """Who waits for its supervisor or tracer to leave the processor is not preempted: that is the work itself."""
+    rep = stage.core(KERNEL, turn)
+    if turn.arm.args["way"] not in SUPERVISED:
+        return rep
+    return replace(rep, flags=tuple(flag for flag in rep.flags if flag != "PREEMPTED"))
+
+
 def measure(stage: Stage) -> Iterator[Rig]:
     def once(case: Case, turns: Sequence[Turn]) -> Mapping[str, Rep]:
-        return {t.label: stage.core(KERNEL, t) for t in turns}
+        return {t.label: _rep(stage, t) for t in turns}
 
     yield Rig(once, tuple(_tried(stage, case) for case in cases(stage.host, stage.options)))
 
@@ -101,7 +110,7 @@ PROBE = Probe(
     advise=advise,
     delivers=delivers,
     plants=(
-        Plant("plant_share=0.5", {"plant_share": 0.5}, "container", expect=1.5, tolerance=0.05, control=True),
-        Plant("plant_share=0.1", {"plant_share": 0.1}, "container", expect=1.1, tolerance=0.04),
+        Plant("plant_extra=0.5", {"plant_extra": 0.5}, "container", expect=1.5, tolerance=0.05, control=True),
+        Plant("plant_extra=0.1", {"plant_extra": 0.1}, "container", expect=1.1, tolerance=0.04),
     ),
 )
