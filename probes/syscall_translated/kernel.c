@@ -127,6 +127,8 @@ static int measured(struct lb_run *run, enum way way, struct lb_answers *answers
     lb_alibi_open(); /* the one that is open is our parent's */
     stand_between(run, way, answers);
     tell(run);
+    if (lb_int(run, "setup"))
+        return lb_output(run);
     return lb_batched(run, way == DISPATCH ? call_dispatched : call, &caller);
 }
 
@@ -169,6 +171,7 @@ static const struct lb_key KEYS[] = {
     {"compares", 'i', 0, LB_COMPARES, 0, NULL},  /* in each of them */
     {"supervisor", 'i', 0, LB_MAX_CPU, -1, NULL}, /* its CPU; absent: the caller's */
     {"answer", 'i', 0, 1000, ANSWER, NULL},      /* of whoever stands between; any but 42 must be noticed */
+    {"setup", 'i', 0, 1, 0, NULL},               /* 1: no calls; whether it can be set up here */
     {"plant_extra", 'f', 0, 10, 0, NULL},
     {NULL, 0, 0, 0, 0, NULL},
 };

@@ -70,13 +70,13 @@ def cases(host: Host, options: Options) -> tuple[Case, ...]:
 
 
 def _tried(stage: Stage, case: Case) -> Case:
-    """The case, or the same case with a need that says why it cannot run here."""
+    """The case, or the same case with a need that says why it cannot be set up here. A wrong answer is no such need."""
     if any(not need.met(stage.host) for need in case.needs):
         return case
     arm = case.arms[-1]
     way = str(arm.args["way"])
     try:
-        stage.attempt(KERNEL, f"the way {way!r}", CURES.get(way, FILTERED), **{**arm.args, "ops": 1, "samples": 1})
+        stage.attempt(KERNEL, f"the way {way!r}", CURES.get(way, FILTERED), **{**arm.args, "setup": 1})
     except NeedUnmet as unmet:
         return replace(case, needs=(Need(unmet.what, lambda host: False, unmet.cure),))
     return case

@@ -11,20 +11,23 @@ import struct
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
 import pytest
 from live import PROBES, Bench, core, host_with
 
-from liebench.contract import Verdict, Word
+from liebench.contract import Turn, Verdict, Word
 from liebench.core import core_path
+from liebench.errors import CoreFailed
 from liebench.facts.process import facts
 from liebench.facts.reader import Reader
 from liebench.host import read_host
 from liebench.judge import judge_run
 from liebench.probes.syscall_translated.verdict import advise, delivers, under
 from liebench.result import read_run
+from liebench.run import rig_of
 
 ID = "syscall-translated"
 HOST = read_host()
@@ -36,14 +39,15 @@ OVERHEAD = {"trap": 4, "dispatch": 4, "notify": 6, "ptrace": 12}  # at least; a 
 BITMAP = tuple(int(n) for n in platform.release().split("-")[0].split(".")[:2]) >= (5, 11)
 
 
-def refused(way: str, *more: str) -> subprocess.CompletedProcess[str]:
+def attempt(way: str, *more: str) -> subprocess.CompletedProcess[str]:
     """A short repetition, whatever becomes of it."""
     command = [str(core_path()), ID, f"way={way}", "ops=20", "samples=3", *more]
     return subprocess.run(command, capture_output=True, text=True, timeout=60)
 
 
 def need(way: str) -> None:
-    if (done := refused(way)).returncode:
+    """Only what cannot be set up is skipped: a wrong answer is a failure of ours."""
+    if (done := attempt(way, "setup=1")).returncode:
         pytest.skip(f"needs a kernel and a sandbox with {way}: {done.stderr.strip()}")
 
 
@@ -69,10 +73,21 @@ def test_every_way_answers_and_is_above_nothing_else(way: str) -> None:
 @pytest.mark.parametrize("way", ANSWERED)
 def test_an_answer_that_is_not_42_is_no_sample(way: str) -> None:
     need(way)
-    done = refused(way, "answer=41")
+    done = attempt(way, "answer=41")
     assert done.returncode == 1
     assert done.stdout == ""
     assert "20 calls of getppid returned 820 in all, and each should have returned 42" in done.stderr
+
+
+def test_a_wrong_answer_is_a_failure_and_no_skip(tmp_path: Path) -> None:
+    need("trap")
+    bench = Bench(ID, HOST, tmp_path)
+    with rig_of(bench.part, bench.stage) as rig:
+        case = next(c for c in rig.cases or () if c.id == "trap")
+        assert all(n.met(HOST) for n in case.needs)
+        liar = replace(case.arms[-1], args={**case.arms[-1].args, "answer": 41, "ops": 20})
+        with pytest.raises(CoreFailed, match="each should have returned 42"):
+            rig.once(case, [Turn(liar, "trap")])
 
 
 @pytest.mark.parametrize("way", ANSWERED)
@@ -154,7 +169,7 @@ def test_waiting_for_the_supervisor_is_no_preemption(tmp_path: Path) -> None:
         assert rep["alibi"]["run_delay_ns"] is None or rep["alibi"]["run_delay_ns"] > 0  # what the flag stood for
 
 
-@pytest.mark.parametrize("way", ["native", "notify", "ptrace"])
+@pytest.mark.parametrize("way", ["native", "trap", "notify", "ptrace"])
 @pytest.mark.parametrize("who", ["supervisor", "measured"])
 def test_neither_outlives_the_other(way: str, who: str) -> None:
     need(way)
