@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import json
 import os
@@ -175,6 +176,7 @@ def test_neither_outlives_the_other(way: str, who: str) -> None:
     need(way)
     command = [str(core_path()), ID, f"way={way}", "ops=1000000", "samples=1000"]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    children: list[psutil.Process] = []
     try:
         until = time.monotonic() + 20
         while not (children := psutil.Process(process.pid).children()) and time.monotonic() < until:
@@ -186,7 +188,9 @@ def test_neither_outlives_the_other(way: str, who: str) -> None:
         psutil.wait_procs([child], timeout=20)
         assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
     finally:
-        process.kill()
+        for one in (*children, process):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                one.kill()
         process.wait()
     if who == "measured":
         assert process.returncode == 1
