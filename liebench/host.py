@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from liebench.facts import boot, clock, cpu, limits, memory, net, virt
+from liebench.facts import boot, clock, cpu, limits, memory, net, process, virt
 from liebench.facts.reader import Reader
 
 CAPABILITIES = {"CAP_NET_ADMIN": 12, "CAP_SYS_ADMIN": 21, "CAP_SYS_NICE": 23, "CAP_SYS_TIME": 25}
@@ -138,6 +138,7 @@ def read_host(root: Path = Path("/"), *, live: bool | None = None) -> Host:
         "clock": clock.facts(reader, live),
         "memory": memory.facts(reader),
         "net": net.facts(reader),
+        "process": process.facts(reader),
         "kernel": _kernel(reader),
         "limits": limits.facts(reader),
         "boot": boot.facts(reader, live),

@@ -1,10 +1,50 @@
-"""Changes around containers."""
+"""Changes around containers and sandboxes: what stands between a program and the kernel."""
 
 from __future__ import annotations
 
 from liebench.changes import Change, unknown
+from liebench.host import Host
+
+
+def _filters(host: Host) -> str:
+    count = host.facts.get("process", {}).get("filters")
+    return "unknown" if count is None else f"{count} filters"
+
 
 CHANGES = (
+    Change(
+        "fewer-filters",
+        "seccomp filters of a process",
+        "process",
+        "no filter",
+        "rules that are merged are new rules: read them again before you trust them",
+        "{to}: merge the rules before they are loaded (libseccomp does), and look at arguments of rare calls only",
+        "load the filters one over the other again ({now})",
+        "syscall-translated",
+        _filters,
+    ),
+    Change(
+        "supervisor-place",
+        "where a supervisor answers seccomp notifications",
+        "process",
+        "wherever the scheduler puts it",
+        "callers on several processors need a supervisor on each of them, and both share one processor's time",
+        "run {to} (sched_setaffinity(2), a cpuset)",
+        "let the scheduler place it again ({now})",
+        "syscall-translated",
+        unknown,
+    ),
+    Change(
+        "no-tracer",
+        "how system calls of a busy program are watched or translated",
+        "process",
+        "ptrace",
+        "a filter cannot follow pointers, and eBPF needs privileges: not everything a tracer sees is seen",
+        "use {to}",
+        "use the tracer again ({now})",
+        "syscall-translated",
+        unknown,
+    ),
     Change(
         "keep-containers",
         "how long a container lives",

@@ -98,6 +98,8 @@ def test_free_text_is_refused_before_it_could_be_echoed(sanitized: Path) -> None
         ["cpuid-dump", "samples=1"],
         ["vm-exit", "samples=2", "op=rdtscp"],
         ["vm-exit", "samples=2", "leaf=4294967295"],
+        ["syscall-translated", "samples=2", "ops=9", "way=uncached", "filters=64", "compares=4000"],
+        *(["syscall-translated", "samples=2", "ops=9", f"way={way}"] for way in ("container", "trap", "notify")),
     ],
     ids=" ".join,
 )
@@ -178,7 +180,7 @@ KEYS = (
     "cpu ops samples plant_ns plant_work sentinel calibrate target_ns clock via mix sleep_us slack_ns peer"
     " plant_skew_ns plant_ppm plant_step_ns plant_step_at ptp nosuch window_ms all most plant_percent"
     " chain load mib pages memory skip_mib op leaf plant_hide plant_issue same seed plant_slow first last helpers"
-    " spin_us percent signature heat_s rest_s plant_extra"
+    " spin_us percent signature heat_s rest_s plant_extra way filters compares supervisor answer"
 ).split()
 VALUES = (
     "0 1 2 7 0.5 -1 -0 1e3 1e99 -1e99 nan inf 0x1 add1 add8 mul vdso syscall counter monotonic realtime-coarse"

@@ -41,7 +41,10 @@ def test_aarch64_compiles(arm: Path) -> None:
 
 @pytest.mark.parametrize(
     "kernel",
-    [["null"], ["compute", "mix=add8"], ["compute", "mix=mul"], ["clock-read"], ["clock-read", "clock=counter"]],
+    [
+        *(["null"], ["compute", "mix=add8"], ["compute", "mix=mul"], ["clock-read"], ["clock-read", "clock=counter"]),
+        ["syscall-translated"],
+    ],
     ids=" ".join,
 )
 def test_aarch64_runs(arm: Path, kernel: list[str]) -> None:

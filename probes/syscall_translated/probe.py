@@ -1,0 +1,116 @@
+"""syscall-translated: what a system call costs with a filter, a supervisor or a tracer between it and the kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from liebench.contract import Arm, Case, Claim, Cost, Kind, Layer, Need, Options, Plant, Probe, Rep, Rig, Turn
+from liebench.errors import NeedUnmet
+from liebench.host import Host
+from liebench.probes.syscall_translated.verdict import STACKED, advise, delivers
+from liebench.stage import Stage
+
+KERNEL = "syscall-translated"
+NATIVE = Arm("native", "nobody in between", True, {"way": "native"})
+MATTERS, HURTS = 1.1, 2.0  # of the cheapest call there is: others lose the same time, not the same share
+FILTERS, COMPARES = (1, 2, 4, 8, 16, 32), (100, 200, 400, 800, 1600)
+FILTERED = "CONFIG_SECCOMP_FILTER, and a sandbox around liebench that lets it install filters"
+CURES = {
+    "notify": "Linux 5.0, and no other supervisor of notifications around liebench",
+    "selector": "Linux 5.11 on x86",
+    "dispatch": "Linux 5.11 on x86",
+    "ptrace": "run liebench without a tracer, where kernel.yama.ptrace_scope is below 3",
+}
+HEADLINES = ("container", "notify")
+SUPERVISED = ("notify", "ptrace")
+WAYS = {  # case -> way, its words, the question
+    "container": ("container", "below an allow-list as long as a container's", "What does a container's filter cost?"),
+    "notify": ("notify", "answered on the same processor", "What does a call cost that a supervisor answers?"),
+    "cached": ("cached", "below a filter that allows everything", "What does a filter cost that is never run?"),
+    "uncached": ("uncached", "below a filter that reads an argument", "What does a filter cost that is run?"),
+    "stacked": ("uncached", f"below {STACKED} of them", f"What do {STACKED} filters cost that are run?"),
+    "denied": ("denied", "refused by a filter", "What does a call cost that a filter refuses?"),
+    "trap": ("trap", "answered by a signal handler", "What does a call cost that a filter turns into a signal?"),
+    "selector": ("selector", "let pass", "What does syscall user dispatch cost a call that it lets pass?"),
+    "dispatch": ("dispatch", "answered by a signal handler", "And a call that it turns into a signal?"),
+    "ptrace": ("ptrace", "answered by a tracer", "What does a call cost under a tracer on the same processor?"),
+}
+TWO_CPUS = Need("two CPUs", lambda host: len(host.processors) > 1, "with one CPU every supervisor is on the same")
+
+
+def _case(name: str, way: str, says: str, asks: str) -> Case:
+    more = {"filters": STACKED} if name == "stacked" else {}
+    arms = (NATIVE, Arm(name, says, args={"way": way, **more}))
+    return Case(name, "ns", "ns", arms, asks, matters=MATTERS, hurts=HURTS, headline=name in HEADLINES, work="syscall")
+
+
+def _elsewhere(host: Host) -> Case:
+    """Work is fixed: a calibration would meet a processor awake or asleep, and take one of them for the cost."""
+    says = "answered on another processor"
+    arm = Arm("notify-other", says, args={"way": "notify", "supervisor": host.processors[0], "ops": 20})
+    case = _case("notify-other", "notify", says, "And one that is answered elsewhere?")
+    return replace(case, arms=(NATIVE, arm), needs=(TWO_CPUS,), target=0.2)
+
+
+def _law(name: str, asks: str, key: str, counts: Sequence[int]) -> Case:
+    args = {"way": "uncached"}
+    arms = tuple(Arm(f"{key}-{n}", f"{n} {key}", n == counts[0], {**args, key: n}, n) for n in counts)
+    case = Case(name, "ns", "ns", arms, asks, Kind.LAW, matters=MATTERS, hurts=1.5, headline=False, work="syscall")
+    return replace(case, linear=True, target=0.05)
+
+
+def cases(host: Host, options: Options) -> tuple[Case, ...]:
+    return (
+        *(_case(name, *row) for name, row in WAYS.items()),
+        _elsewhere(host),
+        _law("stacked-law", "Does every filter over the first cost the same?", "filters", FILTERS),
+        _law("compares-law", "Does every compare of a filter cost the same?", "compares", COMPARES),
+    )
+
+
+def _tried(stage: Stage, case: Case) -> Case:
+    """The case, or the same case with a need that says why it cannot be set up here. A wrong answer is no such need."""
+    if any(not need.met(stage.host) for need in case.needs):
+        return case
+    arm = case.arms[-1]
+    way = str(arm.args["way"])
+    try:
+        stage.attempt(KERNEL, f"the way {way!r}", CURES.get(way, FILTERED), **{**arm.args, "setup": 1})
+    except NeedUnmet as unmet:
+        return replace(case, needs=(Need(unmet.what, lambda host: False, unmet.cure),))
+    return case
+
+
+def _rep(stage: Stage, turn: Turn) -> Rep:
+    """Who waits for its supervisor or tracer to leave the processor is not preempted: that is the work itself."""
+    rep = stage.core(KERNEL, turn)
+    if turn.arm.args["way"] not in SUPERVISED:
+        return rep
+    return replace(rep, flags=tuple(flag for flag in rep.flags if flag != "PREEMPTED"))
+
+
+def measure(stage: Stage) -> Iterator[Rig]:
+    def once(case: Case, turns: Sequence[Turn]) -> Mapping[str, Rep]:
+        return {t.label: _rep(stage, t) for t in turns}
+
+    yield Rig(once, tuple(_tried(stage, case) for case in cases(stage.host, stage.options)))
+
+
+PROBE = Probe(
+    Claim(
+        Layer.CONTAINER,
+        says="Native binaries run natively.",
+        read_from="/proc/self/status, Seccomp and TracerPid",
+        title="a call into the kernel",
+    ),
+    cases=cases,
+    cost=Cost(seconds=25),
+    measure=measure,
+    advise=advise,
+    delivers=delivers,
+    plants=(
+        Plant("plant_extra=0.5", {"plant_extra": 0.5}, "container", expect=1.5, tolerance=0.05, control=True),
+        Plant("plant_extra=0.1", {"plant_extra": 0.1}, "container", expect=1.1, tolerance=0.04),
+    ),
+)
