@@ -49,7 +49,7 @@ def _case(id: str, asks: str, promised: tuple[str, str], delivered: tuple[str, s
         asks,
         matters=1.1,
         hurts=1.5,
-        target=0.07,
+        target=0.1,
         **more,  # type: ignore[arg-type]
     )
 

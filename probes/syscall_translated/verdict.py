@@ -61,7 +61,7 @@ def under(host: Host) -> str:
 
 def advise(verdict: Verdict, host: Host) -> Sequence[Proposal]:
     costly = {k: v for k, v in verdict.cases.items() if v.word is Word.COSTLY and v.value}
-    return [*_filters(costly.get("stacked"), host), *_place(costly), *_tracer(costly.get("ptrace"))]
+    return [*_filters(costly.get("stacked"), host), *_place(costly, host), *_tracer(costly.get("ptrace"), host)]
 
 
 def _filters(stacked: Verdict | None, host: Host) -> list[Proposal]:
@@ -73,9 +73,16 @@ def _filters(stacked: Verdict | None, host: Host) -> list[Proposal]:
     return [Proposal("fewer-filters", "one filter", why)]
 
 
-def _place(costly: dict[str, Verdict]) -> list[Proposal]:
+def _place(costly: dict[str, Verdict], host: Host) -> list[Proposal]:
+    """Only where this process is filtered: there is no supervisor without a filter."""
     other, same = costly.get("notify-other"), costly.get("notify")
-    if other is None or same is None or not other.value or not same.value:
+    if (
+        not host.facts.get("process", {}).get("filters")
+        or other is None
+        or same is None
+        or not other.value
+        or not same.value
+    ):
         return []
     if other.value < WORTH_MOVING * same.value:
         return []
@@ -83,8 +90,9 @@ def _place(costly: dict[str, Verdict]) -> list[Proposal]:
     return [Proposal("supervisor-place", "the supervisor on the processor of its callers", why)]
 
 
-def _tracer(ptrace: Verdict | None) -> list[Proposal]:
-    if ptrace is None:
+def _tracer(ptrace: Verdict | None, host: Host) -> list[Proposal]:
+    """Only where this process is traced."""
+    if ptrace is None or not host.facts.get("process", {}).get("tracer"):
         return []
     why = f"a call under a tracer takes {ptrace.value:.3g} times as long"
     return [Proposal("no-tracer", "seccomp filters (strace --seccomp-bpf) or eBPF (perf trace) on hot paths", why)]

@@ -83,8 +83,8 @@ static const struct lb_key KEYS[] = {
     {"congestion", 's', 0, 0, 0, NULL},
     {"far_room", 'i', 0, 1 << 30, 0, NULL}, /* SO_RCVBUF and SO_SNDBUF; 0: autotuning */
     {"near_room", 'i', 0, 1 << 30, 0, NULL},
-    {"warm_ms", 'i', 0, 10000, 120, NULL},
-    {"window_ms", 'i', 1, 10000, 40, NULL},
+    {"warm_ms", 'i', 0, 10000, 80, NULL},
+    {"window_ms", 'i', 1, 10000, 30, NULL},
     {"plant_less", 'f', 0, 1, 0, NULL}, /* share that is not delivered */
     {NULL, 0, 0, 0, 0, NULL},
 };

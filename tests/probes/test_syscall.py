@@ -299,7 +299,9 @@ def test_advice_only_where_it_was_measured_to_be_costly() -> None:
     assert proposed(costs(container=1.4, notify=1.5, notify_other=1.9, ptrace=1.5, stacked=1.8), stacked) == []
     assert proposed(costs(stacked=3), stacked) == ["fewer-filters"]
     assert proposed(costs(stacked=3), alone) == []  # no filter here, nothing to merge
-    assert proposed(costs(notify=30, notify_other=300)) == ["supervisor-place"]
-    assert proposed(costs(notify=30, notify_other=33)) == []  # moving it would win next to nothing
-    assert proposed(costs(ptrace=100)) == ["no-tracer"]
+    assert proposed(costs(notify=30, notify_other=300), stacked) == ["supervisor-place"]
+    assert proposed(costs(notify=30, notify_other=300)) == []  # no filter here, so no supervisor
+    assert proposed(costs(notify=30, notify_other=33), stacked) == []  # moving it would win next to nothing
+    assert proposed(costs(ptrace=100), host_with(process=BARE | {"tracer": 1})) == ["no-tracer"]
+    assert proposed(costs(ptrace=100)) == []
     assert "here are 5" in advise(costs(stacked=3), stacked)[0].why
