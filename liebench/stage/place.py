@@ -117,6 +117,24 @@ def here(core: Path, processor: int) -> contextlib.AbstractContextManager[Place]
     return place("the host", [str(core), "place"], processor, 10.0, "`liebench doctor` checks the core")
 
 
+def footprint(found: Place) -> float:
+    """KiB that its processes take, shared pages divided among their users (PSS, proc_pid_smaps(5)), runtime included.
+
+    Raises CoreFailed where the kernel does not tell.
+    """
+    import psutil
+
+    tree = [found.process.pid, *(child.pid for child in psutil.Process(found.process.pid).children(recursive=True))]
+    total = 0
+    for pid in tree:
+        try:
+            text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+        except OSError as error:
+            raise CoreFailed(f"what {found.name} takes cannot be read ({error.strerror})") from error
+        total += next(int(line.split()[1]) for line in text.splitlines() if line.startswith("Pss:"))
+    return float(total)
+
+
 def started(command: Sequence[str]) -> float:
     """Milliseconds from starting a program to its end. Raises NeedUnmet with its words where it fails."""
     before = time.monotonic_ns()

@@ -9,7 +9,7 @@ from liebench.contract import Arm, Case, Rep, Turn
 from liebench.stage import Stage
 from liebench.stage.container import by_namespaces, by_runc, starting
 from liebench.stage.guest import guest
-from liebench.stage.place import Place, here, started
+from liebench.stage.place import Place, footprint, here, started
 
 OPS = {
     "fork": 8,
@@ -62,6 +62,8 @@ class Bench:
         args = dict(t.arm.args)
         work, name = str(args.pop("work")), str(args.pop("place"))
         place = self.places.at(name)
+        if work == "footprint":
+            return Rep({"KiB": [footprint(place) * (1 + t.plant.get("share", 0))]})
         if work == "compute":
             return self.stage.core_by(place.call, "compute", Turn(Arm("x"), t.label, t.plant), **ALIKE)
         if work == "trip":

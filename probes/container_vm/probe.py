@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 
 from liebench.contract import (
     NOTHING,
@@ -74,6 +75,15 @@ def cases(host: Host, options: Options) -> tuple[Case, ...]:
               work="guest")
         for work in INSIDE
     )  # fmt: skip
+    idle = tuple(
+        replace(
+            _case(f"{where}-footprint", f"How much memory does it take to do nothing {says}?", bare, (where, says),
+                  "footprint", headline=False, work="footprint", needs=needs,
+                  subject=Subject.RIG if where == "guest" else Subject.HOST),
+            quantity="KiB", unit="KiB", matters=2.0, hurts=10.0,
+        )
+        for where, says, needs in ((name, words, ()), ("guest", "in a guest of ours", (X86, QEMU)))
+    )  # fmt: skip
     start = Case(
         "container-start",
         "ms",
@@ -89,7 +99,7 @@ def cases(host: Host, options: Options) -> tuple[Case, ...]:
         needs=(RUNC,),
         target=0.2,
     )
-    return (*contained, start, *booted, *inside)
+    return (*contained, start, *idle, *booted, *inside)
 
 
 def measure(stage: Stage) -> Iterator[Rig]:
@@ -112,6 +122,7 @@ PROBE = Probe(
     options=(Option("kernel", "", "the kernel that a guest boots; by default the newest of /boot"),),
     plants=(
         Plant("plant_share=0.5", {"plant_share": 0.5}, "*-compute", expect=1.5, tolerance=0.05, control=True),
+        Plant("share=0.5", {"share": 0.5}, "*-footprint", expect=1.5, tolerance=0.05),
         Plant("plant_extra=0.5", {"plant_extra": 0.5}, "*-trip", expect=1.5, tolerance=0.08),
     ),
 )

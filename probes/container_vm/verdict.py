@@ -35,6 +35,10 @@ def delivers(verdict: Verdict, host: Host) -> str:
     start = found.get("container-start")
     if start is not None and start.delivered and start.promised:
         said.append(f"a container starts and ends in {start.delivered:.0f} ms, a program in {start.promised:.1f} ms")
+    idle = [(w, found.get(f"{p}-footprint")) for p, w in PLACES.items()]
+    sizes = [f"{v.delivered:.0f} KiB {words}" for words, v in idle if v is not None and v.delivered]
+    if sizes:
+        said.append(f"doing nothing takes {', '.join(sizes)}")
     text = "; ".join(said)
     return text[:1].upper() + text[1:] + "." if said else "Not enough was measured."
 

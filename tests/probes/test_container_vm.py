@@ -24,7 +24,7 @@ from liebench.host import read_host
 from liebench.journal import recover
 from liebench.stage.container import CONTAINERS, RUNC, by_namespaces, by_runc, starting
 from liebench.stage.guest import QEMU, guest, initramfs, kernel_of
-from liebench.stage.place import Place, here, place, started
+from liebench.stage.place import Place, footprint, here, place, started
 
 HOST = read_host()
 ROOT = Path(__file__).parents[2]
@@ -191,6 +191,11 @@ def test_a_container_must_be_declared(bench: Bench) -> None:
 def test_starting_a_container_costs_more_than_starting_a_program(bench: Bench) -> None:
     with starting(bench.stage) as command:
         assert min(started(command) for _ in range(3)) > min(started([str(core_path()), "--nothing"]) for _ in range(3))
+
+
+def test_what_a_place_takes_is_that_of_all_its_processes(bench: Bench) -> None:
+    with of("host", bench) as bare, of("namespaces", bench) as inner:
+        assert 0 < footprint(bare) < footprint(inner) < 20_000  # there are two processes inside
 
 
 KILLED = """

@@ -95,25 +95,39 @@ def test_the_route_says_what_a_new_connection_begins_with(bench: Bench, initial:
         assert rep.samples["window"] == [initial]
 
 
+def settled(bench: Bench, case: str, about: Any) -> float | None:
+    """The value of a case, with more blocks where this machine is too busy for few: late relays void theirs."""
+    found = None
+    for blocks in (6, 12, 24, 48):
+        found = bench.verdict(case, blocks).value
+        if found == about:
+            break
+    return found
+
+
+def apart(bench: Bench, case: str) -> float:
+    """Delivered over promised, of all repetitions: far apart, however late the relay was."""
+    found = bench.verdict(case, 8)
+    return (found.delivered or 0) / (found.promised or 1)
+
+
 @NET
 def test_the_burst_after_silence_takes_the_round_trips_that_follow(bench: Bench) -> None:
-    time = bench.verdict("time", 12)
-    assert time.value == pytest.approx(1, abs=0.1)
-    silent = bench.verdict("cubic", 12)
-    assert silent.value is not None
-    assert silent.value > 2
-    kept = bench.verdict("setting-0", 12)
-    assert kept.value is not None
-    assert kept.value < 0.7
+    assert settled(bench, "time", pytest.approx(1, abs=0.1)) == pytest.approx(1, abs=0.1)
+    assert apart(bench, "cubic") > 1.7
+    assert apart(bench, "setting-0") < 0.7
     assert bench.control("silence=3.5", 6).value == pytest.approx(0.5, abs=0.04)
 
 
 @NET
 def test_where_the_congestion_control_sets_its_own_rate_silence_costs_nothing(bench: Bench) -> None:
-    if HOST.facts["net"]["congestion"] != "bbr":
-        pytest.skip("needs bbr as the congestion control in force")
-    found = bench.verdict("own", 12)
-    assert found.value == pytest.approx(1, abs=0.1)
+    if "bbr" not in (HOST.read("/proc/sys/net/ipv4/tcp_allowed_congestion_control") or ""):
+        pytest.skip("needs bbr, allowed to everybody")
+    with path(bench.stage, 10) as wire:
+        route(wire.lab, "near", rto_min="20ms")
+        rep = bench.stage.core("tcp-burst", X, congestion="bbr", silence=8.5, restarts=0, **wire.ends)
+    assert rep.samples["window"] == rep.samples["said"]
+    assert rep.samples["window"][0] > 20
 
 
 SS = """\
@@ -179,11 +193,7 @@ def test_no_namespaces_at_all_is_a_need(bench: Bench, tmp_path: Path) -> None:
 @pytest.mark.parametrize("case", ["rate", "receive", "receive-large", "send"])
 def test_what_arrives_is_what_the_window_lets_expect(bench: Bench, tmp_path: Path, case: str) -> None:
     window = Bench("tcp-window", HOST, tmp_path)
-    for blocks in (3, 6, 12):  # a busy machine holds the receiver up
-        found = window.verdict(case, blocks).value
-        if found == pytest.approx(1, abs=0.1):
-            break
-    assert found == pytest.approx(1, abs=0.1)
+    assert settled(window, case, pytest.approx(1, abs=0.1)) == pytest.approx(1, abs=0.1)
 
 
 @NET
