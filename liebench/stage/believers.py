@@ -53,7 +53,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Believer:
-    """A program and its questions; of ``commands`` the first that is here is run."""
+    """A program and its questions. ``commands`` are ways to ask, the best one first: the next where one is silent."""
 
     id: str
     commands: Sequence[Sequence[str]]
@@ -64,11 +64,12 @@ class Believer:
     @property
     def need(self) -> Need:
         names = [c[0] for c in self.commands]
-        return Need(f"{' or '.join(names)} in the usual folders", lambda h: self.command(h) is not None, self.cure)
+        return Need(f"{' or '.join(names)} in the usual folders", lambda host: bool(self.here(host)), self.cure)
 
-    def command(self, host: Host) -> list[str] | None:
+    def here(self, host: Host) -> list[list[str]]:
+        """Its commands whose programs are on this host."""
         found = ((where(host, name), rest) for name, *rest in self.commands)
-        return next(([path, *rest] for path, rest in found if path is not None), None)
+        return [[path, *rest] for path, rest in found if path is not None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,11 +133,11 @@ BELIEVERS = {
             "go",
             (
                 ("go", "version"),
-                ("containerd", "--version"),
-                ("docker", "--version"),
                 ("kubectl", "version", "--client"),
-                ("runc", "--version"),
+                ("containerd", "--version"),
                 ("podman", "--version"),
+                ("runc", "--version"),
+                ("docker", "--version"),
             ),
             (Question("Go's GOMAXPROCS", CPUS, rf"^SCHED .*?\bgomaxprocs={NUMBER} "),),
             "any program made with Go will do: apt install golang-go",
@@ -151,15 +152,18 @@ def ask(host: Host, believer: Believer, groups: Sequence[Path] = (), cpus: Itera
 
     Raises ToolFailed where it is not here, fails, hangs, or says nothing that can be read: unknown is not zero.
     """
-    command = believer.command(host)
-    if command is None:
-        raise ToolFailed(f"{believer.id} is not in the usual folders of this host: {believer.cure}")
-    text = said(command, believer.environment, groups, cpus)
-    answers = [(q, q.answer(text)) for q in believer.questions]
-    found = [Belief(q.says, q.of, number) for q, number in answers if number is not None]
-    if not found:
-        raise ToolFailed(f"{command[0]} said nothing that can be read: {text[:60]!r}")
-    return found
+    failed = ToolFailed(f"{believer.id} is not in the usual folders of this host: {believer.cure}")
+    for command in believer.here(host):
+        try:
+            text = said(command, believer.environment, groups, cpus)
+        except ToolFailed as error:
+            failed = error
+            continue
+        answers = [(q, q.answer(text)) for q in believer.questions]
+        if found := [Belief(q.says, q.of, number) for q, number in answers if number is not None]:
+            return found
+        failed = ToolFailed(f"{command[0]} said nothing that can be read: {text[:60]!r}")
+    raise failed
 
 
 def said(

@@ -15,16 +15,17 @@ from liebench.facts.reader import Reader
 from liebench.probes.container_facts.verdict import CPUS, MEMORY, groups, load, rated, times, whole
 from liebench.stage import Stage
 from liebench.stage.believers import BELIEVERS, Believer, Question, ask, said
-from liebench.stage.cgroup import PERIOD_US, Limits, nested
+from liebench.stage.cgroup import Limits, nested
 
-WINDOW_MS, PERIODS, MOST_MS = 120, 4, 1000  # of busy threads: whole periods of the quota, at least so many
+PERIODS, MOST_MS = 10, 400  # a window of busy threads: whole periods of the quota, so many or so long
+FREE_MS, WARM_MS = 80, 100  # without a quota; and before the first window
 SHARE, MIB = 0.5, 256
 NESTS = {  # parent, leaf
     "leaf": (Limits(0.75), Limits(SHARE)),
     "parent": (Limits(0.75), Limits()),
     "limited": (Limits(SHARE, MIB), Limits()),
 }
-SLIGHT, TICKS = 0.03, 100  # of what is allowed; a second in /proc/stat (USER_HZ)
+SLIGHT = 0.05  # of what is allowed
 TAKEN = "VOID: others had the processors"
 QUIET: Mapping[str, int] = {"samples": 1, "sentinel": 0}
 
@@ -48,7 +49,9 @@ class Bench:
         if name == "groups":
             return Rep({}, facts=groups(view(self.reader)))
         if name == "affinity":
-            return self._asked(BELIEVERS.values(), Allowed(cpus=1.0), cpus=self.host.processors[-1:])
+            return self._asked(
+                BELIEVERS.values(), replace(allowed(self.reader), cpuset=1), (), self.host.processors[-1:]
+            )
         if name == "limited":
             with nested(self.stage, *NESTS[name]) as inside:
                 return self._asked(BELIEVERS.values(), self._inside(inside), inside)
@@ -60,7 +63,7 @@ class Bench:
         """What they believe, beside what these limits leave of this machine."""
         told, silent = [], []
         for believer in believers:
-            if believer.command(self.host) is None:
+            if not believer.here(self.host):
                 continue
             try:
                 told += [(b.says, b.of, b.number) for b in ask(self.host, believer, inside, cpus)]
@@ -91,25 +94,20 @@ class Bench:
             return self._used(turns, self._inside(inside))
 
     def _used(self, turns: Sequence[Turn], limits: Allowed) -> Mapping[str, Rep]:
-        period_ms = (limits.period_us or PERIOD_US) / 1000
-        window = min(max(-(-WINDOW_MS // period_ms), PERIODS) * period_ms, MOST_MS)
-        busy: dict[str, str | float] = {
-            "on": ",".join(map(str, self.host.processors)),
-            "window_ms": round(window),
-            "warm_ms": round(period_ms),
-        }
+        period_ms = (limits.period_us or FREE_MS * 1000) / 1000
+        window = max(1, min(PERIODS, int(MOST_MS / period_ms))) * period_ms if limits.period_us else FREE_MS
+        on = ",".join(map(str, self.host.processors))
+        busy: dict[str, str | int] = {"on": on, "window_ms": round(window), "warm_ms": round(min(period_ms, WARM_MS))}
         claimed = Rep({"cpus": [self._cpus(limits)]}, facts={"by": limits.cpus_by})
         return {t.label: claimed if t.arm.promised else self._busy(t, self._cpus(limits), busy) for t in turns}
 
-    def _busy(self, t: Turn, most: float, busy: Mapping[str, str | float]) -> Rep:
+    def _busy(self, t: Turn, most: float, busy: Mapping[str, str | int]) -> Rep:
         """Busy threads. What they lack must have been idle: else others worked there, and no limit held them back."""
-        before = self._idle()
         rep = self.stage.core("container-facts", Turn(Arm(t.arm.id), t.label, t.plant), **busy, **QUIET)
-        after, lack = self._idle(), most - rep.samples["cpus"][0]
-        if before is None or after is None or lack < SLIGHT * most:
-            return rep
-        idle = (after - before) / TICKS / (rep.elapsed_ns / 1e9)
-        return replace(rep, flags=(*rep.flags, TAKEN)) if idle < lack / 2 else rep
+        lack, idle = most - rep.samples["cpus"][0], rep.samples["idle"][0]
+        taken = lack > SLIGHT * most and idle is not None and idle < lack / 2
+        samples = {"cpus": rep.samples["cpus"]} if idle is None else rep.samples
+        return replace(rep, samples=samples, flags=(*rep.flags, TAKEN) if taken else rep.flags)
 
     def _inside(self, inside: Sequence[Path]) -> Allowed:
         """What a process in these groups reads of itself."""
@@ -126,13 +124,6 @@ class Bench:
 
     def _memory(self, limits: Allowed) -> int:
         return min(m for m in (self._machine, limits.memory, limits.high) if m is not None)
-
-    def _idle(self) -> int | None:
-        """Ticks in which our processors had nothing to do so far (proc_stat(5): idle and iowait)."""
-        ours = {f"cpu{n}" for n in self.host.processors}
-        rows = [line.split() for line in (self.host.read("/proc/stat") or "").splitlines()]
-        found = [int(row[4]) + int(row[5]) for row in rows if row and row[0] in ours and len(row) > 5]
-        return sum(found) if len(found) == len(ours) else None
 
     def _tasks(self) -> int:
         fields = (self.reader.field(f"/proc/{p}/status", "Threads") for p in self.host.names("/proc") if p.isdigit())

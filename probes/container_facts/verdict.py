@@ -122,7 +122,7 @@ def judge(evidence: Evidence) -> Verdict:
         return _got(verdict, evidence)
     facts = evidence.blocks[-1]["reps"]["seen"]["facts"]
     if "claims" in facts:
-        return _believed(verdict, facts)
+        return _believed(verdict, facts, evidence.case.id == "kernel")
     if "tasks" in facts:
         return replace(verdict, why=f"{verdict.why}: {facts['tasks']} tasks, {facts['seen']} of them can be seen")
     if facts.get("memory"):
@@ -130,12 +130,12 @@ def judge(evidence: Evidence) -> Verdict:
     return verdict
 
 
-def _believed(verdict: Verdict, facts: Facts) -> Verdict:
+def _believed(verdict: Verdict, facts: Facts, with_place: bool) -> Verdict:
     wrong = [c for c in facts["claims"] if c["value"] != "right"]
     more = [c["of"] for c in wrong if c["value"] != "fewer"]
     said = [spoken(wrong or facts["claims"])] if facts["claims"] else []
     said += facts.get("silent", [])
-    said += [f"the limit is in {', '.join(facts['by'])}"] if wrong and facts.get("by") else []
+    said += [f"limits: {', '.join(facts['by'])}"] if with_place and wrong and facts["by"] else []
     return replace(verdict, why="; ".join(said) or verdict.why, term=", ".join(dict.fromkeys(more)))
 
 
@@ -167,11 +167,11 @@ def delivers(verdict: Verdict, host: Host) -> str:
     wrong = [v.why for v in found.values() if v.word in (Word.HARMLESS, Word.COSTLY)]
     right = [name for name, v in found.items() if v.word is Word.HONEST]
     said = [f"{has}, and {', '.join(right)} believe in that"] if right else [has]
-    said += [f"wrong are {'; '.join(wrong)}"] if wrong else []
+    said += [f"others believe: {'; '.join(wrong)}"] if wrong else []
     said += [verdict.cases[n].why for n in ("load", "groups") if n in verdict.cases and verdict.cases[n].term]
     used, limited = verdict.cases.get("used"), verdict.cases.get("limited")
     said += [used.why] if used is not None and used.why else []
-    said += [f"inside a control group of ours these are wrong: {limited.why}"] if limited and limited.term else []
+    said += [f"inside a control group of ours: {limited.why}"] if limited and limited.term else []
     return "; ".join(said) + "."
 
 
@@ -184,18 +184,15 @@ WORKERS = {
 def advise(verdict: Verdict, host: Host) -> Sequence[Proposal]:
     """The numbers to set, only for those who are wrong here."""
     cpus, memory = allowed(host)
-    said = []
-    for name, change in WORKERS.items():
-        found = verdict.cases.get(name)
-        if found is not None and CPUS in found.term:
-            said.append(Proposal(change, str(whole(cpus)), f"{found.why}: more threads than CPUs only wait"))
-    for name in ("java", "node"):
-        found = verdict.cases.get(name)
-        if found is not None and memory is not None and HEAP in found.term:
-            mib = int(SPARE * memory) >> 20
-            said.append(Proposal(f"heap-of-{name}", str(mib), f"{found.why}: what grows beyond the limit is killed"))
-    kernel = verdict.cases.get("kernel")
-    if kernel is not None and memory is not None and MEMORY in kernel.term:
-        why = f"{kernel.why}: whoever sizes its caches by that is killed at the limit"
-        said.append(Proposal("lxcfs", "/proc of LXCFS", why))
+    wrong = {name: found.term for name, found in verdict.cases.items() if name in BELIEVING}
+    why = f"it counts on more than the {amount(CPUS, cpus)} that may be used: threads above that only wait"
+    said = [Proposal(change, str(whole(cpus)), why) for name, change in WORKERS.items() if CPUS in wrong.get(name, "")]
+    if memory is None:
+        return said
+    most, heap = amount(MEMORY, memory), str(int(SPARE * memory) >> 20)
+    why = f"its heap may outgrow three quarters of the {most} that may be used, and what outgrows all of it is killed"
+    said += [Proposal(f"heap-of-{name}", heap, why) for name in ("java", "node") if HEAP in wrong.get(name, "")]
+    if MEMORY in wrong.get("kernel", ""):
+        why = f"it shows more than the {most} that may be used: whoever sizes a cache by that is killed"
+        said.append(Proposal("lxcfs", "LXCFS", why))
     return said
