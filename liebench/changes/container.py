@@ -78,7 +78,7 @@ CHANGES = (
         "the kernel: the whole machine",
         "each read goes through FUSE, 380 us instead of 16 where it was measured, and agents read these files often; "
         "its CPUs may still be the machine's: run this probe again",
-        "mount the files of {to} over the container's: docker run -v /var/lib/lxcfs/proc/meminfo:/proc/meminfo, and so on",
+        "mount the files of {to}: docker run -v /var/lib/lxcfs/proc/meminfo:/proc/meminfo, and so on",
         "start the container without these mounts ({now})",
         "container-facts",
         unknown,
