@@ -63,6 +63,7 @@ class Host:
         named = {
             "processors": facts["cpu"]["online"],
             "cpus": facts["limits"]["cpus"] or facts["cpu"]["online"],
+            "memory": _gib(facts["memory"].get("total_mib")),
             "mhz": facts["cpu"]["mhz"],
             "swappiness": facts["memory"]["swappiness"],
             "clocksource": facts["clock"]["current"],
@@ -117,15 +118,24 @@ def _slack(value: int | None) -> str | None:
     return None if value is None else f"{value / 1000:g} us"
 
 
+def _gib(mib: int | None) -> str | None:
+    return None if mib is None else f"{mib / 1024:.3g} GiB"
+
+
 def _hash(value: object) -> str:
     import hashlib  # loads OpenSSL: 5 ms that `liebench list` need not pay
 
     return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
+def where(host: Host, name: str) -> str | None:
+    """The path of a program in one of the usual folders of this host; None where there is none."""
+    return next((str(host.root / place[1:] / name) for place in PLACES if host.exists(f"{place}/{name}")), None)
+
+
 def program(host: Host, name: str) -> bool:
     """Whether a program lies in one of the usual folders of this host."""
-    return any(host.exists(f"{place}/{name}") for place in PLACES)
+    return where(host, name) is not None
 
 
 def read_host(root: Path = Path("/"), *, live: bool | None = None) -> Host:

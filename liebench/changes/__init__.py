@@ -34,7 +34,7 @@ def unknown(host: Host) -> str:
 
 def catalogue() -> Mapping[str, Change]:
     """Every change, by id."""
-    from liebench.changes import block, clock, container, cpu, files, memory, net
+    from liebench.changes import block, clock, container, cpu, files, limits, memory, net
 
-    areas = (block, clock, container, cpu, files, memory, net)
+    areas = (block, clock, container, cpu, files, limits, memory, net)
     return {change.id: change for area in areas for change in area.CHANGES}

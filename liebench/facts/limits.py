@@ -2,52 +2,116 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
+from liebench.facts.mounts import plain
 from liebench.facts.reader import Reader, as_int, cpu_list
 
 ROOTS = ("/sys/fs/cgroup", "/sys/fs/cgroup/unified")
+UNIFIED = ""  # the one "controller" under which /proc/self/cgroup lists version 2
+NO_LIMIT = 1 << 60  # version 1 writes "none" as the largest number of pages
 
 
-def _levels(path: str) -> list[str]:
-    """``/a/b`` -> ``['/a/b', '/a', '']``. Inside a cgroup namespace the path is ``/``."""
-    parts = [p for p in path.split("/") if p and p != ".."]
-    return ["".join(f"/{p}" for p in parts[:n]) for n in range(len(parts), -1, -1)]
+@dataclass(frozen=True, slots=True)
+class Hierarchy:
+    """Control groups as they are mounted here: ``root`` is the group that stands at ``point``."""
+
+    point: str
+    root: str
+    controllers: frozenset[str]
 
 
-def _own(reader: Reader) -> dict[str, str]:
-    """Controller -> our path; the unified hierarchy has the controller ``""``."""
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """What control groups allow a process. None: no limit that can be seen. ``*_by``: the file that says so."""
+
+    cpus: float | None = None
+    cpus_by: str = ""
+    period_us: int | None = None
+    cpuset: int | None = None
+    memory: int | None = None  # bytes; more of it is killed (or swapped)
+    memory_by: str = ""
+    high: int | None = None  # bytes; more of it is throttled (memory.high, version 2)
+    high_by: str = ""
+
+
+def _hierarchies(reader: Reader) -> list[Hierarchy]:
+    """What mountinfo lists (proc(5)); the usual places where it lists none."""
+    found = []
+    for line in (reader.text("/proc/self/mountinfo") or "").splitlines():
+        left, _, right = line.partition(" - ")
+        fields, rest = left.split(), right.split()
+        if len(fields) > 4 and len(rest) > 2 and rest[0] in ("cgroup", "cgroup2"):
+            names = {UNIFIED} if rest[0] == "cgroup2" else set(rest[2].split(","))
+            found.append(Hierarchy(plain(fields[4]), plain(fields[3]), frozenset(names)))
+    usual = [Hierarchy(root, "/", frozenset({UNIFIED})) for root in ROOTS]
+    usual += [Hierarchy(f"{ROOTS[0]}/{name}", "/", frozenset({name})) for name in ("cpu", "cpuset", "memory")]
+    return found or usual
+
+
+def _own(text: str | None) -> dict[str, str]:
+    """Controller -> the path of a process, from its /proc/pid/cgroup."""
     found: dict[str, str] = {}
-    for line in (reader.text("/proc/self/cgroup") or "").splitlines():
+    for line in (text or "").splitlines():
         _, _, rest = line.partition(":")
         controllers, _, path = rest.partition(":")
         found |= dict.fromkeys(controllers.split(","), path)
     return found
 
 
+def _below(path: str, root: str) -> list[str] | None:
+    """The parts of ``path`` below ``root``; None where it lies elsewhere, also outside of a cgroup namespace."""
+    whole, top = ([p for p in text.split("/") if p] for text in (path, root))
+    if ".." in whole or whole[: len(top)] != top:
+        return None
+    return whole[len(top) :]
+
+
+def _folders(reader: Reader, controller: str, own: dict[str, str]) -> list[str]:
+    """Folders of a process's group and of those above it, its own first, where they are mounted and can be seen.
+
+    A hierarchy may be mounted twice, one of them narrowed to a container's part: the longest way up counts.
+    """
+    found: list[list[str]] = [[]]
+    for mounted in _hierarchies(reader):
+        parts = _below(own.get(controller, "/"), mounted.root) if controller in mounted.controllers else None
+        if parts is not None:
+            levels = (mounted.point + "".join(f"/{p}" for p in parts[:n]) for n in range(len(parts), -1, -1))
+            found.append([folder for folder in levels if reader.exists(folder)])
+    return max(found, key=len)
+
+
 def _v2_cpus(text: str | None) -> float | None:
     quota, _, period = (text or "").partition(" ")
     top, bottom = as_int(quota), as_int(period)
-    return top / bottom if top and bottom else None
+    return top / bottom if top and bottom and top > 0 and bottom > 0 else None
+
+
+def _v1_cpus(reader: Reader, folder: str) -> float | None:
+    quota, period = (reader.number(f"{folder}/cpu.cfs_{what}_us") for what in ("quota", "period"))
+    return quota / period if quota and period and quota > 0 and period > 0 else None
+
+
+def _bytes(number: int | None) -> int | None:
+    return number if number is not None and 0 <= number < NO_LIMIT else None
 
 
 def throttled_us(reader: Reader) -> int | None:
     """Sum of the throttled time of every group from ours to the root (cpu.stat: usec in version 2, ns in 1)."""
-    own = _own(reader)
-    found: list[int] = []
-    for root in ROOTS:
-        for level in _levels(own.get("", "/")):
-            value = as_int(reader.field(f"{root}{level}/cpu.stat", "throttled_usec", " "))
-            found += [] if value is None else [value]
-    for level in _levels(own.get("cpu", "/")):
-        value = as_int(reader.field(f"/sys/fs/cgroup/cpu{level}/cpu.stat", "throttled_time", " "))
-        found += [] if value is None else [value // 1000]
+    own, found = _own(reader.text("/proc/self/cgroup")), []
+    for controller, field, per_us in ((UNIFIED, "throttled_usec", 1), ("cpu", "throttled_time", 1000)):
+        for folder in _folders(reader, controller, own):
+            value = as_int(reader.field(f"{folder}/cpu.stat", field, " "))
+            found += [] if value is None else [value // per_us]
     return sum(found) if found else None
 
 
 def foreign_cpus(reader: Reader) -> list[int]:
     """CPUs that somebody else's cpuset with processes in it pins for itself (a subset of the online ones)."""
-    own, online = _own(reader), set(cpu_list(reader.text("/sys/devices/system/cpu/online")))
+    own = _own(reader.text("/proc/self/cgroup"))
+    online = set(cpu_list(reader.text("/sys/devices/system/cpu/online")))
     found: set[int] = set()
     for root, ours, name in (
         ("/sys/fs/cgroup/cpuset", own.get("cpuset", "/"), "cpuset.cpus"),
@@ -61,27 +125,89 @@ def foreign_cpus(reader: Reader) -> list[int]:
     return sorted(found)
 
 
+Limit = tuple[float, str]
+
+
+def _tightest(found: list[Limit]) -> tuple[float | None, str]:
+    return min(found, key=lambda limit: limit[0], default=(None, ""))
+
+
+def _limits(folders: list[str], name: str, read: Callable[[str], float | None]) -> list[Limit]:
+    return [(value, f"{f}/{name}") for f in folders if (value := read(f)) is not None]
+
+
+def _period(reader: Reader, by: str) -> int | None:
+    if by.endswith("cpu.max"):
+        return as_int((reader.text(by) or "").partition(" ")[2])
+    return reader.number(by.replace("quota", "period"))
+
+
+def allowed(reader: Reader, cgroup: str | None = None) -> Allowed:
+    """What a process may use whose /proc/pid/cgroup says ``cgroup``; without it, this one.
+
+    The kernel enforces every group on the way up, so the smallest limit is the one in force. In version 1
+    hierarchical_memory_limit of memory.stat also counts groups above what is mounted here.
+    """
+    own = _own(reader.text("/proc/self/cgroup") if cgroup is None else cgroup)
+    two, cpu, memory = (_folders(reader, name, own) for name in (UNIFIED, "cpu", "memory"))
+    cpus, cpus_by = _tightest(
+        _limits(two, "cpu.max", lambda f: _v2_cpus(reader.text(f"{f}/cpu.max")))
+        + _limits(cpu, "cpu.cfs_quota_us", lambda f: _v1_cpus(reader, f))
+    )
+    most, most_by = _tightest(
+        _limits(two, "memory.max", lambda f: _bytes(reader.number(f"{f}/memory.max")))
+        + _limits(memory, "memory.limit_in_bytes", lambda f: _bytes(reader.number(f"{f}/memory.limit_in_bytes")))
+        + _limits(memory[:1], "memory.stat", lambda f: _hierarchical(reader, f))
+    )
+    high, high_by = _tightest(_limits(two, "memory.high", lambda f: _bytes(reader.number(f"{f}/memory.high"))))
+    sets = [cpu_list(reader.text(f"{f}/cpuset.cpus.effective")) for f in two[:1]]
+    sets += [cpu_list(reader.text(f"{f}/cpuset.effective_cpus")) for f in _folders(reader, "cpuset", own)[:1]]
+    return Allowed(
+        cpus,
+        cpus_by,
+        _period(reader, cpus_by) if cpus_by else None,
+        min((len(s) for s in sets if s), default=None),
+        None if most is None else int(most),
+        most_by,
+        None if high is None else int(high),
+        high_by,
+    )
+
+
+def _hierarchical(reader: Reader, folder: str) -> int | None:
+    return _bytes(as_int(reader.field(f"{folder}/memory.stat", "hierarchical_memory_limit", " ")))
+
+
+def view(reader: Reader) -> dict[str, Any]:
+    """Where this process's CPU time and memory (its page cache too) are counted, and whether all above can be seen.
+
+    ``top`` is ``whole`` where the mount begins at the kernel's own root: that one has no cgroup.type (version 2), or a
+    release_agent (version 1). Everywhere else somebody above may limit us unseen: ``hidden``.
+    """
+    own, found = _own(reader.text("/proc/self/cgroup")), {}
+    for name, file in (("cpu", "cpu.stat"), ("memory", "memory.stat")):
+        for controller in (UNIFIED, name):
+            folders = _folders(reader, controller, own)
+            counted = [f for f in folders if reader.exists(f"{f}/{file}")]
+            if counted:
+                top = "whole" if _is_whole(reader, folders[-1], controller) else "hidden"
+                found[name] = {"group": counted[0], "top": top}
+    return found
+
+
+def _is_whole(reader: Reader, top: str, controller: str) -> bool:
+    if controller == UNIFIED:
+        return not reader.exists(f"{top}/cgroup.type")
+    return reader.exists(f"{top}/release_agent")
+
+
 def facts(reader: Reader) -> dict[str, Any]:
     """``cpus``: quota in CPUs; ``memory_mib``: limit; None where there is none."""
-    own = _own(reader)
-    cpus: list[float | None] = []
-    memory: list[int | None] = []
-    for root in ROOTS:
-        for level in _levels(own.get("", "/")):
-            cpus.append(_v2_cpus(reader.text(f"{root}{level}/cpu.max")))
-            memory.append(reader.number(f"{root}{level}/memory.max"))
-    for level in _levels(own.get("cpu", "/")):
-        quota = reader.number(f"/sys/fs/cgroup/cpu{level}/cpu.cfs_quota_us")
-        period = reader.number(f"/sys/fs/cgroup/cpu{level}/cpu.cfs_period_us")
-        cpus.append(quota / period if quota and period and quota > 0 else None)
-    for level in _levels(own.get("memory", "/")):
-        limit = reader.number(f"/sys/fs/cgroup/memory{level}/memory.limit_in_bytes")
-        memory.append(limit if limit is not None and limit < 1 << 60 else None)
+    found = allowed(reader)
     v2 = reader.exists("/sys/fs/cgroup/cgroup.controllers")
     v1 = reader.exists("/sys/fs/cgroup/cpu") or reader.exists("/sys/fs/cgroup/memory")
-    known = [m for m in memory if m is not None]
     return {
         "cgroup": "v2" if v2 else "v1" if v1 else None,
-        "cpus": min((c for c in cpus if c is not None), default=None),
-        "memory_mib": min(known) // (1 << 20) if known else None,
+        "cpus": found.cpus,
+        "memory_mib": None if found.memory is None else found.memory >> 20,
     }

@@ -6,6 +6,7 @@ import contextlib
 import os
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,33 +39,92 @@ def group(stage: Stage, controller: str, one: Mapping[str, str], two: Mapping[st
 
     Raises StageRefused where it was not declared, or cannot be made.
     """
+    place, is_two = _place(stage, controller)
+    with _made(stage, place, two if is_two else one) as made, _running_in(stage, made):
+        yield made
+
+
+def _place(stage: Stage, controller: str) -> tuple[Path, bool]:
     if not any(f"cgroup {controller}" in t.other for t in stage.touches):
         raise StageRefused(f"a control group is not declared in this probe's touches (other: 'cgroup {controller}')")
     found = home(stage.host.root, controller)
     if found is None:
         raise StageRefused(f"needs the {controller} controller of control groups; run as root outside a container")
-    place, is_two = found
+    return found
+
+
+@contextlib.contextmanager
+def _made(stage: Stage, place: Path, files: Mapping[str, str]) -> Iterator[Path]:
     made = place / a_name()
     with stage.journal.acting("cgroup", str(made), None, None):
         try:
             made.mkdir()
-            for name, value in (two if is_two else one).items():
+            for name, value in files.items():
                 poke(made / name, value)
         except OSError as error:
             raise StageRefused(f"{made} cannot be made ({error.strerror}); run as root outside a container") from error
-        before, stage.group = stage.group, made
-        try:
-            yield made
-        finally:
-            stage.group = before
+        yield made
+
+
+@contextlib.contextmanager
+def _running_in(stage: Stage, made: Path) -> Iterator[None]:
+    before, stage.group = stage.group, made
+    try:
+        yield
+    finally:
+        stage.group = before
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one group may use: ``share`` of a CPU, ``mib`` of memory. None: no limit of its own."""
+
+    share: float | None = None
+    mib: int | None = None
+
+    def files(self, controller: str, is_two: bool) -> Mapping[str, str]:
+        """The files of one controller that say so."""
+        if controller == "memory":
+            return (
+                {} if self.mib is None else {"memory.max" if is_two else "memory.limit_in_bytes": str(self.mib << 20)}
+            )
+        if self.share is None:
+            return {}
+        allowed = round(self.share * PERIOD_US)
+        one = {"cpu.cfs_period_us": str(PERIOD_US), "cpu.cfs_quota_us": str(allowed)}
+        return {"cpu.max": f"{allowed} {PERIOD_US}"} if is_two else one
+
+
+@contextlib.contextmanager
+def nested(stage: Stage, parent: Limits, leaf: Limits) -> Iterator[tuple[Path, ...]]:
+    """A group in a group, as a container is in its pod. Yields what a process has to enter to be in the inner one.
+
+    That is one group in version 2, and one a controller in version 1. The core runs in the first inside this block.
+    Version 1 refuses a leaf with a larger quota than its parent's.
+    """
+    wanted = [c for c in ("cpu", "memory") if any(limits.files(c, True) for limits in (parent, leaf))]
+    places: dict[tuple[Path, bool], list[str]] = {}
+    for controller in wanted:
+        places.setdefault(_place(stage, controller), []).append(controller)
+    with contextlib.ExitStack() as groups:
+        inner = []
+        for (place, is_two), controllers in places.items():
+            below = {"cgroup.subtree_control": " ".join(f"+{c}" for c in controllers)} if is_two else {}
+            outer_files, inner_files = (
+                {k: v for c in controllers for k, v in limits.files(c, is_two).items()} for limits in (parent, leaf)
+            )
+            outer = groups.enter_context(_made(stage, place, {**outer_files, **below}))
+            inner.append(groups.enter_context(_made(stage, outer, inner_files)))
+        if inner:
+            groups.enter_context(_running_in(stage, inner[0]))
+        yield tuple(inner)
 
 
 @contextlib.contextmanager
 def quota(stage: Stage, share: float) -> Iterator[Path]:
     """The core gets ``share`` of one CPU inside this block, by the quota of a control group of its own."""
-    allowed = round(share * PERIOD_US)
-    one = {"cpu.cfs_period_us": str(PERIOD_US), "cpu.cfs_quota_us": str(allowed)}
-    with group(stage, "cpu", one, {"cpu.max": f"{allowed} {PERIOD_US}"}) as made:
+    limits = Limits(share)
+    with group(stage, "cpu", limits.files("cpu", False), limits.files("cpu", True)) as made:
         yield made
 
 
@@ -87,14 +147,15 @@ def memory(stage: Stage, mib: int, swappiness: int | None = None) -> Iterator[Pa
 
 @undoes("cgroup")
 def _undo_cgroup(entry: dict[str, Any]) -> str:
-    """Move whoever is left to the parent and remove the group."""
+    """Move whoever is left to the nearest group that is not ours, and remove this one."""
     group = Path(entry["what"])
+    above = next(folder for folder in group.parents if not folder.name.startswith(OURS))
     if not group.name.startswith(OURS) or not group.is_dir():
         return ""
     for _ in range(50):
         with contextlib.suppress(OSError):
             for pid in (group / "cgroup.procs").read_text().split():
-                poke(group.parent / "cgroup.procs", pid)
+                poke(above / "cgroup.procs", pid)
             group.rmdir()
             return f"{group} was removed"
         time.sleep(0.02)  # a process that is ending still counts

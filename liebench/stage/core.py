@@ -35,7 +35,7 @@ def parsed(raw: bytes, what: str) -> dict[str, Any]:
     return answer
 
 
-def _entering(group: Path | None) -> Callable[[], None] | None:
+def entering(group: Path | None) -> Callable[[], None] | None:
     """What the child does before it becomes the core: enter a control group."""
     if group is None:
         return None
@@ -65,7 +65,7 @@ def call(core: Path, kernel: str, args: Mapping[str, object], group: Path | None
             timeout=timeout,
             env=ENVIRONMENT,
             process_group=0,
-            preexec_fn=_entering(group),
+            preexec_fn=entering(group),
         )
     except subprocess.SubprocessError as error:
         if not isinstance(error, subprocess.TimeoutExpired):

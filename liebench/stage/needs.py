@@ -15,6 +15,11 @@ FUSE_OVERLAY = Need(
     lambda host: program(host, "fuse-overlayfs") and host.writable("/dev/fuse"),
     "apt install fuse-overlayfs",
 )
+CPU_GROUP = Need(
+    "a CPU control group of our own",
+    lambda host: home(host.root, "cpu") is not None,
+    "run as root where control groups have the cpu controller",
+)
 MEMORY_GROUP = Need(
     "a memory control group of our own",
     lambda host: home(host.root, "memory") is not None,

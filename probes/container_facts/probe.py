@@ -1,0 +1,112 @@
+"""container-facts: what programs believe to have inside limits, beside what the limits leave them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
+
+from liebench.contract import (
+    Arm,
+    Case,
+    Claim,
+    Cost,
+    Disturbs,
+    Kind,
+    Layer,
+    Meaning,
+    Need,
+    Options,
+    Plant,
+    Probe,
+    Rig,
+    Subject,
+    Touches,
+)
+from liebench.host import Host
+from liebench.probes.container_facts.bench import MIB, SHARE, Bench
+from liebench.probes.container_facts.verdict import BELIEFS, GROUPS, LOAD, advise, delivers, judge
+from liebench.stage import Stage
+from liebench.stage.believers import BELIEVERS
+from liebench.stage.cgroup import CONTROLLERS, MEMORY, quota
+from liebench.stage.needs import CPU_GROUP, MEMORY_GROUP
+
+ASKS = {
+    "kernel": "Do the kernel's own files and sysinfo say what may be used?",
+    "sysconf": "Does sysconf, which servers ask?",
+    "nproc": "Does nproc, which builds ask?",
+    "python": "Does Python?",
+    "java": "Does the JVM?",
+    "node": "Does Node?",
+    "go": "Does Go?",
+}
+CHEAP = ("kernel", "sysconf", "nproc", "python")
+GROUP = Touches(other=(CONTROLLERS,), disturbs=Disturbs.NOBODY)
+BOTH = Touches(other=(CONTROLLERS, MEMORY), disturbs=Disturbs.NOBODY)
+TOUCHES = {"leaf": GROUP, "parent": GROUP, "limited": BOTH}
+TWO = Need("two CPUs", lambda host: len(host.processors) > 1, "run it where there are two")
+
+
+def _fact(name: str, asks: str, says: str, words: Mapping[str, Meaning], **more: object) -> Case:
+    arm = Arm("seen", says, True, touches=TOUCHES.get(name, Touches()))
+    return Case(name, "times", "", (arm,), asks, Kind.FACT, words=words, work="beliefs", **more)  # type: ignore[arg-type]
+
+
+def _law(name: str, asks: str, matters: float, hurts: float, **more: object) -> Case:
+    says = "CPU time over wall time of a busy thread on each CPU"
+    arms = (
+        Arm("allowed", "the smallest limit on the way up", True),
+        Arm("used", says, args={"busy": 1}, touches=TOUCHES.get(name, Touches())),
+    )
+    limits = {"matters": matters, "hurts": hurts, "target": matters - 1}
+    return Case(name, "cpus", "CPUs", arms, asks, Kind.LAW, headline=False, work="busy", **limits, **more)  # type: ignore[arg-type]
+
+
+def cases(host: Host, options: Options) -> tuple[Case, ...]:
+    rig: Mapping[str, object] = {"subject": Subject.RIG}
+    shown: Mapping[str, object] = {**rig, "headline": False}
+    quotas: Mapping[str, object] = {**rig, "needs": (CPU_GROUP,)}
+    inside = f"What do they say inside {SHARE:g} of a CPU and {MIB} MiB, both limits of the parent?"
+    believers = (
+        _fact(name, asks, "what it says", BELIEFS, needs=(BELIEVERS[name].need,), headline=name in CHEAP)
+        for name, asks in ASKS.items()
+    )
+    return (
+        *believers,
+        _fact("load", "Of whom does the load average speak?", "/proc/loadavg", LOAD),
+        _fact("groups", "Can every limit be seen from here?", "/proc/self/mountinfo", GROUPS),
+        _law("used", "Do busy threads get the CPUs that the limits leave?", 1.1, 1.5),
+        _fact("ours", "Is a program that says what is allowed believed?", "a program of ours", BELIEFS, **rig),
+        _fact("affinity", "What do they say on one CPU of several?", "one CPU", BELIEFS, needs=(TWO,), **shown),
+        _fact("limited", inside, "a group of ours", BELIEFS, needs=(CPU_GROUP, MEMORY_GROUP), **shown),
+        _law("leaf", "Is a quota of half a CPU below a larger one half a CPU?", 1.05, 1.2, **quotas),
+        _law("parent", "Does the parent's quota of three quarters of a CPU hold below it?", 1.05, 1.2, **quotas),
+    )
+
+
+def measure(stage: Stage) -> Iterator[Rig]:
+    yield Rig(Bench(stage).once)
+
+
+def _unseen(stage: Stage) -> AbstractContextManager[object]:
+    """The core is held to half of the CPUs by a group that whoever reads our own limits does not see."""
+    return quota(stage, len(stage.host.processors) / 2)
+
+
+PROBE = Probe(
+    Claim(
+        Layer.CONTAINER,
+        says="You have {processors} CPUs and {memory} of memory.",
+        read_from="/proc/stat, /proc/meminfo, sysconf(3), nproc(1), runtimes",
+        title="what you have",
+    ),
+    cases=cases,
+    cost=Cost(seconds=10),
+    measure=measure,
+    judge=judge,
+    advise=advise,
+    delivers=delivers,
+    plants=(
+        Plant("times=2", {"times": 2.0}, "ours", expect=2.0, tolerance=0.0, control=True),
+        Plant("unseen-quota=half", {}, "used", expect=0.5, tolerance=0.1, put=_unseen, touches=GROUP),
+    ),
+)
