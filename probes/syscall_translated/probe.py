@@ -8,7 +8,7 @@ from dataclasses import replace
 from liebench.contract import Arm, Case, Claim, Cost, Kind, Layer, Need, Options, Plant, Probe, Rep, Rig, Turn
 from liebench.errors import NeedUnmet
 from liebench.host import Host
-from liebench.probes.syscall_translated.verdict import STACKED, advise, delivers
+from liebench.probes.syscall_translated.verdict import STACKED, advise, delivers, judge
 from liebench.stage import Stage
 
 KERNEL = "syscall-translated"
@@ -105,8 +105,9 @@ PROBE = Probe(
         title="a call into the kernel",
     ),
     cases=cases,
-    cost=Cost(seconds=25),
+    cost=Cost(seconds=35),
     measure=measure,
+    judge=judge,
     advise=advise,
     delivers=delivers,
     plants=(

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from liebench.contract import Proposal, Verdict, Word
 from liebench.host import Host
+from liebench.verdicts import Evidence, case_verdict
 
 STACKED = 8  # filters of the case `stacked`
 WORTH_MOVING = 1.5  # an answer from another processor against one from the same
@@ -22,6 +24,18 @@ SAID = {
 
 def length(ns: float) -> str:
     return f"{ns:.0f} ns" if ns < 1000 else f"{ns / 1000:.3g} us"
+
+
+def judge(evidence: Evidence) -> Verdict:
+    """The common judges' word; what was in between is said beside the ratio, which alone names no cause."""
+    verdict = case_verdict(evidence)
+    said = SAID.get(evidence.case.id)
+    if said is None or verdict.why or verdict.promised is None or verdict.delivered is None:
+        return verdict
+    why = (
+        f"a system call takes {said.format(length(verdict.delivered))}, {length(verdict.promised)} with nobody between"
+    )
+    return replace(verdict, why=why)
 
 
 def delivers(verdict: Verdict, host: Host) -> str:

@@ -161,6 +161,17 @@ def test_a_supervisor_may_be_on_another_processor(tmp_path: Path) -> None:
     assert found.value > OVERHEAD["notify"]
 
 
+def test_the_size_of_a_lie_comes_with_its_cause(tmp_path: Path) -> None:
+    need("notify")
+    found = Bench(ID, HOST, tmp_path).verdict("notify", 12)
+    assert found.why.startswith("a system call takes ")
+    assert " where a supervisor on the same processor answers, " in found.why
+    assert found.why.endswith(" with nobody between")
+    few = Bench(ID, HOST, tmp_path).verdict("notify", 3)
+    assert few.word is Word.INCONCLUSIVE
+    assert few.why.startswith("too few blocks")
+
+
 def test_waiting_for_the_supervisor_is_no_preemption(tmp_path: Path) -> None:
     need("notify")
     doc = Bench(ID, HOST, tmp_path).document("notify", 3)
