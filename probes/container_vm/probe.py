@@ -115,7 +115,7 @@ PROBE = Probe(
         title="containers and guests",
     ),
     cases=cases,
-    cost=Cost(seconds=30, setup_seconds=6, memory_mib=256, disk_mib=16),
+    cost=Cost(seconds=30, setup_seconds=1, memory_mib=256, disk_mib=16),
     measure=measure,
     advise=advise,
     delivers=delivers,
