@@ -78,8 +78,8 @@ def cases(host: Host, options: Options) -> tuple[Case, ...]:
         _fact("ours", "Is a program that says what is allowed believed?", "a program of ours", BELIEFS, **rig),
         _fact("affinity", "What do they say on one CPU of several?", "one CPU", BELIEFS, needs=(TWO,), **shown),
         _fact("limited", inside, "a group of ours", BELIEFS, needs=(CPU_GROUP, MEMORY_GROUP), **shown),
-        _law("leaf", "Is a quota of half a CPU below a larger one half a CPU?", 1.05, 1.2, **quotas),
-        _law("parent", "Does the parent's quota of three quarters of a CPU hold below it?", 1.05, 1.2, **quotas),
+        _law("leaf", "Is a quota of half a CPU below a larger one half a CPU?", 1.1, 1.5, **quotas),
+        _law("parent", "Does the parent's quota of three quarters of a CPU hold below it?", 1.1, 1.5, **quotas),
     )
 
 
