@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from liebench.host import Host
+from liebench.journal import OURS, process_start
 
 MOST = 4096  # bytes of one setting
 # Counters and state that move by themselves, not settings
@@ -64,9 +65,15 @@ def snapshot(host: Host) -> dict[str, Any]:
         "swap": column("/proc/swaps", 0, skip=1),
         "link": _names(host.root / "sys/class/net"),
         "module": column("/proc/modules", 0),
-        "cgroup": sorted(str(p) for p in (host.root / "sys/fs/cgroup").glob("*/liebench*")),
+        "cgroup": sorted(str(p) for p in (host.root / "sys/fs/cgroup").glob(f"*/{OURS}*") if not _anothers(p.name)),
         "setting": {"clocksource": host.read(CLOCKSOURCE) or ""},
     }
+
+
+def _anothers(name: str) -> bool:
+    """Whether a group of such a name is that of another liebench at work beside us, which tells of it itself."""
+    pid = name.removeprefix(OURS).partition("-")[0]
+    return pid.isdigit() and int(pid) != os.getpid() and process_start(int(pid)) is not None
 
 
 def _names(folder: Path) -> list[str]:

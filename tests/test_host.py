@@ -198,3 +198,15 @@ def test_an_option_of_a_probe_adds_its_case_and_an_unknown_one_is_refused(fixtur
     refuse_unknown_options([probe], chosen(sustain_s="30"))
     with pytest.raises(UsageError, match=r"cpu-frequency.sustain_s: seconds of work"):
         refuse_unknown_options([probe], chosen(sustain="30"))
+
+
+def test_the_receipt_leaves_out_what_another_liebench_does_meanwhile(fixture) -> None:
+    host = fixture("kvm")
+    groups = host.root / "sys/fs/cgroup/cpu"
+    parent, gone = f"liebench-{os.getppid()}-aa", "liebench-99999999-bb"
+    before = receipt.snapshot(host)
+    for name in (parent, gone, f"liebench-{os.getpid()}-cc"):
+        (groups / name).mkdir(parents=True)
+    found = receipt.difference(before, receipt.snapshot(host))
+    assert not [line for line in found if parent in line]
+    assert len([line for line in found if "liebench-" in line]) == 2

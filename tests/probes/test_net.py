@@ -116,7 +116,11 @@ def test_the_burst_after_silence_takes_the_round_trips_that_follow(bench: Bench)
     assert settled(bench, "time", pytest.approx(1, abs=0.1)) == pytest.approx(1, abs=0.1)
     assert apart(bench, "cubic") > 1.7
     assert apart(bench, "setting-0") < 0.7
-    assert bench.control("silence=3.5", 6).value == pytest.approx(0.5, abs=0.04)
+    for blocks in (6, 12, 24):
+        planted = bench.control("silence=3.5", blocks).value
+        if planted is not None:
+            break
+    assert planted == pytest.approx(0.5, abs=0.04)
 
 
 @NET
