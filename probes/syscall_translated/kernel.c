@@ -42,22 +42,25 @@ static void settle(struct caller *caller, int64_t calls, int64_t sum)
 
 static int64_t with_plant(const struct caller *caller, int64_t ops) { return ops + llround(caller->extra * (double)ops); }
 
+/* The argument is a number for whoever answers; the kernel looks at none. */
 static void call(void *state, int64_t ops)
 {
-    int64_t calls = with_plant(state, ops), sum = 0;
-    for (int64_t i = 0; i < calls; i++)
-        sum += lb_syscall2(SYS_getppid, 0, 0);
-    settle(state, calls, sum);
+    struct caller *caller = state;
+    int64_t first = caller->calls, after = first + with_plant(caller, ops), sum = 0;
+    for (int64_t number = first; number < after; number++)
+        sum += lb_syscall2(SYS_getppid, number, 0);
+    settle(caller, after - first, sum);
 }
 
 static void call_dispatched(void *state, int64_t ops)
 {
-    int64_t calls = with_plant(state, ops), sum = 0;
-    for (int64_t i = 0; i < calls; i++) {
+    struct caller *caller = state;
+    int64_t first = caller->calls, after = first + with_plant(caller, ops), sum = 0;
+    for (int64_t number = first; number < after; number++) {
         lb_selector = LB_STOP;
-        sum += lb_syscall2(SYS_getppid, 0, 0);
+        sum += lb_syscall2(SYS_getppid, number, 0);
     }
-    settle(state, calls, sum);
+    settle(caller, after - first, sum);
 }
 
 static void stand_between(const struct lb_run *run, enum way way, struct lb_answers *answers)

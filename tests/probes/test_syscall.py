@@ -208,6 +208,32 @@ def test_neither_outlives_the_other(way: str, who: str) -> None:
         assert "the process that was measured was killed" in said
 
 
+@pytest.mark.parametrize(("way", "samples"), [("trap", 4000), ("notify", 1500), ("ptrace", 800)])
+def test_a_call_that_a_signal_interrupts_is_answered_once(way: str, samples: int) -> None:
+    """Stopped while it waits, a call is begun anew, and a supervisor is asked twice about the same one."""
+    need(way)
+    stopped = 0
+    for _ in range(4):
+        command = [str(core_path()), ID, f"way={way}", "ops=100", f"samples={samples}"]
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        try:
+            while not (children := psutil.Process(process.pid).children()) and process.poll() is None:
+                time.sleep(0.001)
+            with contextlib.suppress(psutil.NoSuchProcess):
+                while process.poll() is None:
+                    children[0].send_signal(signal.SIGSTOP)
+                    time.sleep(0.001)
+                    children[0].send_signal(signal.SIGCONT)
+                    time.sleep(0.003)
+                    stopped += 1
+            _, said = process.communicate(timeout=60)
+        finally:
+            process.kill()
+            process.wait()
+        assert process.returncode == 0, said
+    assert stopped > 50  # it was in the middle of its calls
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become somebody else")
 def test_an_ordinary_user_measures_everything() -> None:
     somebody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", str(core_path())]
@@ -239,7 +265,7 @@ def test_what_a_sandbox_forbids_is_skipped_with_its_cure_and_the_sandbox_is_said
     said = json.loads(done.stdout)
     doc = read_run(Path(said["run"]))
     row = doc["probes"][ID]
-    assert row["state"] == "measured"
+    assert row["state"] == "measured", row
     assert "ptrace" not in said["verdicts"][ID]["cases"]
     assert {"container", "notify", "cached"} <= set(said["verdicts"][ID]["cases"])
     left = row["left_out"]["ptrace"]

@@ -139,6 +139,8 @@ void lb_leave_with_child(void)
         lb_fail("cannot handle SIGCHLD: %s", strerror(errno));
 }
 
+/* Calls are numbered in their first argument: one that a signal interrupts is begun anew and asked about again, and
+ * the kernel may have taken the first answer by then and thrown it away. */
 void lb_notified(int listener, struct lb_answers *answers)
 {
     union {
@@ -146,6 +148,7 @@ void lb_notified(int listener, struct lb_answers *answers)
         char room[1024];
     } asked;
     struct seccomp_notif_sizes sizes;
+    uint64_t latest = UINT64_MAX;
     if (syscall(SYS_seccomp, SECCOMP_GET_NOTIF_SIZES, 0, &sizes) || sizes.seccomp_notif > sizeof asked)
         lb_fail("this kernel's notifications do not fit %zu bytes", sizeof asked);
     for (;;) {
@@ -156,7 +159,8 @@ void lb_notified(int listener, struct lb_answers *answers)
             continue;
         }
         struct seccomp_notif_resp answer = {.id = asked.call.id, .val = answers->value};
-        answers->count++;
+        answers->count += asked.call.data.args[0] != latest;
+        latest = asked.call.data.args[0];
         if (ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &answer) && errno != ENOENT)
             lb_fail("cannot answer a notification: %s", strerror(errno));
     }
