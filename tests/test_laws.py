@@ -124,6 +124,7 @@ def test_law_8_advice_says_from_what_to_what_why_and_at_which_risk(host: Host, w
 def test_law_8_a_change_is_never_a_constant_of_the_catalogue() -> None:
     for change in catalogue().values():
         assert "{to}" in change.how, change.id
+        assert change.scope in ("process", "namespace", "cgroup", "host", "reboot"), change.id
         assert change.probe in PROBES
 
 

@@ -48,7 +48,7 @@ CHANGES = (
     Change(
         "keep-containers",
         "how long a container lives",
-        "container",
+        "process",
         "as the orchestrator has it",
         "what one piece of work leaves behind, the next one finds",
         "use {to}",

@@ -26,7 +26,7 @@ CHANGES = (
     Change(
         "fewer-layers",
         "layers of the image",
-        "container",
+        "process",
         "one layer for each step of the build",
         "a squashed image shares nothing with others: more to store and to pull",
         "build the image with fewer steps or squash it: {to}",
@@ -37,7 +37,7 @@ CHANGES = (
     Change(
         "data-on-volume",
         "where files lie that are written",
-        "container",
+        "process",
         "in the image",
         "a volume outlives the container and must be backed up and removed by somebody",
         "mount a volume there: {to}",

@@ -86,7 +86,7 @@ CHANGES = (
     Change(
         "cheaper-wiring",
         "how two programs of this host are joined",
-        "container",
+        "process",
         "as the orchestrator wires them",
         "less isolation between the two",
         "use {to}",
