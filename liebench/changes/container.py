@@ -56,4 +56,15 @@ CHANGES = (
         "container-vm",
         unknown,
     ),
+    Change(
+        "container-network",
+        "whose network a container has",
+        "namespace",
+        "one of its own",
+        "a container on the host's network sees and takes the host's ports",
+        "give hot paths {to} (--network host, hostNetwork: true)",
+        "give it one of its own again ({now})",
+        "container-vm",
+        unknown,
+    ),
 )

@@ -145,6 +145,7 @@ struct lb_run {
 typedef void lb_batch(void *state, int64_t ops);
 
 double *lb_series(struct lb_run *run, const char *quantity); /* room for run->samples values, already touched */
+extern bool lb_edges; /* a line on stdout at both ends of a repetition, for a clock outside this machine */
 void lb_begin(struct lb_run *run); /* alibi and sentinel, then the repetition starts */
 void lb_end(struct lb_run *run);
 void lb_place(struct lb_run *run); /* between samples: notes a migration */

@@ -2,8 +2,10 @@
 #include "lb.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { PAIRS = 31, LEAST_PAIRS = 7, CALIBRATE_NS = 60000000, WINDOW_NS = 60000, STEPS = 1000 };
 
@@ -43,10 +45,19 @@ double *lb_series(struct lb_run *run, const char *quantity)
     return series->values;
 }
 
+bool lb_edges;
+
+static void tell(const char *edge)
+{
+    if (lb_edges && dprintf(STDOUT_FILENO, "{\"edge\":\"%s\"}\n", edge) < 0)
+        lb_fail("stdout is gone");
+}
+
 void lb_begin(struct lb_run *run)
 {
     if (lb_int(run, "sentinel"))
         lb_sentinel_read(&run->sentinel);
+    tell("begin");
     lb_alibi_read(&run->before);
     run->start_ns = lb_now();
 }
@@ -54,6 +65,7 @@ void lb_begin(struct lb_run *run)
 void lb_end(struct lb_run *run)
 {
     run->elapsed_ns = lb_now() - run->start_ns;
+    tell("end");
     lb_alibi_read(&run->after);
     run->migrated |= run->after.cpu != run->before.cpu;
     if (lb_int(run, "sentinel"))

@@ -7,6 +7,7 @@ import fnmatch
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -60,13 +61,21 @@ class Stage:
 
     def core(self, kernel: str, turn: Turn, **extra: str | float) -> Rep:
         """One repetition of a kernel of liebench-core, with the work that was calibrated once for these arguments."""
-        return self.core_by(lambda name, args: call(self.core_path, name, args, self.group), kernel, turn, **extra)
+        return self.core_by(self._call, kernel, turn, "", **extra)
 
-    def core_by(self, run: Run, kernel: str, turn: Turn, **extra: str | float) -> Rep:
-        """The same, run by ``run`` (``Place.call``): elsewhere, with the work that was calibrated here."""
+    def _call(self, kernel: str, args: Mapping[str, object]) -> dict[str, Any]:
+        return call(self.core_path, kernel, args, self.group)
+
+    def core_by(self, run: Run, kernel: str, turn: Turn, there: str, **extra: str | float) -> Rep:
+        """The same, run by ``run`` (``Place.call``): elsewhere, with the work that was calibrated here.
+
+        ``there`` names a place whose processor is another one (an emulated one): what is planted there is calibrated
+        there, since its instructions stand in another proportion.
+        """
         base: dict[str, Any] = {k: v for k, v in turn.arm.args.items() if k not in STAGED} | extra
         base.setdefault("cpu", self.host.processors[-1])
-        args = {**base, **self._work(kernel, base), **self._plant(kernel, base, turn.plant)}
+        args = {**base, **self._work(kernel, base)}
+        args |= self._plant(kernel, base, turn.plant, there, run)
         throttled = self.host.throttled_us()
         answer = run(kernel, args)
         alibi = {**answer.get("alibi", {}), "throttled_us": _since(throttled, self.host.throttled_us())}
@@ -116,20 +125,26 @@ class Stage:
             self.calibrations[key] = {k: answer[k] for k in ("ops", "op_ns", "work_per_op") if k in answer}
         return self.calibrations[key]
 
-    def _plant(self, kernel: str, base: Mapping[str, Any], plant: Mapping[str, float]) -> dict[str, Any]:
+    def _plant(
+        self, kernel: str, base: Mapping[str, Any], plant: Mapping[str, float], there: str, run: Run
+    ) -> dict[str, Any]:
         """``plant_share`` becomes work calibrated to the operation; everything else overrides an argument as it is."""
         found: dict[str, Any] = {k: v for k, v in plant.items() if k != "plant_share"}
         found = {k: int(v) if not k.startswith("plant_") and float(v).is_integer() else v for k, v in found.items()}
         if "plant_share" in plant:
-            found["plant_work"] = plant["plant_share"] * self._work_per_op(kernel, base)
+            found["plant_work"] = plant["plant_share"] * self._work_per_op(kernel, base, there, run)
         return found
 
-    def _work_per_op(self, kernel: str, base: Mapping[str, Any]) -> float:
+    def _work_per_op(self, kernel: str, base: Mapping[str, Any], there: str, run: Run) -> float:
         """Median of several calibrations: one alone may fall into a burst of somebody else's work."""
-        known = self._calibrate(kernel, base)
+        fresh = {**base, "calibrate": 1, "target_ns": SAMPLE_NS}
+        if there:
+            key = " ".join([there, kernel, *(f"{k}={v}" for k, v in sorted(base.items()))])
+            known = self.calibrations.setdefault(key, {})
+        else:
+            known, run = self._calibrate(kernel, base), partial(call, self.core_path)
         if "works" not in known:
-            fresh = {**base, "calibrate": 1, "target_ns": SAMPLE_NS}
-            known["works"] = [call(self.core_path, kernel, fresh)["work_per_op"] for _ in range(PLANT_CALIBRATIONS)]
+            known["works"] = [run(kernel, fresh)["work_per_op"] for _ in range(PLANT_CALIBRATIONS)]
         return float(median(known["works"]))
 
     def watches(self, kernel: str, **args: str | float) -> Watches:

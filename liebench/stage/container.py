@@ -1,4 +1,4 @@
-"""Containers of one file: liebench-core alone in a root, by a real runtime (runc) or by namespaces of our own."""
+"""Containers of one file: liebench-core alone in a root, by a runtime of this host or by namespaces of our own."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from liebench.contract import Need
-from liebench.errors import StageRefused
-from liebench.host import program
+from liebench.errors import NeedUnmet, StageRefused
+from liebench.host import Host, program
 from liebench.journal import a_name, undoes
 from liebench.stage.core import ENVIRONMENT
 from liebench.stage.place import PATHS, Place, place
@@ -20,16 +19,23 @@ from liebench.stage.place import PATHS, Place, place
 if TYPE_CHECKING:
     from liebench.stage import Stage
 
-RUNC = Need(
-    "runc", lambda host: program(host, "runc") and host.can("CAP_SYS_ADMIN"), "apt install runc; run as root"
-)  # rootless it needs a delegated control group
+RUNTIMES = ("runc", "crun")  # they take the same words; rootless they need a delegated control group
+UNPRIVILEGED = ("bwrap",)
+OWN = "own"
 CONTAINERS = "a container of ours"  # what an arm declares in Touches.other
 KINDS = ("pid", "network", "ipc", "uts", "mount")
+PLACE = ("/liebench-core", "place")
 PATIENCE_S = 20.0
-CURE = "apt install runc; `runc run` must work here"
+CURE = "apt install runc and run as root, or allow user namespaces"
 
 
-def spec(words: list[str]) -> dict[str, Any]:
+def kinds(host: Host) -> tuple[str, ...]:
+    """What may make a container here, best first."""
+    real = [r for r in RUNTIMES if program(host, r)] if host.can("CAP_SYS_ADMIN") else []
+    return (*real, *(r for r in UNPRIVILEGED if program(host, r)), OWN)
+
+
+def spec() -> dict[str, Any]:
     """A bundle's config.json: the Open Container Initiative's runtime specification, version 1.0.2."""
     quick = ["nosuid", "strictatime", "mode=755", "size=65536k"]
     return {
@@ -37,7 +43,7 @@ def spec(words: list[str]) -> dict[str, Any]:
         "process": {
             "terminal": False,
             "user": {"uid": 0, "gid": 0},
-            "args": words,
+            "args": list(PLACE),
             "env": [f"{key}={value}" for key, value in ENVIRONMENT.items()],
             "cwd": "/",
             "noNewPrivileges": True,
@@ -61,59 +67,56 @@ def _root(stage: Stage, folder: Path) -> Path:
     return root
 
 
-def _runc(state: Path, *args: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        ["runc", "--root", str(state), *args], capture_output=True, text=True, timeout=PATIENCE_S, check=False,
-        env=ENVIRONMENT | PATHS,
-    )  # fmt: skip
-
-
 @contextlib.contextmanager
-def _bundled(stage: Stage, words: list[str]) -> Iterator[list[str]]:
-    """The command that runs ``words`` in a new container; what runc keeps of it is taken back, also after a kill."""
+def container_command(stage: Stage, kind: str) -> Iterator[list[str]]:
+    """The command that makes a place in a new container, by one of ``kinds``; what is kept of it is taken back."""
     if not any(CONTAINERS in t.other for t in stage.touches):
         raise StageRefused(f"{CONTAINERS!r} is not declared in this probe's touches (other)")
+    found = shutil.which(kind, path=PATHS["PATH"]) or kind
     with stage.scratch("", 8, local=False) as folder:
-        _root(stage, folder)
-        (folder / "config.json").write_text(json.dumps(spec(words)))
-        name, state = a_name(), folder / "state"
-        with stage.journal.acting("container", name, str(state), None):
-            yield ["runc", "--root", str(state), "run", "--bundle", str(folder), name]
+        root = _root(stage, folder)
+        if kind == OWN:
+            yield [str(stage.core_path), PLACE[1], f"root={root}"]
+        elif kind in UNPRIVILEGED:
+            mounts = ["--bind", str(root), "/", "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"]
+            yield [found, "--unshare-all", "--die-with-parent", "--cap-drop", "ALL", *mounts, *PLACE]
+        else:
+            (folder / "config.json").write_text(json.dumps(spec()))
+            name, state = a_name(), folder / "state"
+            with stage.journal.acting("container", name, str(state), found):
+                yield [found, "--root", str(state), "run", "--bundle", str(folder), name]
 
 
 @contextlib.contextmanager
-def by_runc(stage: Stage, processor: int) -> Iterator[Place]:
-    """A place in a container of runc's. Raises NeedUnmet where it does not run here."""
-    with (
-        _bundled(stage, ["/liebench-core", "place"]) as command,
-        place("a container (runc)", command, processor, PATIENCE_S, CURE) as found,
-    ):
-        yield found
+def container(stage: Stage, processor: int, named: str = "") -> Iterator[Place]:
+    """A place in a container, by the first of ``kinds`` that works; ``facts["by"]`` names it. Raises NeedUnmet.
 
-
-@contextlib.contextmanager
-def by_namespaces(stage: Stage, processor: int) -> Iterator[Place]:
-    """A place in namespaces of our own, as an ordinary user too. Raises NeedUnmet where none may be made."""
-    cure = "run as root, or allow user namespaces"
-    with stage.scratch("", 8, local=False) as folder:
-        command = [str(stage.core_path), "place", f"root={_root(stage, folder)}"]
-        with place("namespaces of ours", command, processor, PATIENCE_S, cure) as found:
+    ``named``: only by this one.
+    """
+    said: list[str] = []
+    for kind in (k for k in kinds(stage.host) if named in ("", k)):
+        with contextlib.ExitStack() as stack:
+            try:
+                command = stack.enter_context(container_command(stage, kind))
+                found = stack.enter_context(place(f"a container ({kind})", command, processor, PATIENCE_S, CURE))
+            except NeedUnmet as error:
+                said.append(error.what)
+                continue
+            found.facts = {"by": kind, "tried": said}
             yield found
-
-
-@contextlib.contextmanager
-def starting(stage: Stage) -> Iterator[list[str]]:
-    """The command that starts a container, does nothing in it, and ends it."""
-    with _bundled(stage, ["/liebench-core", "--nothing"]) as command:
-        yield command
+            return
+    said = said or [f"no {named}, or not as this user"]
+    raise NeedUnmet(f"a container that comes up ({'; '.join(said)})", CURE)
 
 
 @undoes("container")
 def _undo_container(entry: Mapping[str, Any]) -> str:
-    """Whatever runc still knows of it: its process is ended, its control groups and its state are removed."""
+    """Whatever its runtime still knows of it: the process is ended, its control groups and its state are removed."""
     state = Path(entry["old"])
-    if not state.exists():
+    if not (state / entry["what"]).exists():
         return ""
-    _runc(state, "delete", "--force", entry["what"])
-    shutil.rmtree(state, ignore_errors=True)
+    command = [entry["new"], "--root", str(state), "delete", "--force", entry["what"]]
+    done = subprocess.run(command, capture_output=True, timeout=PATIENCE_S, check=False, env=ENVIRONMENT | PATHS)
+    if done.returncode:
+        return f"{' '.join(command)} failed: {done.stderr.decode('utf-8', 'replace').strip()[-200:]}"
     return f"the container {entry['what']} was removed"

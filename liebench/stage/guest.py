@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 from liebench.contract import Need
 from liebench.errors import NeedUnmet
 from liebench.host import program
-from liebench.stage.place import Place, place
+from liebench.stage.place import PATHS, Place, place
 
 if TYPE_CHECKING:
     from liebench.stage import Stage
@@ -21,7 +22,6 @@ KERNEL_CURE = "apt install linux-image-cloud-amd64, or name one: --set container
 BOOTS_S, EMULATED_S = 10.0, 40.0
 MEMORY_MIB = 192
 LINE = "console=ttyS0 quiet loglevel=1 panic=-1 -- place boot=1"
-ENCLOSED = "root=/tmp"  # and there in namespaces of its own
 
 
 def kernel_of(named: str, state: Path) -> str:
@@ -54,12 +54,13 @@ def initramfs(core: bytes) -> bytes:
     return b"".join(files)
 
 
-def _command(kernel: str, root: Path, log: Path, accelerator: str, line: str) -> list[str]:
+def _command(kernel: str, root: Path, log: Path, accelerator: str) -> list[str]:
     processor = ["-cpu", "host"] if accelerator == "kvm" else []
+    qemu = shutil.which(QEMU.what, path=PATHS["PATH"]) or QEMU.what
     return [
-        "qemu-system-x86_64", "-machine", f"q35,accel={accelerator}", *processor, "-m", str(MEMORY_MIB), "-smp", "1",
+        qemu, "-machine", f"q35,accel={accelerator}", *processor, "-m", str(MEMORY_MIB), "-smp", "1",
         "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-kernel", kernel, "-initrd", str(root),
-        "-append", line, "-serial", f"file:{log}", "-serial", "stdio",
+        "-append", LINE, "-serial", f"file:{log}", "-serial", "stdio",
     ]  # fmt: skip
 
 
@@ -70,13 +71,11 @@ def _last_word(log: Path) -> str:
 
 
 @contextlib.contextmanager
-def guest(
-    stage: Stage, kernel: str = "", accelerators: tuple[str, ...] = ("kvm", "tcg"), enclosed: bool = False
-) -> Iterator[Place]:
-    """A booted guest; ``facts["accelerator"]`` says whether hardware or an emulator runs it. Raises NeedUnmet.
+def guest(stage: Stage, kernel: str = "", accelerators: tuple[str, ...] = ("kvm", "tcg")) -> Iterator[Place]:
+    """A booted guest; ``facts["by"]`` says whether hardware ("kvm") or an emulator does. Raises NeedUnmet.
 
-    ``enclosed``: the place lives in namespaces inside the guest. A stock kernel may hang under nested virtualization:
-    hardware gets ten seconds, then it is emulated.
+    A stock kernel may hang under nested virtualization: hardware gets ten seconds, then the guest is emulated.
+    ``Place.command`` boots another one like it, which says its first word on the same line.
     """
     named = kernel_of(kernel, stage.journal.folder.parent)
     usable = [a for a in accelerators if a != "kvm" or stage.host.writable("/dev/kvm")]
@@ -86,14 +85,18 @@ def guest(
         said = []
         for accelerator in usable:
             patience = BOOTS_S if accelerator == "kvm" else EMULATED_S
-            command = _command(named, root, log, accelerator, f"{LINE} {ENCLOSED}" if enclosed else LINE)
+            command = _command(named, root, log, accelerator)
             try:
                 booted = place(f"a guest ({accelerator})", command, 0, patience, QEMU.cure, lambda: _last_word(log))
                 found = stack.enter_context(booted)
             except NeedUnmet as error:
                 said.append(error.what)
                 continue
-            found.facts = {"accelerator": accelerator, "kernel": Path(named).name, "tried": said}
+            found.facts = {
+                "by": "emulated" if accelerator == "tcg" else accelerator,
+                "kernel": Path(named).name,
+                "tried": said,
+            }
             yield found
             return
         raise NeedUnmet(f"a guest that boots ({'; '.join(said) or 'no accelerator'})", QEMU.cure)

@@ -21,7 +21,8 @@ class Law:
         Cases with the same ``shared`` are questions about one repetition: each may look at it once, then comes a new.
         """
         one = {t.label for t in turns} == {a.id for a in case.arms}
-        reps = {t.label: self._newest(case, turns[0], shared or case.id) if one else self.work(t) for t in turns}
+        newest = self._newest(case, turns[0], shared or case.id) if one else None
+        reps = {t.label: newest or self.work(t) for t in turns}
         return {
             t.label: replace(reps[t.label], samples={case.quantity: reps[t.label].samples[str(t.arm.args["part"])]})
             for t in turns

@@ -13,7 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { PAGE = 4096, PAGES = 256, COPY = 1 << 20, SMALL = 4096 };
+enum { PAGE = 4096, PAGES = 256, COPY = 16 << 20, SMALL = 4096 }; /* a copy is larger than the caches of a core */
 
 static char *from, *to;
 static int there[2], back[2];
@@ -29,8 +29,10 @@ static void call(void *state, int64_t ops)
 static void gone(pid_t child)
 {
     int status;
-    if (child < 0 || waitpid(child, &status, 0) != child || status)
-        lb_fail("a child did not end as it should: %s", strerror(errno));
+    if (child < 0)
+        lb_fail("cannot fork: %s", strerror(errno));
+    if (waitpid(child, &status, 0) != child || status)
+        lb_fail("a child did not end as it should: status %d", status);
 }
 
 static void forks(void *state, int64_t ops)
@@ -116,7 +118,8 @@ static int run(struct lb_run *run)
     static lb_batch *const WORKS[] = {call, forks, execs, switches, faults, copies, files};
     lb_batch *work = WORKS[lb_int(run, "work")];
     folder = lb_text(run, "folder") ? lb_text(run, "folder") : "/tmp";
-    from = lb_room(COPY, 1), to = lb_room(COPY, 1);
+    size_t room = work == copies ? COPY : SMALL;
+    from = lb_room(room, 1), to = lb_room(room, 1);
     if (work == switches)
         answer_switches();
     int status = lb_batched(run, work, NULL);

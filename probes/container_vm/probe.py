@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import replace
 
 from liebench.contract import (
     NOTHING,
@@ -18,88 +17,61 @@ from liebench.contract import (
     Options,
     Plant,
     Probe,
+    Rhythm,
     Rig,
     Subject,
     Touches,
 )
 from liebench.host import Host
 from liebench.probes.container_vm.bench import Bench
-from liebench.probes.container_vm.verdict import WORKS, advise, delivers
+from liebench.probes.container_vm.verdict import EVERY, WORKS, advise, delivers, judge
 from liebench.stage import Stage
-from liebench.stage.container import CONTAINERS, RUNC
+from liebench.stage.container import CONTAINERS
 from liebench.stage.guest import QEMU
 
 X86 = Need("an x86-64 host", lambda host: host.x86, "none: guests of ours are x86-64 only")
-INSIDE = ("call", "fork", "trip")  # of the works in namespaces inside the guest, against the guest itself
-Args = Mapping[str, str | int | float]
-
-
+GUEST: dict[str, object] = {"headline": False, "subject": Subject.RIG, "needs": (X86, QEMU), "work": "guest"}
+COARSE: dict[str, object] = {"matters": 1.2, "hurts": 2.0, "target": 0.2}  # an emulator is not steady
 RUNS = Touches(other=(CONTAINERS,))
+HOST = "on the bare host"
 
 
-def _case(id: str, asks: str, promised: tuple[str, str], delivered: tuple[str, str], does: str, **more: object) -> Case:
-    touches = RUNS if delivered[0] == "container" else NOTHING
-    return Case(
-        id,
-        "ns",
-        "ns",
-        (
-            Arm(promised[0], promised[1], True, {"place": promised[0], "work": does}),
-            Arm(delivered[0], delivered[1], args={"place": delivered[0], "work": does}, touches=touches),
-        ),
-        asks,
-        matters=1.1,
-        hurts=1.5,
-        target=0.1,
-        **more,  # type: ignore[arg-type]
-    )
+def _case(place: str, work: str, asks: str, words: tuple[str, str], more: dict[str, object], unit: str = "ns") -> Case:
+    """The promised arm has no arguments, so that null tests and planted lies are put into the delivered place."""
+    touches = RUNS if place == "container" else NOTHING
+    arms = (Arm("beside", words[0], True), Arm(place, words[1], args={"place": place}, touches=touches))
+    made: dict[str, object] = {"matters": 1.1, "hurts": 1.5, "target": 0.1, **more}
+    return Case(f"{place}-{work}", unit, unit, arms, asks, **made)  # type: ignore[arg-type]
+
+
+def _works(place: str, words: str, real: bool) -> Iterator[Case]:
+    for work, (what, headline) in WORKS.items():
+        kind = {"headline": headline, "work": "place-trip" if work == "trip" else "place"} if real else GUEST
+        yield _case(place, work, f"What does {what} cost {words}?", (HOST, words), kind)
+
+
+def _start(place: str, words: str, more: dict[str, object]) -> Case:
+    asks, limits = f"How long does a program {words} take to start and end?", {"matters": 1.5, "hurts": 5.0}
+    return _case(place, "start", asks, (HOST, words), {**limits, "target": 0.2, **more}, "ms")
+
+
+def _footprint(place: str, words: str, more: dict[str, object]) -> Case:
+    asks, limits = f"How much memory does it take to do nothing {words}?", {"matters": 2.0, "hurts": 10.0}
+    return _case(place, "footprint", asks, (HOST, words), {**limits, **more, "work": "footprint"}, "KiB")
 
 
 def cases(host: Host, options: Options) -> tuple[Case, ...]:
-    real = RUNC.met(host)
-    name, words = ("container", "in a container (runc)") if real else ("namespaces", "in namespaces of ours")
-    bare = ("host", "on the bare host")
-    contained = tuple(
-        _case(f"{name}-{work}", f"What does {what} cost {words}?", bare, (name, words), work, headline=headline,
-              work="place" if work != "trip" else "place-trip")
-        for work, (what, headline) in WORKS.items()
+    name, words, booted = "container", "in a container", "in a guest of ours"
+    return (
+        *_works(name, words, real=True),
+        _start(name, words, {"work": "start"}),
+        _footprint(name, words, {"headline": False}),
+        *_works("guest", booted, real=False),
+        _start("guest", booted, {**GUEST, "work": "boot", "rhythm": Rhythm.ONCE}),
+        _footprint("guest", booted, GUEST),
+        *(_case("inside", work, f"What does {WORKS[work][0]} cost in namespaces inside a guest?",
+                ("in the guest", "in namespaces inside it"), GUEST | COARSE) for work in EVERY["inside"]),
     )  # fmt: skip
-    booted = tuple(
-        _case(f"guest-{work}", f"And {what} in a guest?", bare, ("guest", "in a guest of ours"), work,
-              headline=False, subject=Subject.RIG, needs=(X86, QEMU), work="guest")
-        for work, (what, _) in WORKS.items()
-    )  # fmt: skip
-    inside = tuple(
-        _case(f"inside-{work}", f"And {WORKS[work][0]} in namespaces inside a guest?", ("guest", "in the guest"),
-              ("inside", "in namespaces inside it"), work, headline=False, subject=Subject.RIG, needs=(X86, QEMU),
-              work="guest")
-        for work in INSIDE
-    )  # fmt: skip
-    idle = tuple(
-        replace(
-            _case(f"{where}-footprint", f"How much memory does it take to do nothing {says}?", bare, (where, says),
-                  "footprint", headline=False, work="footprint", needs=needs,
-                  subject=Subject.RIG if where == "guest" else Subject.HOST),
-            quantity="KiB", unit="KiB", matters=2.0, hurts=10.0,
-        )
-        for where, says, needs in ((name, words, ()), ("guest", "in a guest of ours", (X86, QEMU)))
-    )  # fmt: skip
-    start = Case(
-        "container-start",
-        "ms",
-        "ms",
-        (
-            Arm("program", "a program that ends at once", True),
-            Arm("container", "the same program in a container (runc)", args={"container": 1}, touches=RUNS),
-        ),
-        "What does a container take to start and end?",
-        matters=1.5,
-        hurts=5.0,
-        work="start",
-        needs=(RUNC,),
-        target=0.2,
-    )
-    return (*contained, start, *idle, *booted, *inside)
 
 
 def measure(stage: Stage) -> Iterator[Rig]:
@@ -115,14 +87,20 @@ PROBE = Probe(
         title="containers and guests",
     ),
     cases=cases,
-    cost=Cost(seconds=30, setup_seconds=1, memory_mib=256, disk_mib=16),
+    cost=Cost(seconds=45, memory_mib=384, disk_mib=48),
     measure=measure,
+    judge=judge,
     advise=advise,
     delivers=delivers,
-    options=(Option("kernel", "", "the kernel that a guest boots; by default the newest of /boot"),),
+    options=(
+        Option("kernel", "", "the kernel that a guest boots; by default the newest of /boot"),
+        Option("runtime", "", "what makes the container: runc, crun, bwrap or own; by default the first that works"),
+    ),
     plants=(
-        Plant("plant_share=0.5", {"plant_share": 0.5}, "*-compute", expect=1.5, tolerance=0.05, control=True),
-        Plant("share=0.5", {"share": 0.5}, "*-footprint", expect=1.5, tolerance=0.05),
-        Plant("plant_extra=0.5", {"plant_extra": 0.5}, "*-trip", expect=1.5, tolerance=0.08),
+        Plant("plant_share=0.5", {"plant_share": 0.5}, "*-call", expect=1.5, tolerance=0.05, control=True),
+        Plant("plant_extra=0.5", {"plant_extra": 0.5}, "*-trip", expect=1.5, tolerance=0.08, control=True),
+        Plant("hold=0.5", {"hold": 0.5}, "container-footprint", expect=1.5, tolerance=0.05, control=True),
+        Plant("times=2", {"times": 2}, "*-start", expect=2.0, tolerance=0.2, control=True),
+        Plant("plant_share=0.5, guest", {"plant_share": 0.5}, "guest-call", expect=1.5, tolerance=0.08, control=True),
     ),
 )

@@ -185,7 +185,7 @@ static const struct lb_kernel SYSCALL_TRANSLATED = {
     .run = run,
     .flags = LB_BATCHED,
     .ops = 100,
-    .samples = 20,
+    .samples = 12,
     .keys = KEYS,
 };
 LB_KERNEL(SYSCALL_TRANSLATED);

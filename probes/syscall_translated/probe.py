@@ -57,7 +57,7 @@ def _law(name: str, asks: str, key: str, counts: Sequence[int]) -> Case:
     args = {"way": "uncached"}
     arms = tuple(Arm(f"{key}-{n}", f"{n} {key}", n == counts[0], {**args, key: n}, n) for n in counts)
     case = Case(name, "ns", "ns", arms, asks, Kind.LAW, matters=MATTERS, hurts=1.5, headline=False, work="syscall")
-    return replace(case, linear=True, target=0.1)
+    return replace(case, linear=True, target=0.2)
 
 
 def cases(host: Host, options: Options) -> tuple[Case, ...]:
@@ -105,7 +105,7 @@ PROBE = Probe(
         title="a call into the kernel",
     ),
     cases=cases,
-    cost=Cost(seconds=35),
+    cost=Cost(seconds=22),
     measure=measure,
     judge=judge,
     advise=advise,

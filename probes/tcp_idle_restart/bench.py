@@ -13,7 +13,7 @@ from liebench.stage.net import Wire, path, route
 from liebench.stage.sockets import connections
 
 TIMEOUT = (
-    "20ms"  # the least retransmission timeout of our routes: silence is counted in timeouts, so it need not be long
+    "12ms"  # the least retransmission timeout of our routes: silence is counted in timeouts, so it need not be long
 )
 
 

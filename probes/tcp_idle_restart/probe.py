@@ -97,8 +97,8 @@ def cases(host: Host, options: Options) -> tuple[Case, ...]:
         _ratio(
             "small",
             "Does it cost a burst that fits into the initial window?",
-            (busy, {**BURST, **CUBIC, "bytes": 12_000, "warm": 6}),
-            (silent, {**BURST, **CUBIC, "bytes": 12_000, "warm": 6, "silence": SILENCE}),
+            (busy, {**BURST, **CUBIC, "bytes": 12_000, "warm": 2}),
+            (silent, {**BURST, **CUBIC, "bytes": 12_000, "warm": 2, "silence": SILENCE}),
         ),
         _ratio(
             "initcwnd",
@@ -145,7 +145,7 @@ PROBE = Probe(
         title="connections after silence",
     ),
     cases=cases,
-    cost=Cost(seconds=40, memory_mib=48),
+    cost=Cost(seconds=34, memory_mib=48),
     needs=(LAB,),
     measure=measure,
     judge=judge,

@@ -153,7 +153,7 @@ PROBE = Probe(
         title="one connection on a long path",
     ),
     cases=cases,
-    cost=Cost(seconds=30, memory_mib=48),
+    cost=Cost(seconds=16, memory_mib=48),
     needs=(LAB,),
     measure=measure,
     judge=judge,

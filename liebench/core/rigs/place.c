@@ -2,7 +2,9 @@
  *
  * Where it lives is the point: on the host, in a container, in namespaces of our own (root=FOLDER), or as the first
  * process of a guest (boot=1), always the same executable. Each line is run by a child, so that a kernel that fails,
- * hangs or leaks takes nothing else with it. The end of stdin ends the place; a guest then powers itself off.
+ * hangs or leaks takes nothing else with it. A guest holds a second place, in namespaces of its own: a line that begins
+ * with "inside" is for that one. A line "end", or the end of stdin, ends the place; a guest then powers itself off,
+ * which only a line can tell it: a serial line has no end. A line "hold KIB" makes the place itself larger.
  */
 #include "mounts.h"
 #include "netns.h"
@@ -14,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/reboot.h>
@@ -23,6 +26,8 @@
 #include <unistd.h>
 
 enum { LINE = 8192, WORDS = 64 };
+#define INSIDE "inside "
+#define HOLD "hold "
 
 static void mounted(const char *kind, const char *at, unsigned long flags)
 {
@@ -63,7 +68,7 @@ static void change_root(void)
 }
 
 /* Namespaces of every kind and a root that holds this executable alone, as a container has them (namespaces(7)). */
-static void enclose(const char *root, bool guest)
+static void enclose(const char *root)
 {
     int kinds = CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNET;
     lb_own_mounts();
@@ -77,8 +82,6 @@ static void enclose(const char *root, bool guest)
         close(STDIN_FILENO), close(STDOUT_FILENO);
         while (waitpid(inner, &status, 0) < 0 && errno == EINTR)
             ;
-        if (guest)
-            reboot(RB_POWER_OFF);
         _exit(WIFEXITED(status) ? WEXITSTATUS(status) : LB_FAILED);
     }
     prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -148,19 +151,73 @@ static bool next_line(char *line)
     return false;
 }
 
-static int run(struct lb_run *run)
+/* Memory that is touched and kept until the next such line: a place that takes more than it would. */
+static void hold(size_t kib)
+{
+    static char *held;
+    static size_t size;
+    if (held)
+        munmap(held, size);
+    size = kib << 10;
+    held = size ? mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0) : NULL;
+    if (held == MAP_FAILED)
+        lb_fail("no memory: %s", strerror(errno));
+    printf("{\"held\":%zu}\n", kib);
+    fflush(stdout);
+}
+
+/* Lines until the end; those for the place inside are handed on, and it answers by itself: stdout is the same. */
+static void serve(int inside)
 {
     static char line[LINE];
+    while (next_line(line) && strcmp(line, "end")) {
+        bool is_inside = strncmp(line, INSIDE, sizeof INSIDE - 1) == 0;
+        if (is_inside && dprintf(inside, "%s\n", line + sizeof INSIDE - 1) < 0)
+            lb_fail("there is no place inside this one: %s", strerror(errno));
+        else if (strncmp(line, HOLD, sizeof HOLD - 1) == 0)
+            hold(strtoul(line + sizeof HOLD - 1, NULL, 10));
+        else if (!is_inside)
+            run_line(line);
+    }
+}
+
+/* Returns where lines for it are written. */
+static int place_inside(const char *root)
+{
+    int ends[2];
+    if (pipe(ends))
+        lb_fail("no pipe: %s", strerror(errno));
+    pid_t child = fork();
+    if (child < 0)
+        lb_fail("cannot fork: %s", strerror(errno));
+    if (child > 0) {
+        close(ends[0]);
+        return ends[1];
+    }
+    dup2(ends[0], STDIN_FILENO);
+    close(ends[0]), close(ends[1]);
+    enclose(root);
+    serve(-1);
+    _exit(LB_OK);
+}
+
+static int run(struct lb_run *run)
+{
+    const char *root = lb_text(run, "root");
+    bool is_guest = lb_int(run, "boot");
+    int inside = -1;
     lb_watchdog(0);
-    if (lb_int(run, "boot"))
+    if (is_guest) {
+        lb_edges = true;
         boot();
-    if (lb_text(run, "root"))
-        enclose(lb_text(run, "root"), lb_int(run, "boot"));
+        inside = place_inside("/tmp");
+    } else if (root) {
+        enclose(root);
+    }
     puts("{\"place\":1}");
     fflush(stdout);
-    while (next_line(line))
-        run_line(line);
-    if (lb_int(run, "boot"))
+    serve(inside);
+    if (is_guest)
         reboot(RB_POWER_OFF);
     return LB_OK;
 }
