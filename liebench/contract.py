@@ -48,6 +48,15 @@ class Word(StrEnum):
     INCONCLUSIVE = "inconclusive"
 
 
+class Outcome(StrEnum):
+    """What became of a number between two runs, or two sides of a gate."""
+
+    BETTER = "better"
+    SAME = "same"
+    WORSE = "worse"
+    INCONCLUSIVE = "inconclusive"
+
+
 class State(StrEnum):
     """What became of a probe in a run."""
 
