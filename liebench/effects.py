@@ -84,6 +84,17 @@ def contrast(case: Case, delivered: float, promised: float) -> float:
     return (promised - delivered) if case.better is Better.HIGHER else (delivered - promised)
 
 
+def cost_of(case: Case, block: Json, label: str, statistic: Statistic) -> float:
+    """One repetition's own cost on the effect scale: a log for ratios and laws, the value itself for a reading.
+
+    Raises MissingValue where the repetition has none.
+    """
+    value = statistic(_costs(case, samples(block, label, case.quantity), f"{place_of(block)}, {label}"))
+    if case.kind is Kind.READING:
+        return -value if case.better is Better.HIGHER else value
+    return math.log(value)
+
+
 def _pair(case: Case, block: Json, arm: str, promised: str, statistic: Statistic) -> float:
     first, second = (
         statistic(_costs(case, samples(block, label, case.quantity), f"{place_of(block)}, {label}"))

@@ -111,6 +111,7 @@ class Host:
             for w in words
         )
         facts["boot"]["token"] = _hash(facts["boot"]["token"])
+        facts["sysctls"] = {k: self.read(f"/proc/sys/{k}") for k in CONFIG_SYSCTLS}
         return dict(facts)
 
 

@@ -121,7 +121,8 @@ def open_run(doc: Json) -> Run:
     return Run(cases, ordinary, controls, blocks)
 
 
-def _controls(doc: Json, run: Run) -> list[Control]:
+def controls_in(doc: Json, run: Run) -> list[Control]:
+    """Every control of a run, judged by its own blocks."""
     found = []
     for i, entry in enumerate(records(doc, "controls")):
         place = f"controls[{i}]"
@@ -163,7 +164,7 @@ def _detail(evidence: Evidence, verdict: Verdict, bad: set[tuple[int, str]]) -> 
 def judge_run(doc: Json, probes: Mapping[str, Probe] | None = None) -> RunVerdicts:
     """Every word of one run, from its samples alone. Raises RunUnreadable where the document is not a run."""
     run = open_run(doc)
-    controls = _controls(doc, run)
+    controls = controls_in(doc, run)
     works = by_work(controls)
     sentinel, bad = sentinel_of(run.blocks)
     verdicts: dict[str, Verdict] = {}

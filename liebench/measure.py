@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,6 +22,9 @@ from liebench.run import Session
 from liebench.stage import Stage
 from liebench.stats import RULE
 from liebench.stored import stored_probe
+
+Maker = Callable[..., Session]  # (journal, planned, settings, writer, stage_of, quiet, *, stopping, progress)
+NOTHING_MORE: Mapping[str, Any] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +97,14 @@ def measure(
     *,
     stopping: Callable[[], str | None] = lambda: None,
     progress: Callable[[str], None] = lambda line: None,
+    make: Maker | None = None,
+    more: Mapping[str, Any] = NOTHING_MORE,
 ) -> Path:
-    """Run the plan and write its run file; returns the file's path. The host is as it was found afterwards."""
-    head = header(bench, planned, settings)
+    """Run the plan and write its run file; returns the file's path. The host is as it was found afterwards.
+
+    ``make`` builds another session than a plain run's (a gate's), ``more`` stands in the header of its file.
+    """
+    head = header(bench, planned, settings) | dict(more)
     writer = RunWriter(bench.out, head)
     journal = Journal(bench.state, bench.host.facts["boot"]["token"])
     stages: dict[str, Stage] = {}
@@ -110,7 +118,8 @@ def measure(
         return stage
 
     before, counts, quiet = receipt.snapshot(bench.host), _counts(bench.host, planned), QuietWatch(bench.host)
-    session = Session(planned, settings, writer, stage_of, quiet, stopping=stopping, progress=progress)
+    making = make or (lambda journal, *rest, **asked: Session(*rest, **asked))
+    session = making(journal, planned, settings, writer, stage_of, quiet, stopping=stopping, progress=progress)
     stopped = session.run()
     rows = _events(counts, bench.host)
     for part in planned:

@@ -222,7 +222,8 @@ class Session:
                 self._block(track, rig.once, visit=track.visits)
         track.visits += 1
 
-    def _block(self, track: Track, once: Once, visit: int | None = None) -> None:
+    def _block(self, track: Track, once: Once, **more: Any) -> None:
+        """One repetition of every turn, in random order; ``more`` is kept with it (its visit, its side)."""
         order = list(track.turns)
         self.rng.shuffle(order)
         at = time.clock_gettime_ns(time.CLOCK_MONOTONIC_RAW)
@@ -238,9 +239,8 @@ class Session:
             "order": [t.label for t in order],
             "t_ns": at,
             "reps": {label: stored_rep(rep) for label, rep in reps.items()},
+            **more,
         }
-        if visit is not None:
-            block["visit"] = visit
         self.number += 1
         self.writer.block(block)
         track.blocks.append(block)

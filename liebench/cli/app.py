@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from liebench.cli import doctor, explain, listing, report, run, selftest, verify
+from liebench.cli import doctor, explain, gate, listing, report, run, selftest, verify
 
 app = typer.Typer(
     name="liebench",
@@ -17,6 +17,7 @@ app = typer.Typer(
 app.command("run")(run.run)
 app.command("list")(listing.listing)
 app.command("explain")(explain.explain)
+app.command("gate")(gate.gate)
 app.command("doctor")(doctor.doctor)
 app.command("report")(report.report)
 app.command("verify")(verify.verify)

@@ -1,0 +1,167 @@
+"""liebench gate: does this change cost more than its limit, on this host, now?"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from liebench.cli import common
+
+if TYPE_CHECKING:
+    from liebench.gating import Switch
+
+Names = Annotated[list[str] | None, typer.Argument(help="Probes or layers; none with two commands.")]
+MODES = ("rerun", "history", "fleet", "trend")
+
+
+def gate(
+    names: Names = None,
+    baseline: Annotated[str | None, typer.Option("--baseline", help="A command; or a baseline's name.")] = None,
+    candidate: Annotated[str | None, typer.Option("--candidate", help="A command; or a run file.")] = None,
+    baseline_core: Annotated[Path | None, typer.Option("--baseline-core", help="A build of liebench-core.")] = None,
+    candidate_core: Annotated[Path | None, typer.Option("--candidate-core", help="Another build of it.")] = None,
+    change: Annotated[str | None, typer.Option("--change", help="A sysctl or sysfs file: name=value.")] = None,
+    to_baseline: Annotated[str | None, typer.Option("--to-baseline", help="Command that makes it so.")] = None,
+    to_candidate: Annotated[str | None, typer.Option("--to-candidate", help="Command that makes it so.")] = None,
+    mode: Annotated[str, typer.Option("--mode", help="rerun, history, fleet, trend.")] = "rerun",
+    policy_file: Annotated[Path | None, typer.Option("--policy", help="By default ci/gate.toml.")] = None,
+    limit: Annotated[str | None, typer.Option("--limit", help='More is a regression: "5 %".')] = None,
+    floor: Annotated[str | None, typer.Option("--floor", help='Less is no difference: "1 %".')] = None,
+    inconclusive: Annotated[str | None, typer.Option("--inconclusive", help="fail or pass.")] = None,
+    budget: Annotated[float, typer.Option("--budget", help="Most seconds to measure.")] = 600.0,
+    seed: Annotated[int | None, typer.Option("--seed", help="Seed of every order.")] = None,
+    disturb: Annotated[str, typer.Option("--disturb", help="nobody, neighbours, host.")] = "nobody",
+    quick: Annotated[bool, typer.Option("--quick", help="Headline cases only.")] = False,
+    sets: Annotated[list[str] | None, typer.Option("--set", help="probe.name=value.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Folder of the run file.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
+) -> None:
+    """Measure baseline and candidate in pairs whose order a coin decides; fail on a proved regression only."""
+    from liebench.policy import read_policy, share
+
+    if mode not in MODES:
+        raise _usage(f"--mode takes {', '.join(MODES)}, not {mode!r}")
+    policy = read_policy(policy_file).with_limits(
+        None if limit is None else share(limit, "--limit"), None if floor is None else share(floor, "--floor")
+    )
+    policy = _ends(policy, inconclusive)
+    switch = _switch(baseline, candidate, baseline_core, candidate_core, change, to_baseline, to_candidate)
+    settings = common.make_settings(
+        "quick" if quick else "default", seed, budget, disturb, names or (), [*_runs(switch), *(sets or ())]
+    )
+    doc, written = _measured(switch, settings, policy, names, out)
+    code = _said(doc, written, policy, as_json)
+    if code:
+        raise typer.Exit(code)
+
+
+def _usage(text: str) -> Exception:
+    from liebench.errors import UsageError
+
+    return UsageError(text)
+
+
+def _ends(policy: Any, inconclusive: str | None) -> Any:
+    from dataclasses import replace
+
+    if inconclusive not in (None, "fail", "pass"):
+        raise _usage(f"--inconclusive takes fail or pass, not {inconclusive!r}")
+    return policy if inconclusive is None else replace(policy, inconclusive_fails=inconclusive == "fail")
+
+
+def _both(name: str, first: Any, second: Any) -> tuple[Any, Any] | None:
+    if (first is None) != (second is None):
+        raise _usage(f"{name} needs both sides: the baseline's and the candidate's")
+    return None if first is None else (first, second)
+
+
+def _core(path: Path | None) -> Path | None:
+    if path is not None and not path.is_file():
+        raise _usage(f"{path} is no file; name a build of liebench-core")
+    return path.resolve() if path else None
+
+
+def _switch(
+    baseline: str | None,
+    candidate: str | None,
+    first_core: Path | None,
+    second_core: Path | None,
+    change: str | None,
+    to_baseline: str | None,
+    to_candidate: str | None,
+) -> Switch:
+    """What is switched between the sides; exactly one thing."""
+    from liebench.gating import Switch, path_of
+
+    cores = (_core(first_core), _core(second_core)) if first_core or second_core else None
+    key, equals, value = (change or "").partition("=")
+    if change and not equals:
+        raise _usage(f"--change takes name=value, not {change!r}")
+    switch = Switch(
+        _both("a pair of commands (--baseline, --candidate)", baseline, candidate),
+        cores,
+        (path_of(key.strip()), value.strip()) if change else None,
+        _both("a switch (--to-baseline, --to-candidate)", to_baseline, to_candidate),
+    )
+    given = [w for w in (switch.commands, switch.cores, switch.change, switch.switches) if w]
+    if len(given) != 1:
+        raise _usage(
+            "name one thing that differs: two commands (--baseline, --candidate), two builds (--baseline-core, "
+            "--candidate-core), a setting (--change name=value), or two switches (--to-baseline, --to-candidate)"
+        )
+    return switch
+
+
+def _runs(switch: Switch) -> list[str]:
+    return [f"command.run={switch.commands[0]}"] if switch.commands else []
+
+
+def _measured(switch: Switch, settings: Any, policy: Any, names: list[str] | None, out: Path | None) -> tuple[Any, str]:
+    from liebench.errors import NotMeasurable
+    from liebench.gate import Family
+    from liebench.gating import measure_gate
+    from liebench.pairs import ask, gate_part
+    from liebench.plan import plan_probe, refuse_unknown_options
+    from liebench.registry import find_probes
+    from liebench.result import read_run
+    from liebench.workload import COMMAND
+
+    if switch.commands and names:
+        raise _usage("two commands are the work themselves; leave the probes out, or switch something else")
+    chosen = (COMMAND,) if switch.commands else find_probes().select(names or ())
+    refuse_unknown_options(chosen, settings)
+    bench = common.make_bench(out, ["liebench", *sys.argv[1:]])
+    planned = [gate_part(plan_probe(r, bench.host, settings), policy) for r in chosen]
+    asked = ask(planned, policy)
+    if not asked:
+        raise NotMeasurable("nothing that was asked for can be held in pairs here; `liebench list` names the probes")
+    family = Family(asked)
+    common.say(
+        f"{switch.says()}: {family.size} numbers of {len(asked)} cases, looks at "
+        f"{', '.join(map(str, family.looks()))} pairs, at most {settings.budget_s:.0f} s, seed {settings.seed}"
+    )
+    with common.stopping() as stopper:
+        written = measure_gate(bench, planned, settings, switch, policy, stopping=stopper, progress=common.progress())
+    return read_run(written), str(written)
+
+
+def _said(doc: Any, written: str, policy: Any, as_json: bool) -> int:
+    from liebench.gate_table import gate_table
+    from liebench.table_text import MEANINGS, table_text
+
+    table = gate_table(doc, policy)
+    code = 130 if doc["stopped"] == "interrupted" else table.exit
+    if as_json:
+        from dataclasses import asdict
+
+        rows = [asdict(r) | {"name": r.name} for r in table.rows]
+        common.emit({"schema": "liebench.gate/1", "exit": code, "run": written, "rows": rows,
+                     "skipped": dict(table.skipped), "failed": dict(table.failed)})  # fmt: skip
+    else:
+        print(table_text(table))
+        print(f"exit {code}: {MEANINGS.get(code, 'interrupted, the host is as it was')}")
+        print(written)
+    return code

@@ -1,0 +1,33 @@
+"""What differs between two hosts' facts, in words: the first explanation of any difference in numbers. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+MOST = 12
+PASSING = ("boot", "pressure", "load", "uptime", "time")  # areas of facts that differ between any two runs
+
+
+def _leaves(value: Any, place: str) -> Iterator[tuple[str, str]]:
+    if isinstance(value, Mapping):
+        for key in sorted(value, key=str):
+            yield from _leaves(value[key], f"{place}.{key}" if place else str(key))
+    elif isinstance(value, list) and any(isinstance(v, (Mapping, list)) for v in value):
+        for index, item in enumerate(value):
+            yield from _leaves(item, f"{place}[{index}]")
+    else:
+        yield place, ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+    """One line for each fact that differs, at most a dozen and how many more."""
+    first, second = (dict(_leaves({k: v for k, v in f.items() if k not in PASSING}, "")) for f in (before, after))
+    places = [p for p in sorted(first.keys() | second.keys()) if first.get(p) != second.get(p)]
+    said = [f"{p}: {_short(first.get(p))} -> {_short(second.get(p))}" for p in places[:MOST]]
+    return [*said, f"and {len(places) - MOST} more facts differ"] if len(places) > MOST else said
+
+
+def _short(value: str | None) -> str:
+    text = "not there" if value is None else value or "empty"
+    return text if len(text) <= 40 else text[:37] + "..."

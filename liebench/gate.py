@@ -1,0 +1,182 @@
+"""From pairs of baseline and candidate to words and an exit code. Pure; the runner asks the same family at its looks.
+
+A metric is one arm's own cost: by median (where it lies), mean (what it costs) and 90th percentile (its tail), which
+are gated together: no single one sees everything (a stall in 2 % of operations that makes the mean 8 % larger is seen
+by the median in 3 % of experiments, by the mean in all).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from statistics import fmean, median
+from typing import NamedTuple
+
+from liebench.contract import Better, Case, Kind, Outcome, Rhythm, Subject
+from liebench.document import Json
+from liebench.effects import MissingValue, cost_of, samples
+from liebench.family import LOOKS, Judged, first_look, judge_family, settled
+from liebench.policy import TAIL, Level, Policy, Rule
+from liebench.stats import quantile
+
+BASELINE, CANDIDATE = "baseline", "candidate"
+TIMES = ("ns", "us", "ms", "s")
+TAIL_SAMPLES = 20  # of one repetition, for its 90th percentile; under the coin any statistic of a repetition will do
+STATISTICS: Mapping[str, Callable[[Sequence[float]], float]] = {
+    "median": median,
+    "mean": fmean,
+    TAIL: lambda values: quantile(values, 0.9),
+}
+Pair = tuple[Json, Json]  # the two blocks: baseline, candidate
+
+
+class Metric(NamedTuple):
+    probe: str
+    case: str
+    arm: str
+    statistic: str
+
+
+def gated_case(case: Case) -> Case | None:
+    """A case as the gate sees it: costs of its arms as ratios; None where it has none that one block can give."""
+    if case.subject is Subject.RIG or case.rhythm is not Rhythm.BLOCK:
+        return None
+    if case.kind is Kind.READING and case.unit in TIMES and case.better is Better.LOWER and not case.bounds:
+        return replace(case, kind=Kind.RATIO)
+    return case if case.kind is Kind.RATIO else None
+
+
+def gated_arms(case: Case) -> tuple[str, ...]:
+    """Arms that do work: the claimed arm of a reading does none."""
+    return tuple(a.id for a in (case.delivered if case.kind is Kind.READING else case.arms))
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One case of the gate. ``case`` as the probe declares it, ``rules`` by arm (an arm that is off is left out)."""
+
+    probe: str
+    case: Case
+    rules: Mapping[str, Rule]
+
+
+def questions(cases: Mapping[tuple[str, str], tuple[str, bool, Case]], policy: Policy) -> list[Question]:
+    """What of a plan is gated. ``cases``: (probe, case id) -> (layer, preview, case)."""
+    found = []
+    for (probe, name), (layer, preview, case) in cases.items():
+        if gated_case(case) is None:
+            continue
+        rules = {arm: policy.rule(layer, probe, name, arm, preview) for arm in gated_arms(case)}
+        rules = {arm: rule for arm, rule in rules.items() if rule.level is not Level.OFF}
+        if rules:
+            found.append(Question(probe, case, rules))
+    return found
+
+
+def _effects(question: Question, pairs: Sequence[Pair], arm: str, statistic: str) -> list[float]:
+    """Log cost ratio candidate / baseline of every pair that has both."""
+    case, found = gated_case(question.case), []
+    assert case is not None
+    of = STATISTICS[statistic]
+    for before, after in pairs:
+        try:
+            if statistic == TAIL and min(len(samples(b, arm, case.quantity)) for b in (before, after)) < TAIL_SAMPLES:
+                continue
+            found.append(cost_of(case, after, arm, of) - cost_of(case, before, arm, of))
+        except MissingValue:
+            continue
+    return found
+
+
+def _same(a: Sequence[float], b: Sequence[float]) -> bool:
+    return list(a) == list(b)
+
+
+@dataclass(slots=True)
+class Family:
+    """All metrics of one gate from look to look. A metric whose question is settled keeps its words."""
+
+    questions: Sequence[Question]
+    words: dict[Metric, Judged] = field(default_factory=dict)
+    closed: set[tuple[str, str]] = field(default_factory=set)  # (probe, case) that need no more pairs
+
+    @property
+    def size(self) -> int:
+        return sum(len(q.rules) for q in self.questions) * len(STATISTICS)
+
+    def looks(self) -> tuple[int, ...]:
+        """The first is the first that can decide so large a family."""
+        return tuple(n for n in LOOKS if n >= first_look(self.size))
+
+    def look(self, pairs: Mapping[tuple[str, str], Sequence[Pair]]) -> None:
+        """Judge everything by the pairs so far, each level of the policy a family of its own."""
+        for level in (Level.ERROR, Level.WARN):
+            self._judge({m: (q, r) for m, q, r in self._metrics() if r.level is level}, pairs)
+        for question in self.questions:
+            key = (question.probe, question.case.id)
+            if all(self._answered(question, arm, rule) for arm, rule in question.rules.items()):
+                self.closed.add(key)
+
+    def _metrics(self) -> Iterator[tuple[Metric, Question, Rule]]:
+        for q in self.questions:
+            for arm, rule in q.rules.items():
+                for statistic in STATISTICS:
+                    yield Metric(q.probe, q.case.id, arm, statistic), q, rule
+
+    def _judge(
+        self, metrics: Mapping[Metric, tuple[Question, Rule]], pairs: Mapping[tuple[str, str], Sequence[Pair]]
+    ) -> None:
+        effects, limits, frozen = {}, {}, {}
+        for metric, (question, rule) in metrics.items():
+            values = _effects(question, pairs.get(metric[:2], ()), metric.arm, metric.statistic)
+            if metric.statistic != "median" and _same(
+                values, _effects(question, pairs.get(metric[:2], ()), metric.arm, "median")
+            ):
+                continue  # one sample a repetition: the same number three times is one metric
+            if not values:
+                continue
+            name = "\0".join(metric)
+            effects[name], limits[name] = values, rule.limits(metric.statistic)
+            if metric[:2] in self.closed and metric in self.words:
+                frozen[name] = self.words[metric]
+        judged = judge_family(effects, limits, frozen)
+        self.words |= {metric: judged[name] for metric in metrics if (name := "\0".join(metric)) in judged}
+
+    def _answered(self, question: Question, arm: str, rule: Rule) -> bool:
+        found = {s: self.words.get(Metric(question.probe, question.case.id, arm, s)) for s in STATISTICS}
+        if any(j is not None and j.outcome is Outcome.WORSE for j in found.values()):
+            return True
+        return found["median"] is not None and all(
+            settled(j, rule.limits(s)) for s, j in found.items() if j is not None and s != TAIL
+        )
+
+
+def pairs_of(blocks: Sequence[Json]) -> dict[tuple[str, str], list[Pair]]:
+    """The complete pairs of a gate's run file, by (probe, case), in the order they were measured."""
+    open_ones: dict[tuple[str, str, int], dict[str, Json]] = {}
+    for block in blocks:
+        if block.get("side") in (BASELINE, CANDIDATE) and isinstance(block.get("pair"), int):
+            key = (str(block.get("probe")), str(block.get("case")), block["pair"])
+            open_ones.setdefault(key, {})[block["side"]] = block
+    found: dict[tuple[str, str], list[Pair]] = {}
+    for (probe, case, _), sides in sorted(open_ones.items(), key=lambda item: item[0]):
+        if len(sides) == 2:
+            found.setdefault((probe, case), []).append((sides[BASELINE], sides[CANDIDATE]))
+    return found
+
+
+def replay(questions: Sequence[Question], blocks: Sequence[Json]) -> Family:
+    """The words of a finished gate from its run file: the same looks, the same order."""
+    family, pairs = Family(questions), pairs_of(blocks)
+    most = max((len(p) for p in pairs.values()), default=0)
+    ends = [n for n in family.looks() if n < most]
+    for n in (*ends, most):
+        if n:
+            family.look({key: found[:n] for key, found in pairs.items()})
+    return family
+
+
+def detectable_now(family: Family) -> float:
+    """The largest of the rises that the open metrics could have shown; infinite without an interval."""
+    return max((j.detectable for j in family.words.values()), default=math.inf)

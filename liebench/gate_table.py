@@ -1,0 +1,156 @@
+"""The words of a finished gate: one row per arm, and the code the build ends with. Pure: a run file in."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+
+from liebench.contract import Case, Outcome, State, Word
+from liebench.controls import by_work
+from liebench.document import Json, mapping, section
+from liebench.effects import levels
+from liebench.family import Judged
+from liebench.gate import (
+    STATISTICS,
+    Family,
+    Metric,
+    Pair,
+    Question,
+    gated_case,
+    pairs_of,
+    questions,
+    replay,
+)
+from liebench.judge import controls_in, open_run
+from liebench.policy import TAIL, Level, Policy, Rule
+from liebench.rows import Row, Table
+from liebench.stats import ORDER
+from liebench.text import host_line
+from liebench.verdicts import Evidence, case_verdict
+
+OK, REGRESSION, INCONCLUSIVE, MISSING = 0, 1, 3, 4
+WORST = (Outcome.WORSE, Outcome.INCONCLUSIVE, Outcome.BETTER, Outcome.SAME)
+
+
+def _questions(doc: Json, cases: Mapping[tuple[str, str], Case], policy: Policy) -> list[Question]:
+    found: dict[tuple[str, str], tuple[str, bool, Case]] = {}
+    for (probe, name), case in cases.items():
+        row = mapping(section(doc, "probes")[probe], f"probes.{probe}")
+        claim = mapping(row.get("claim") or {}, f"probes.{probe}.claim")
+        found[probe, name] = (str(claim.get("layer") or ""), bool(row.get("preview")), case)
+    return questions(found, policy)
+
+
+def _carrier(words: Mapping[str, Judged]) -> str:
+    """The statistic whose words an arm's row shows: the worst, and of equals the first. A tail only where worse."""
+    ranked = [s for s in STATISTICS if s in words and (s != TAIL or words[s].outcome is Outcome.WORSE)]
+    return min(ranked, key=lambda s: WORST.index(words[s].outcome), default="median")
+
+
+def _why(words: Mapping[str, Judged], shown: str, rule: Rule) -> str:
+    tail, said = words.get(TAIL), []
+    own = words.get(shown)
+    if own is not None and own.outcome is Outcome.INCONCLUSIVE:
+        said.append(f"shows a rise from {_percent(own.detectable)} on; the limit is {_percent(rule.limit)}")
+    if (
+        tail is not None
+        and shown != TAIL
+        and tail.outcome is Outcome.INCONCLUSIVE
+        and tail.high > math.log1p(rule.tail)
+    ):
+        said.append(f"the tail is proven below {_percent(math.expm1(min(tail.high, 50)))} only")
+    return "; ".join(said)
+
+
+def _percent(share: float) -> str:
+    return f"+{100 * share:.2g} %" if math.isfinite(share) else "no size"
+
+
+def _ratio(effect: float) -> float | None:
+    return math.exp(effect) if math.isfinite(effect) and abs(effect) < 700 else None
+
+
+def _rows(question: Question, family: Family, pairs: Sequence[Pair], failed: str) -> Iterator[Row]:
+    case = gated_case(question.case)
+    assert case is not None
+    for arm, rule in question.rules.items():
+        key = (question.probe, question.case.id, arm)
+        words = {s: j for s in STATISTICS if (j := family.words.get(Metric(*key, s)))}
+        if not words:
+            why = "no pair of blocks has both sides"
+            yield Row(*key, "level", Outcome.INCONCLUSIVE.value, why=why, level=rule.level.value)
+            continue
+        shown = _carrier(words)
+        judged = words[shown]
+        before, after = (levels(case, [p[i] for p in pairs], arm) for i in (0, 1))
+        yield Row(
+            *key, "level",
+            Outcome.INCONCLUSIVE.value if failed else judged.outcome.value,
+            _ratio(judged.estimate), _ratio(judged.low), _ratio(judged.high), "ratio",
+            1 + judged.detectable if math.isfinite(judged.detectable) else None,
+            shown, judged.n, f"control failed: {failed}" if failed else _why(words, shown, rule),
+            rule.level.value, before, after, case.unit,
+        )  # fmt: skip
+
+
+def _worse_than(question: Question, pairs: Sequence[Pair]) -> Iterator[Row]:
+    """The lie itself on the candidate's side, where the policy bounds it by a word."""
+    for arm, rule in question.rules.items():
+        if rule.worse_than is None or arm == question.case.promised.id:
+            continue
+        verdict = case_verdict(Evidence(question.case, [after for _, after in pairs], arm))
+        least, most = verdict.at_least or Word.HELPFUL, verdict.at_most or Word.COSTLY
+        bound = ORDER.index(rule.worse_than)
+        outcome = Outcome.INCONCLUSIVE
+        if ORDER.index(least) > bound:
+            outcome = Outcome.WORSE
+        elif ORDER.index(most) <= bound:
+            outcome = Outcome.SAME
+        why = f"the policy allows {rule.worse_than.value} at most; it is {verdict.word.value}"
+        yield Row(
+            question.probe, question.case.id, arm, "lie", outcome.value, verdict.value, verdict.low, verdict.high,
+            verdict.unit, verdict.limit, verdict.statistic, verdict.blocks, why, rule.level.value,
+        )  # fmt: skip
+
+
+def gate_family(doc: Json, policy: Policy) -> Family:
+    """Every word behind the table, statistic by statistic. Raises RunUnreadable where the file is no gate's."""
+    run = open_run(doc)
+    return replay(_questions(doc, run.cases, policy), run.blocks)
+
+
+def gate_table(doc: Json, policy: Policy, family: Family | None = None) -> Table:
+    """The gate's table with its exit code. Raises RunUnreadable naming the place."""
+    run = open_run(doc)
+    family = family or gate_family(doc, policy)
+    works: Mapping[str, tuple[str, str]] = by_work(controls_in(doc, run))
+    pairs = pairs_of(run.blocks)
+    rows: list[Row] = []
+    for question in family.questions:
+        both = pairs.get((question.probe, question.case.id), [])
+        failed = works.get(question.case.work, ("none", ""))[1]
+        rows += [*_rows(question, family, both, failed), *_worse_than(question, both)]
+    states = {k: mapping(v, f"probes.{k}") for k, v in section(doc, "probes").items()}
+    skipped = {
+        k: (str(v.get("needs") or ""), str(v.get("cure") or ""))
+        for k, v in states.items()
+        if v.get("state") == State.SKIPPED
+    }
+    failures = {k: str(v.get("error") or "") for k, v in states.items() if v.get("state") == State.FAILED}
+    code = exit_code(rows, failures, policy)
+    loop = mapping(doc.get("instrument") or {}, "instrument").get("loop_s")
+    return Table(
+        "gate", str(doc.get("switch") or "baseline against candidate"), rows,
+        str(section(doc, "hashes").get("host") or ""), host_line(doc), str(doc.get("started") or ""),
+        float(loop) if isinstance(loop, (int, float)) else None, code, (), skipped, failures,
+    )  # fmt: skip
+
+
+def exit_code(rows: Sequence[Row], failed: Mapping[str, str], policy: Policy) -> int:
+    """1 a proved regression; 4 a metric that is missing, or none at all; 3 inconclusive where that fails; else 0."""
+    words = {row.word for row in rows if row.level == Level.ERROR}
+    if Outcome.WORSE in words:
+        return REGRESSION
+    if failed or not rows:
+        return MISSING
+    return INCONCLUSIVE if Outcome.INCONCLUSIVE in words and policy.inconclusive_fails else OK

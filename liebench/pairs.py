@@ -1,0 +1,168 @@
+"""Baseline and candidate measured now, in coin-ordered pairs: the runner's session with two sides. Knows no probe.
+
+A pair is one block of a case on either side, back to back, in an order that a coin decides. What differs between the
+sides is a build of the core, an option of a probe, or something that is switched around each half (``Side.enter``).
+All cases take turns; at each look the whole family is judged, and cases whose metrics are settled stop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from liebench.contract import Case, Once
+from liebench.errors import LiebenchError, NeedUnmet
+from liebench.gate import BASELINE, CANDIDATE, Family, Metric, Pair, Question, gated_case, pairs_of, questions
+from liebench.plan import Admit, Planned, Settings, Skip
+from liebench.policy import Policy
+from liebench.quiet import QuietWatch
+from liebench.result import RunWriter
+from liebench.run import Session, StageOf, Talk, Track, rig_of
+from liebench.stage import Stage
+
+Enter = Callable[[], AbstractContextManager[object]]
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One side of a gate. ``core`` None: the installed one. ``enter`` makes it so around each of its halves."""
+
+    name: str
+    core: Path | None = None
+    options: Mapping[str, str] = field(default_factory=dict)
+    enter: Enter = nullcontext
+
+    def like(self, other: Side) -> bool:
+        """Whether one rig can serve both: only what is switched around a half differs."""
+        return self.core == other.core and dict(self.options) == dict(other.options)
+
+
+def gate_part(part: Planned, policy: Policy) -> Planned:
+    """A probe's part of a plan with the cases that a gate can hold in pairs, and that the policy wants measured."""
+
+    def admit(cases: Sequence[Case]) -> tuple[tuple[Case, ...], Mapping[str, Skip]]:
+        kept, left = part.admit(cases)
+        return tuple(c for c in kept if _wanted(part, c, policy)), left
+
+    chosen: Admit = admit
+    return replace(part, cases=tuple(c for c in part.cases if _wanted(part, c, policy)), admit=chosen)
+
+
+def _wanted(part: Planned, case: Case, policy: Policy) -> bool:
+    return gated_case(case) is not None and bool(ask([replace(part, cases=(case,))], policy))
+
+
+def ask(parts: Sequence[Planned], policy: Policy) -> list[Question]:
+    """The gate's questions about these parts."""
+    return questions(
+        {(p.id, c.id): (p.probe.claim.layer.value, p.probe.preview, c) for p in parts for c in p.cases}, policy
+    )
+
+
+class PairSession(Session):
+    """A session whose blocks come in pairs. ``sides``: baseline and candidate; ``stage_of`` serves the baseline."""
+
+    def __init__(
+        self,
+        planned: Sequence[Planned],
+        settings: Settings,
+        writer: RunWriter,
+        stages: Mapping[str, StageOf],
+        quiet: QuietWatch,
+        sides: tuple[Side, Side],
+        policy: Policy,
+        *,
+        stopping: Callable[[], str | None] = lambda: None,
+        progress: Talk = lambda line: None,
+    ) -> None:
+        super().__init__(planned, settings, writer, stages[BASELINE], quiet, stopping=stopping, progress=progress)
+        self.stages, self.sides, self.policy = stages, sides, policy
+        self.others: dict[str, Once] = {}  # the candidate's rigs, by probe
+        self.family = Family(())
+
+    def _open(self, part: Planned, rigs: ExitStack) -> None:
+        with self.sides[0].enter():
+            super()._open(part, rigs)
+        mine = [t for t in self.tracks if t.part.id == part.id]
+        if not mine or mine[0].once is None:
+            return
+        if self.sides[0].like(self.sides[1]):
+            self.others[part.id] = mine[0].once
+            return
+        stage: Stage = self.stages[CANDIDATE](part)
+        try:
+            with self.sides[1].enter():
+                self.others[part.id] = rigs.enter_context(rig_of(part, stage)).once
+        except (LiebenchError, OSError) as error:
+            for track in mine:
+                self.tracks.remove(track)
+            self.opened = [p for p in self.opened if p.id != part.id]
+            unmet = NeedUnmet(f"the candidate to set it up too ({error})", "see the message")
+            self._skip(part, unmet) if isinstance(error, NeedUnmet) else self._fail(part, error)
+
+    def _add_controls(self) -> None:
+        self.family = Family(ask(self.opened, self.policy))
+        super()._add_controls()
+
+    def _block(self, track: Track, once: Once, **more: Any) -> None:
+        if track.control is not None:
+            with self.sides[0].enter():
+                super()._block(track, once, **more)
+            return
+        halves = [(self.sides[0], once), (self.sides[1], self.others[track.part.id])]
+        self.rng.shuffle(halves)
+        pair = len(track.blocks) // 2
+        for side, work in halves:
+            with side.enter():
+                super()._block(track, work, side=side.name, pair=pair)
+
+    def _maybe_look(self, track: Track) -> None:
+        if track.control is not None:
+            super()._maybe_look(track)
+            return
+        working = [t for t in self._open_tracks() if t.control is None]
+        fewest = min((len(t.blocks) // 2 for t in working), default=0)
+        due = [n for n in self.family.looks() if self._looked() < n <= fewest]
+        if due and all(len(t.blocks) // 2 == fewest for t in working):
+            self._look_at_all(fewest, last=fewest >= self.family.looks()[-1])
+
+    def _looked(self) -> int:
+        return max((t.looked for t in self.tracks if t.control is None), default=0)
+
+    def _pairs(self) -> dict[tuple[str, str], list[Pair]]:
+        return pairs_of([b for t in self.tracks if t.control is None for b in t.blocks])
+
+    def _look_at_all(self, n: int, last: bool) -> None:
+        before = set(self.family.closed)
+        self.family.look(self._pairs())
+        for track in self.tracks:
+            key = (track.part.id, track.case.id)
+            if track.control is None and key not in before:
+                track.looked = n
+                track.done = track.done or last or key in self.family.closed
+        for metric, judged in self.family.words.items():
+            if metric[:2] not in before:
+                self.writer.look(_record(metric, judged, "last" if last else "look"))
+        if all(t.done for t in self.tracks if t.control is None):
+            for track in self.tracks:  # controls speak of pairs that are over
+                track.done = True
+
+    def _close_looks(self, stopped: str) -> None:
+        """What was open when the budget ended is judged once more, by what it has."""
+        super_tracks = [t for t in self.tracks if t.control is None]
+        most = max((len(t.blocks) // 2 for t in super_tracks), default=0)
+        if most > self._looked():
+            self._look_at_all(most, last=True)
+
+
+def _record(metric: Metric, judged: Any, stop: str) -> dict[str, Any]:
+    """The entry of the decision log for one metric at one look, on the log scale."""
+    finite = {k: v if abs(v) < 1e300 else None for k, v in
+              (("estimate", judged.estimate), ("low", judged.low), ("high", judged.high))}  # fmt: skip
+    return {
+        "probe": metric.probe, "case": metric.case, "arm": metric.arm, "statistic": metric.statistic,
+        "rule": 1, "blocks": judged.n, "outcome": judged.outcome.value, "p": judged.p, **finite, "stop": stop,
+    }  # fmt: skip

@@ -1,0 +1,93 @@
+"""The user's own command as a probe of one case: how long it takes, in wall time and in processor time.
+
+The command runs without a shell (``sh -c '…'`` where one is wanted), with no input, its output thrown away. One that
+fails is no number: it ends the probe, and a gate without its number is never green.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import time
+from collections.abc import Iterator, Mapping, Sequence
+
+from liebench.contract import Arm, Case, Claim, Cost, Layer, Option, Options, Probe, Rep, Rig, Turn
+from liebench.errors import ToolFailed, UsageError
+from liebench.host import Host
+from liebench.registry import Registered
+from liebench.stage import Stage
+
+REPETITION_S, MOST = 0.1, 25  # a repetition runs the command until this long, and at most so often
+QUANTITIES = ("s", "cpu_s")
+
+
+def words_of(command: str) -> list[str]:
+    """Raises UsageError where it is empty or its quotes do not match."""
+    try:
+        words = shlex.split(command)
+    except ValueError as error:
+        raise UsageError(f"the command {command!r} cannot be read: {error}") from error
+    if not words:
+        raise UsageError("the command is empty")
+    return words
+
+
+def cases(host: Host, options: Options) -> tuple[Case, ...]:
+    arm = (Arm("command", "your command", True, args={"run": 1}),)
+    return (
+        Case("wall", "s", "s", arm, "How long does it take?", work="command"),
+        Case("cpu", "cpu_s", "s", arm, "How much processor time does it take?", work="command"),
+    )
+
+
+def run_once(words: Sequence[str]) -> dict[str, float]:
+    """Seconds of wall time and of processor time (the command and the children it waited for, getrusage(2))."""
+    before = time.monotonic_ns()
+    try:
+        process = subprocess.Popen(
+            words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, close_fds=True
+        )
+    except OSError as error:
+        raise ToolFailed(f"{words[0]} cannot be run: {error.strerror or error}") from error
+    assert process.stderr is not None
+    said = process.stderr.read()[-300:]
+    _, status, usage = os.wait4(process.pid, 0)
+    elapsed = time.monotonic_ns() - before
+    process.returncode = os.waitstatus_to_exitcode(status)
+    process.stderr.close()
+    if process.returncode:
+        last = (said.decode("utf-8", "replace").strip().splitlines() or ["it said nothing"])[-1]
+        raise ToolFailed(f"{shlex.join(words)[:80]} ended with {process.returncode}: {last}")
+    return {"s": elapsed / 1e9, "cpu_s": usage.ru_utime + usage.ru_stime}
+
+
+def measure(stage: Stage) -> Iterator[Rig]:
+    words = words_of(stage.options["run"])
+    first = run_once(words)  # also warms what it reads
+    count = stage.calibrations.setdefault("command", {"times": max(1, min(MOST, int(REPETITION_S / first["s"])))})
+
+    def once(case: Case, turns: Sequence[Turn]) -> Mapping[str, Rep]:
+        found = {}
+        for turn in turns:
+            start = time.clock_gettime_ns(time.CLOCK_MONOTONIC_RAW)
+            rows = [run_once(words) for _ in range(int(count["times"]))]
+            elapsed = time.clock_gettime_ns(time.CLOCK_MONOTONIC_RAW) - start
+            samples = {q: [max(r[q], 1e-9) for r in rows] for q in QUANTITIES}
+            found[turn.label] = Rep(samples, start_ns=start, elapsed_ns=elapsed)
+        return found
+
+    yield Rig(once)
+
+
+COMMAND = Registered(
+    "command",
+    Probe(
+        Claim(Layer.CPU, says="This change costs nothing.", read_from="the command line", title="your command"),
+        cases=cases,
+        cost=Cost(seconds=20),
+        measure=measure,
+        options=(Option("run", "", "the command"),),
+    ),
+    None,
+)
