@@ -10,8 +10,9 @@ are inconclusive (research: one stored baseline gives 25-79 % false alarms).
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from statistics import fmean
 from typing import Any
 
@@ -23,8 +24,9 @@ from liebench.errors import NotComparable
 from liebench.family import Limits
 from liebench.metrics import FACT, LEVEL, LIE, Key, RunMetrics, Value, direction, run_metrics
 from liebench.readings import limits as regions
-from liebench.rows import Row
+from liebench.rows import Row, Table
 from liebench.stats import ALPHA, ORDER, holm
+from liebench.text import host_line
 
 FEWEST = 3  # degrees of freedom of the spread between runs: five runs in all
 TOO_FEW = "how much this host varies from run to run is not known; five in all are needed"
@@ -53,30 +55,47 @@ class Difference:
 UNKNOWN = Difference(math.nan, math.inf, 1.0, 1.0)
 
 
+LimitsOf = Callable[[Key, Case], Limits | None]  # None: this metric is left out
+
+
+def alike(limits: Limits) -> LimitsOf:
+    """The same limits for every metric."""
+    return lambda key, case: limits
+
+
 def open_side(docs: Sequence[Mapping[str, Any]]) -> list[RunMetrics]:
-    """One side's runs, each counted once (by id). Raises NotComparable without any."""
-    found = {m.id: m for m in (run_metrics(doc) for doc in docs)}
+    """One side's runs, each counted once (by id), in the order of time. Raises NotComparable without any."""
+    return in_order([run_metrics(doc) for doc in docs])
+
+
+def in_order(runs: Sequence[RunMetrics]) -> list[RunMetrics]:
+    found = {m.id: m for m in runs}
     if not found:
         raise NotComparable("a side without a run cannot be compared; name at least one run file for each side")
     return sorted(found.values(), key=lambda m: (m.started, m.id))
 
 
-def compare(
-    first: Sequence[Mapping[str, Any]], second: Sequence[Mapping[str, Any]], limits: Limits | None = None
-) -> Comparison:
-    """Runs of ``second`` against those of ``first``. Raises NotComparable where nothing may be compared."""
-    bounds = limits or Limits()
-    a, b = open_side(first), open_side(second)
+def compare(a: Sequence[RunMetrics], b: Sequence[RunMetrics], limits: LimitsOf) -> Comparison:
+    """Runs ``b`` against runs ``a`` (``open_side``). Raises NotComparable where nothing may be compared."""
     shared = {m.id for m in a} & {m.id for m in b}
     if shared:
         raise NotComparable(f"the run {min(shared)} stands on both sides; compare it with another one")
     notes, levels = _may(a, b)
-    refused = {k.name: why for k in _keys(a, b) if (why := _refusal(k, a, b, levels))}
-    found = [_pair(k, a, b, bounds) for k in _keys(a, b) if k.name not in refused]
-    if not found:
+    refused, pairs = {}, []
+    for key in _keys(a, b):
+        case = next(m.cases[key[:2]] for m in (*reversed(b), *reversed(a)) if key in m.values)
+        bounds = limits(key, case)
+        if bounds is None:
+            continue
+        why = _refusal(key, a, b, levels)
+        if why:
+            refused[key.name] = why
+        else:
+            pairs.append(_pair(key, case, a, b, bounds))
+    if not pairs:
         why = next(iter(refused.values()), "they hold no common number")
         raise NotComparable(f"nothing of these runs may be compared: {why}; measure both with the same probes and core")
-    return Comparison(_worded(found), notes, refused)
+    return Comparison(_worded(pairs), notes, refused)
 
 
 def _may(a: Sequence[RunMetrics], b: Sequence[RunMetrics]) -> tuple[list[str], str]:
@@ -121,8 +140,7 @@ class Pair:
     least: float
 
 
-def _pair(key: Key, a: Sequence[RunMetrics], b: Sequence[RunMetrics], limits: Limits) -> Pair:
-    case = next(m.cases[key[:2]] for m in reversed(b) if key in m.values)
+def _pair(key: Key, case: Case, a: Sequence[RunMetrics], b: Sequence[RunMetrics], limits: Limits) -> Pair:
     x, y = ([m.values[key] for m in side if key in m.values] for side in (a, b))
     beyond, least = _of_unit(case) if case.kind is Kind.READING else (limits.beyond, limits.least)
     found = UNKNOWN if key.what == FACT else difference(case, x, y, least, single=key.what == LIE)
@@ -145,8 +163,14 @@ def difference(case: Case, a: Sequence[Value], b: Sequence[Value], least: float,
     if freedom < FEWEST:
         return replace(UNKNOWN, estimate=estimate, why=f"{len(x)} and {len(y)} runs: {TOO_FEW}")
     squares = sum((v - fmean(x)) ** 2 for v in x) + sum((v - fmean(y)) ** 2 for v in y)
-    spread = max(squares / freedom, fmean(w * w for w in within))
+    spread = max(squares / freedom, _successive(x), _successive(y), fmean(w * w for w in within))
     return _tested(estimate, math.sqrt(spread * (1 / len(x) + 1 / len(y))), freedom, least, "")
+
+
+def _successive(values: Sequence[float]) -> float:
+    """Variance from neighbouring runs (von Neumann 1941): larger than the plain one where runs alternate."""
+    steps = [(b - a) ** 2 for a, b in pairwise(values)]
+    return fmean(steps) / 2 if len(steps) > 1 else 0.0
 
 
 def _tested(estimate: float, spread: float, freedom: int, least: float, why: str) -> Difference:
@@ -203,3 +227,13 @@ def _fact(pair: Pair) -> Row:
     if ranks[0] is not None and ranks[1] is not None and ranks[0] != ranks[1]:
         outcome = Outcome.WORSE if ranks[1] > ranks[0] else Outcome.BETTER
     return Row(*pair.key, outcome.value, unit="fact", statistic="fact", why=f"{before} before, {after} now")
+
+
+def compare_table(found: Comparison, last: RunMetrics, title: str) -> Table:
+    """The table of a comparison: what differs first, then what was not compared, a line for each reason."""
+    reasons: dict[str, int] = {}
+    for why in found.refused.values():
+        reasons[why] = reasons.get(why, 0) + 1
+    left = [f"not compared: {n} metrics ({why})" for why, n in sorted(reasons.items())]
+    machine = host_line({"host": last.facts})
+    return Table("compare", title, found.rows, last.host, machine, last.started, notes=[*found.notes, *left])

@@ -7,7 +7,6 @@ by the median in 3 % of experiments, by the mean in all).
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from statistics import fmean, median
@@ -74,7 +73,7 @@ def questions(cases: Mapping[tuple[str, str], tuple[str, bool, Case]], policy: P
     return found
 
 
-def _effects(question: Question, pairs: Sequence[Pair], arm: str, statistic: str) -> list[float]:
+def effects_of(question: Question, pairs: Sequence[Pair], arm: str, statistic: str) -> list[float]:
     """Log cost ratio candidate / baseline of every pair that has both."""
     case, found = gated_case(question.case), []
     assert case is not None
@@ -112,13 +111,14 @@ class Family:
     def look(self, pairs: Mapping[tuple[str, str], Sequence[Pair]]) -> None:
         """Judge everything by the pairs so far, each level of the policy a family of its own."""
         for level in (Level.ERROR, Level.WARN):
-            self._judge({m: (q, r) for m, q, r in self._metrics() if r.level is level}, pairs)
+            self._judge({m: (q, r) for m, q, r in self.metrics() if r.level is level}, pairs)
         for question in self.questions:
             key = (question.probe, question.case.id)
             if all(self._answered(question, arm, rule) for arm, rule in question.rules.items()):
                 self.closed.add(key)
 
-    def _metrics(self) -> Iterator[tuple[Metric, Question, Rule]]:
+    def metrics(self) -> Iterator[tuple[Metric, Question, Rule]]:
+        """Everything that is gated, statistic by statistic."""
         for q in self.questions:
             for arm, rule in q.rules.items():
                 for statistic in STATISTICS:
@@ -129,9 +129,9 @@ class Family:
     ) -> None:
         effects, limits, frozen = {}, {}, {}
         for metric, (question, rule) in metrics.items():
-            values = _effects(question, pairs.get(metric[:2], ()), metric.arm, metric.statistic)
+            values = effects_of(question, pairs.get(metric[:2], ()), metric.arm, metric.statistic)
             if metric.statistic != "median" and _same(
-                values, _effects(question, pairs.get(metric[:2], ()), metric.arm, "median")
+                values, effects_of(question, pairs.get(metric[:2], ()), metric.arm, "median")
             ):
                 continue  # one sample a repetition: the same number three times is one metric
             if not values:
@@ -175,8 +175,3 @@ def replay(questions: Sequence[Question], blocks: Sequence[Json]) -> Family:
         if n:
             family.look({key: found[:n] for key, found in pairs.items()})
     return family
-
-
-def detectable_now(family: Family) -> float:
-    """The largest of the rises that the open metrics could have shown; infinite without an interval."""
-    return max((j.detectable for j in family.words.values()), default=math.inf)

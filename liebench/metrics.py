@@ -63,11 +63,16 @@ class RunMetrics:
     works: Mapping[tuple[str, str], str]  # what was done, in a form that is equal where the work is the same
     values: Mapping[Key, Value]
     facts: Json  # of the host
-    doc: Json
+    layers: Mapping[str, str]  # of the probes
 
 
 def _hash(doc: Json, name: str) -> str:
     return str(section(doc, "hashes").get(name) or "")
+
+
+def _layer(row: object) -> str:
+    claim = mapping(row, "probes").get("claim") or {}
+    return str(mapping(claim, "claim").get("layer") or "")
 
 
 def work_of(case: Case) -> str:
@@ -144,7 +149,7 @@ def run_metrics(doc: Json) -> RunMetrics:
         {key: work_of(case) for key, case in run.cases.items()},
         dict(_values(run)),
         section(doc, "host"),
-        doc,
+        {name: _layer(row) for name, row in section(doc, "probes").items()},
     )
 
 

@@ -76,15 +76,16 @@ def tally(rows: Sequence[Row]) -> str:
     return ", ".join(f"{n} {word.value}" for word, n in counts if n) or "nothing was compared"
 
 
-def table_text(table: Table) -> str:
-    """What a command prints on standard output."""
+def table_text(table: Table, everything: bool = True) -> str:
+    """What a command prints on standard output; without ``everything``, only what differs row by row."""
     lines = [table.machine] if table.machine else []
     lines += wrap(clean(f"{table.kind}: {table.title}", 300), WIDTH)
     for note in table.notes:
         lines += wrap(clean(note), WIDTH, initial_indent="  ! ", subsequent_indent="    ")
     lines.append("")
     for row in sorted(table.rows, key=sort_key):
-        lines.extend(_lines(row))
+        if everything or row.word in (Outcome.WORSE, Outcome.BETTER):
+            lines.extend(_lines(row))
     for name, (needs, cure) in table.skipped.items():
         lines += wrap(clean(f"– {name} skipped, needs {needs}: {cure}"), WIDTH, initial_indent="  ")
     for name, error in table.failed.items():

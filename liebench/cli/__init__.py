@@ -4,7 +4,20 @@ from __future__ import annotations
 
 import sys
 
-COMMANDS = ("run", "list", "explain", "doctor", "report", "verify", "selftest", "gate")
+COMMANDS = (
+    "run",
+    "list",
+    "explain",
+    "doctor",
+    "report",
+    "verify",
+    "selftest",
+    "compare",
+    "gate",
+    "noise",
+    "history",
+    "baseline",
+)
 
 
 def main() -> None:

@@ -4,7 +4,20 @@ from __future__ import annotations
 
 import typer
 
-from liebench.cli import doctor, explain, gate, listing, report, run, selftest, verify
+from liebench.cli import (
+    baseline,
+    compare,
+    doctor,
+    explain,
+    gate,
+    history,
+    listing,
+    noise,
+    report,
+    run,
+    selftest,
+    verify,
+)
 
 app = typer.Typer(
     name="liebench",
@@ -17,7 +30,11 @@ app = typer.Typer(
 app.command("run")(run.run)
 app.command("list")(listing.listing)
 app.command("explain")(explain.explain)
+app.command("compare")(compare.compare)
 app.command("gate")(gate.gate)
+app.command("noise")(noise.noise)
+app.command("history")(history.history)
+app.add_typer(baseline.app, name="baseline")
 app.command("doctor")(doctor.doctor)
 app.command("report")(report.report)
 app.command("verify")(verify.verify)

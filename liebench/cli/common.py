@@ -134,3 +134,18 @@ def latest_run() -> Path:
     if not found:
         raise UsageError(f"there is no run file in {folder}; make one with `liebench run`, or name a file")
     return found[-1]
+
+
+def read_runs(paths: Sequence[str]) -> list[dict[str, Any]]:
+    """Run documents of files, and of all finished runs in folders. Raises RunUnreadable naming the file."""
+    from liebench.errors import RunUnreadable
+    from liebench.result import read_run
+
+    files: list[str] = []
+    for path in paths:
+        folder = Path(path)
+        found = sorted(map(str, folder.glob("*T*Z-????????.json"))) if folder.is_dir() else [path]
+        if not found:
+            raise RunUnreadable(f"there is no run file in {path}; make one with `liebench run --out {path}`")
+        files += found
+    return [read_run(file) for file in files]

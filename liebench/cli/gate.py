@@ -12,9 +12,15 @@ from liebench.cli import common
 
 if TYPE_CHECKING:
     from liebench.gating import Switch
+    from liebench.rows import Table
 
 Names = Annotated[list[str] | None, typer.Argument(help="Probes or layers; none with two commands.")]
-MODES = ("rerun", "history", "fleet", "trend")
+STORED = {
+    "history": "a file that `liebench baseline promote` made",
+    "fleet": "a folder with runs of other hosts",
+    "trend": "a folder with runs of this host",
+}
+MODES = ("rerun", *STORED)
 
 
 def gate(
@@ -40,6 +46,7 @@ def gate(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
 ) -> None:
     """Measure baseline and candidate in pairs whose order a coin decides; fail on a proved regression only."""
+    from liebench.cli.gate_stored import stored
     from liebench.policy import read_policy, share
 
     if mode not in MODES:
@@ -48,12 +55,23 @@ def gate(
         None if limit is None else share(limit, "--limit"), None if floor is None else share(floor, "--floor")
     )
     policy = _ends(policy, inconclusive)
+    if mode != "rerun":
+        if not baseline:
+            raise _usage(f"--mode {mode} needs --baseline: {STORED[mode]}")
+        settings = common.make_settings("quick" if quick else "default", seed, budget, disturb, names or (), sets or ())
+        code = said(*stored(mode, baseline, candidate, names, settings, policy, out), as_json)
+        if code:
+            raise typer.Exit(code)
+        return
     switch = _switch(baseline, candidate, baseline_core, candidate_core, change, to_baseline, to_candidate)
     settings = common.make_settings(
         "quick" if quick else "default", seed, budget, disturb, names or (), [*_runs(switch), *(sets or ())]
     )
-    doc, written = _measured(switch, settings, policy, names, out)
-    code = _said(doc, written, policy, as_json)
+    doc, written = measured(switch, settings, policy, names, out)
+    from liebench.gate_table import gate_table
+
+    table = gate_table(doc, policy)
+    code = said(table, 130 if doc["stopped"] == "interrupted" else table.exit, written, as_json)
     if code:
         raise typer.Exit(code)
 
@@ -119,7 +137,7 @@ def _runs(switch: Switch) -> list[str]:
     return [f"command.run={switch.commands[0]}"] if switch.commands else []
 
 
-def _measured(switch: Switch, settings: Any, policy: Any, names: list[str] | None, out: Path | None) -> tuple[Any, str]:
+def measured(switch: Switch, settings: Any, policy: Any, names: list[str] | None, out: Path | None) -> tuple[Any, str]:
     from liebench.errors import NotMeasurable
     from liebench.gate import Family
     from liebench.gating import measure_gate
@@ -148,17 +166,15 @@ def _measured(switch: Switch, settings: Any, policy: Any, names: list[str] | Non
     return read_run(written), str(written)
 
 
-def _said(doc: Any, written: str, policy: Any, as_json: bool) -> int:
-    from liebench.gate_table import gate_table
+def said(table: Table, code: int, written: str, as_json: bool) -> int:
+    """Print a gate's table; returns the code it ends with."""
     from liebench.table_text import MEANINGS, table_text
 
-    table = gate_table(doc, policy)
-    code = 130 if doc["stopped"] == "interrupted" else table.exit
     if as_json:
         from dataclasses import asdict
 
         rows = [asdict(r) | {"name": r.name} for r in table.rows]
-        common.emit({"schema": "liebench.gate/1", "exit": code, "run": written, "rows": rows,
+        common.emit({"schema": "liebench.gate/1", "exit": code, "run": written, "rows": rows, "notes": table.notes,
                      "skipped": dict(table.skipped), "failed": dict(table.failed)})  # fmt: skip
     else:
         print(table_text(table))

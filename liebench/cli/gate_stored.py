@@ -1,0 +1,59 @@
+"""liebench gate by stored runs: a baseline file, the fleet's runs, or this host's past."""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from liebench.cli import common
+
+if TYPE_CHECKING:
+    from liebench.rows import Table
+
+
+def stored(
+    mode: str,
+    baseline: str,
+    candidate: str | None,
+    names: list[str] | None,
+    settings: Any,
+    policy: Any,
+    out: Path | None,
+) -> tuple[Table, int, str]:
+    """(table, exit code, file of the candidate's run). Without a named candidate this host is measured now."""
+    from liebench.baseline import read_baseline, usable
+    from liebench.compare import open_side
+    from liebench.gate_stored import fleet_table, history_table, trend_table
+
+    if mode == "trend":
+        table = trend_table(open_side(_runs(baseline)), policy)
+        return table, table.exit, baseline
+    past = usable(read_baseline(Path(baseline)), datetime.now(UTC)) if mode == "history" else None
+    others = [] if past else open_side(_runs(baseline))
+    path = candidate or measured_now(names, settings, out)
+    doc = common.read_runs([path])[0]
+    ours = open_side([doc])[0]
+    table = history_table(past, ours, policy) if past else fleet_table(others, ours, policy)
+    return table, 130 if doc["stopped"] == "interrupted" else table.exit, path
+
+
+def _runs(folder: str) -> list[dict[str, Any]]:
+    return [d for d in common.read_runs([folder]) if d["kind"] == "run"]
+
+
+def measured_now(names: list[str] | None, settings: Any, out: Path | None) -> str:
+    from liebench.errors import NotMeasurable
+    from liebench.measure import measure
+    from liebench.plan import plan_probe, refuse_unknown_options
+    from liebench.registry import find_probes
+
+    chosen = find_probes().select(names or ())
+    refuse_unknown_options(chosen, settings)
+    bench = common.make_bench(out, ["liebench", *sys.argv[1:]])
+    planned = [plan_probe(r, bench.host, settings) for r in chosen]
+    if not any(p.cases for p in planned):
+        raise NotMeasurable("nothing that was asked for can be measured here; `liebench doctor` names the cures")
+    with common.stopping() as stopper:
+        return str(measure(bench, planned, settings, stopping=stopper, progress=common.progress()))
