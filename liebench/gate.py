@@ -88,8 +88,19 @@ def effects_of(question: Question, pairs: Sequence[Pair], arm: str, statistic: s
     return found
 
 
-def _same(a: Sequence[float], b: Sequence[float]) -> bool:
-    return list(a) == list(b)
+def all_effects(
+    questions: Sequence[Question], pairs: Mapping[tuple[str, str], Sequence[Pair]]
+) -> dict[Metric, list[float]]:
+    """The effects of every metric that has any. Where a repetition has one sample, its statistics are one metric."""
+    found: dict[Metric, list[float]] = {}
+    for question in questions:
+        both = pairs.get((question.probe, question.case.id), ())
+        for arm in question.rules:
+            rows = {s: effects_of(question, both, arm, s) for s in STATISTICS}
+            for statistic, values in rows.items():
+                if values and (statistic == "median" or values != rows["median"]):
+                    found[Metric(question.probe, question.case.id, arm, statistic)] = values
+    return found
 
 
 @dataclass(slots=True)
@@ -108,10 +119,13 @@ class Family:
         """The first is the first that can decide so large a family."""
         return tuple(n for n in LOOKS if n >= first_look(self.size))
 
-    def look(self, pairs: Mapping[tuple[str, str], Sequence[Pair]]) -> None:
-        """Judge everything by the pairs so far, each level of the policy a family of its own."""
+    def look(self, effects: Mapping[Metric, Sequence[float]]) -> None:
+        """Judge everything by its effects so far, each level of the policy a family of its own."""
         for level in (Level.ERROR, Level.WARN):
-            self._judge({m: (q, r) for m, q, r in self.metrics() if r.level is level}, pairs)
+            rules = {m: r for m, _, r in self.metrics() if r.level is level and m in effects}
+            limits = {m: r.limits(m.statistic) for m, r in rules.items()}
+            frozen = {m: self.words[m] for m in rules if m[:2] in self.closed and m in self.words}
+            self.words |= judge_family({m: effects[m] for m in rules}, limits, frozen)
         for question in self.questions:
             key = (question.probe, question.case.id)
             if all(self._answered(question, arm, rule) for arm, rule in question.rules.items()):
@@ -123,25 +137,6 @@ class Family:
             for arm, rule in q.rules.items():
                 for statistic in STATISTICS:
                     yield Metric(q.probe, q.case.id, arm, statistic), q, rule
-
-    def _judge(
-        self, metrics: Mapping[Metric, tuple[Question, Rule]], pairs: Mapping[tuple[str, str], Sequence[Pair]]
-    ) -> None:
-        effects, limits, frozen = {}, {}, {}
-        for metric, (question, rule) in metrics.items():
-            values = effects_of(question, pairs.get(metric[:2], ()), metric.arm, metric.statistic)
-            if metric.statistic != "median" and _same(
-                values, effects_of(question, pairs.get(metric[:2], ()), metric.arm, "median")
-            ):
-                continue  # one sample a repetition: the same number three times is one metric
-            if not values:
-                continue
-            name = "\0".join(metric)
-            effects[name], limits[name] = values, rule.limits(metric.statistic)
-            if metric[:2] in self.closed and metric in self.words:
-                frozen[name] = self.words[metric]
-        judged = judge_family(effects, limits, frozen)
-        self.words |= {metric: judged[name] for metric in metrics if (name := "\0".join(metric)) in judged}
 
     def _answered(self, question: Question, arm: str, rule: Rule) -> bool:
         found = {s: self.words.get(Metric(question.probe, question.case.id, arm, s)) for s in STATISTICS}
@@ -173,5 +168,5 @@ def replay(questions: Sequence[Question], blocks: Sequence[Json]) -> Family:
     ends = [n for n in family.looks() if n < most]
     for n in (*ends, most):
         if n:
-            family.look({key: found[:n] for key, found in pairs.items()})
+            family.look(all_effects(questions, {key: found[:n] for key, found in pairs.items()}))
     return family

@@ -36,6 +36,8 @@ def _questions(doc: Json, cases: Mapping[tuple[str, str], Case], policy: Policy)
     found: dict[tuple[str, str], tuple[str, bool, Case]] = {}
     for (probe, name), case in cases.items():
         row = mapping(section(doc, "probes")[probe], f"probes.{probe}")
+        if row.get("state") != State.MEASURED:
+            continue
         claim = mapping(row.get("claim") or {}, f"probes.{probe}.claim")
         found[probe, name] = (str(claim.get("layer") or ""), bool(row.get("preview")), case)
     return questions(found, policy)

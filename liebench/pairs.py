@@ -15,7 +15,18 @@ from typing import Any
 
 from liebench.contract import Case, Once
 from liebench.errors import LiebenchError, NeedUnmet
-from liebench.gate import BASELINE, CANDIDATE, Family, Metric, Pair, Question, gated_case, pairs_of, questions
+from liebench.gate import (
+    BASELINE,
+    CANDIDATE,
+    Family,
+    Metric,
+    Pair,
+    Question,
+    all_effects,
+    gated_case,
+    pairs_of,
+    questions,
+)
 from liebench.plan import Admit, Planned, Settings, Skip
 from liebench.policy import Policy
 from liebench.quiet import QuietWatch
@@ -137,7 +148,7 @@ class PairSession(Session):
 
     def _look_at_all(self, n: int, last: bool) -> None:
         before = set(self.family.closed)
-        self.family.look(self._pairs())
+        self.family.look(all_effects(self.family.questions, self._pairs()))
         for track in self.tracks:
             key = (track.part.id, track.case.id)
             if track.control is None and key not in before:
@@ -152,8 +163,7 @@ class PairSession(Session):
 
     def _close_looks(self, stopped: str) -> None:
         """What was open when the budget ended is judged once more, by what it has."""
-        super_tracks = [t for t in self.tracks if t.control is None]
-        most = max((len(t.blocks) // 2 for t in super_tracks), default=0)
+        most = max((len(t.blocks) // 2 for t in self.tracks if t.control is None), default=0)
         if most > self._looked():
             self._look_at_all(most, last=True)
 
