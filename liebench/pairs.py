@@ -19,11 +19,11 @@ from liebench.gate import (
     BASELINE,
     CANDIDATE,
     Family,
-    Metric,
     Pair,
     Question,
     all_effects,
     gated_case,
+    look_record,
     pairs_of,
     questions,
 )
@@ -156,7 +156,7 @@ class PairSession(Session):
                 track.done = track.done or last or key in self.family.closed
         for metric, judged in self.family.words.items():
             if metric[:2] not in before:
-                self.writer.look(_record(metric, judged, "last" if last else "look"))
+                self.writer.look(look_record(metric, judged, "last" if last else "look"))
         if all(t.done for t in self.tracks if t.control is None):
             for track in self.tracks:  # controls speak of pairs that are over
                 track.done = True
@@ -166,13 +166,3 @@ class PairSession(Session):
         most = max((len(t.blocks) // 2 for t in self.tracks if t.control is None), default=0)
         if most > self._looked():
             self._look_at_all(most, last=True)
-
-
-def _record(metric: Metric, judged: Any, stop: str) -> dict[str, Any]:
-    """The entry of the decision log for one metric at one look, on the log scale."""
-    finite = {k: v if abs(v) < 1e300 else None for k, v in
-              (("estimate", judged.estimate), ("low", judged.low), ("high", judged.high))}  # fmt: skip
-    return {
-        "probe": metric.probe, "case": metric.case, "arm": metric.arm, "statistic": metric.statistic,
-        "rule": 1, "blocks": judged.n, "outcome": judged.outcome.value, "p": judged.p, **finite, "stop": stop,
-    }  # fmt: skip
