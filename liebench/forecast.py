@@ -14,8 +14,6 @@ from liebench.family import LOOKS
 from liebench.gate import Family, Question, pairs_of
 from liebench.noise import Noise, noise_of
 
-NOISE = "both sides alike"
-
 
 @dataclass(frozen=True, slots=True)
 class Forecast:

@@ -21,6 +21,7 @@ from liebench.policy import TAIL, Level, Policy, Rule
 from liebench.stats import quantile
 
 BASELINE, CANDIDATE = "baseline", "candidate"
+NOISE = "both sides alike"  # what is switched where nothing is
 TIMES = ("ns", "us", "ms", "s")
 RULE = 1  # version of this family's rule, as it stands in the decision log
 TAIL_SAMPLES = 20  # of one repetition, for its 90th percentile; under the coin any statistic of a repetition will do

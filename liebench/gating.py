@@ -11,8 +11,7 @@ from typing import Any
 
 from liebench.contract import Disturbs, Touches
 from liebench.errors import ToolFailed, UsageError
-from liebench.forecast import NOISE
-from liebench.gate import BASELINE, CANDIDATE
+from liebench.gate import BASELINE, CANDIDATE, NOISE
 from liebench.journal import Journal
 from liebench.measure import Bench, measure
 from liebench.pairs import PairSession, Side, gate_part

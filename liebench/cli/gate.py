@@ -172,7 +172,8 @@ def measured(switch: Switch, settings: Any, policy: Any, names: list[str] | None
 def _expected(bench: Any, asked: Any, settings: Any, policy: Any) -> str:
     """What this gate will be able to show, by the newest noise that this host has on file."""
     from liebench.errors import RunUnreadable
-    from liebench.forecast import NOISE, forecast, says
+    from liebench.forecast import forecast, says
+    from liebench.gate import NOISE
     from liebench.gate_table import gate_family
     from liebench.result import read_run
 
