@@ -178,11 +178,8 @@ def _expected(bench: Any, asked: Any, settings: Any, policy: Any) -> str:
     from liebench.result import read_run
 
     ours = bench.host.hashes().get("host")
-    for path in sorted(bench.out.glob("*T*Z-????????.json"), reverse=True)[:MOST_LOOKED_AT]:
+    for path in reversed(common.run_files(bench.out, gates=True)[-MOST_LOOKED_AT:]):
         try:
-            with path.open("rb") as file:
-                if b'"kind":"gate"' not in file.read(400):
-                    continue
             doc = read_run(path)
             if doc.get("switch") == NOISE and doc["hashes"].get("host") == ours:
                 found = forecast(asked, doc, gate_family(doc, policy), settings.budget_s)
