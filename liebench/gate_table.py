@@ -76,7 +76,7 @@ def _why(words: Mapping[str, Judged], shown: str, rule: Rule) -> str:
 
 
 def _percent(share: float) -> str:
-    return f"+{100 * share:.2g} %" if math.isfinite(share) else "no size"
+    return f"+{100 * share:.{2 if share < 0.995 else 3}g} %" if share < 10 else "no size that was asked for"
 
 
 def _ratio(effect: float) -> float | None:

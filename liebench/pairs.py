@@ -32,7 +32,6 @@ from liebench.policy import Policy
 from liebench.quiet import QuietWatch
 from liebench.result import RunWriter
 from liebench.run import Session, StageOf, Talk, Track, rig_of
-from liebench.stage import Stage
 
 Enter = Callable[[], AbstractContextManager[object]]
 
@@ -103,10 +102,9 @@ class PairSession(Session):
         if self.sides[0].like(self.sides[1]):
             self.others[part.id] = mine[0].once
             return
-        stage: Stage = self.stages[CANDIDATE](part)
         try:
             with self.sides[1].enter():
-                self.others[part.id] = rigs.enter_context(rig_of(part, stage)).once
+                self.others[part.id] = rigs.enter_context(rig_of(part, self.stages[CANDIDATE](part))).once
         except (LiebenchError, OSError) as error:
             for track in mine:
                 self.tracks.remove(track)

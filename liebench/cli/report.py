@@ -48,6 +48,6 @@ def _gate(doc: dict[str, Any], text: bool) -> None:
 
     if not text:
         raise UsageError(
-            "a gate has no page of its own; --text prints its table, `liebench export` writes it elsewhere"
+            "a gate has no page of its own; --text prints its table, `liebench export` writes it"
         )
     print(table_text(gate_table(doc, stored_policy(doc))))
