@@ -154,8 +154,21 @@ def gate_table(doc: Json, policy: Policy, family: Family | None = None) -> Table
     return Table(
         "gate", str(doc.get("switch") or "baseline against candidate"), rows,
         str(section(doc, "hashes").get("host") or ""), host_line(doc), str(doc.get("started") or ""),
-        float(loop) if isinstance(loop, (int, float)) else None, code, (), skipped, failures,
+        float(loop) if isinstance(loop, (int, float)) else None, code, _early(doc), skipped, failures,
     )  # fmt: skip
+
+
+EARLY = {
+    "budget": "the budget ended before everything was settled; a larger --budget gives more pairs",
+    "breaker": "it stopped early: whoever else works on this host began to suffer; try again when it is quieter",
+    "interrupted": "it was interrupted; what was measured until then is judged",
+    "killed": "it was killed; what was measured until then is judged",
+}
+
+
+def _early(doc: Json) -> tuple[str, ...]:
+    said = EARLY.get(str(doc.get("stopped")))
+    return (said,) if said else ()
 
 
 def exit_code(rows: Sequence[Row], failed: Mapping[str, str], policy: Policy) -> int:
