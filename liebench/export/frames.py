@@ -119,7 +119,9 @@ def as_csv(records: Sequence[Record], columns: Mapping[str, type]) -> str:
 def _field(value: Any, kind: type) -> str:
     if value is None:
         return ""
-    if kind is not str:
+    if kind is int:
+        return str(value)
+    if kind is float:
         return exact(value)
     line = visible(value)
     return f"'{line}" if line.lstrip().startswith(FORMULA) else line

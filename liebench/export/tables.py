@@ -18,6 +18,7 @@ from liebench.rows import Row, Table
 
 SCHEMA, MANY = "liebench.table/1", "liebench.tables/1"
 NUMBERS = ("value", "low", "high", "limit", "before", "after")
+DEFAULTS = {"unit": "ratio", "statistic": "median"}
 TEXTS = tuple(f.name for f in fields(Row) if f.name not in (*NUMBERS, "blocks"))
 
 
@@ -76,6 +77,6 @@ def _list(doc: Mapping[str, Any], key: str, at: str) -> Sequence[Any]:
 
 
 def _row(row: Mapping[str, Any], at: str) -> Row:
-    texts = {key: text(row.get(key, "ratio" if key == "unit" else ""), f"{at}.{key}") for key in TEXTS}
-    numbers = {key: optional_number(row.get(key), f"{at}.{key}") for key in NUMBERS}
-    return Row(**texts, **numbers, blocks=whole(row.get("blocks", 0), f"{at}.blocks"))
+    found: dict[str, Any] = {key: text(row.get(key, DEFAULTS.get(key, "")), f"{at}.{key}") for key in TEXTS}
+    found |= {key: optional_number(row.get(key), f"{at}.{key}") for key in NUMBERS}
+    return Row(**found, blocks=whole(row.get("blocks", 0), f"{at}.blocks"))
