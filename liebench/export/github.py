@@ -24,8 +24,8 @@ def summary(table: Table) -> str:
     return as_markdown(table, SUMMARY_BYTES)
 
 
-def annotations(table: Table) -> list[str]:
-    """Lines for standard output: error for proved regressions that fail, warning for what could not be decided."""
+def commands(table: Table) -> list[str]:
+    """Annotations, a line each, for standard output: error for proved regressions that fail, warning for what could not be decided."""
     found: dict[str, list[tuple[str, str]]] = {"error": [], "warning": [], "notice": []}
     for row in ordered(table.rows):
         kind = _kind(table, row)
@@ -45,7 +45,7 @@ def _kind(table: Table, row: Row) -> str:
         return "error"
     if is_bad(row) or (is_open(row) and table.kind != "run"):
         return "warning"
-    return "notice" if is_open(row) or rank(row) == 3 and table.kind != "run" else ""
+    return "notice" if is_open(row) or (rank(row) == 3 and table.kind != "run") else ""
 
 
 def _message(row: Row) -> str:

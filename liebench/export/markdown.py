@@ -18,7 +18,7 @@ from liebench.words import short
 MOST_BYTES = 65_000
 CELL, NOTE, NOTES = 100, 200, 10
 MARKER = "<!-- liebench:{kind} -->"
-PLAIN = re.compile(r"[^A-Za-z0-9 .,/×…–◆◇○●■+-]")
+MEANS = re.compile(r"[^A-Za-z0-9 .,/×…–◆◇○●■+-]|[wW](?=\.)")  # GitHub links whatever starts with "www."
 HEADS = {
     "run": ("metric", "promised", "delivered", "size [interval]", "word", "limit", "blocks", "note"),
     "": ("metric", "before", "after", "ratio [interval]", "word", "limit (MDE)", "blocks", "note"),
@@ -33,7 +33,12 @@ def marker(table: Table) -> str:
 
 def escaped(text: object, most: int = CELL) -> str:
     """The text as characters that mean nothing to Markdown or HTML."""
-    return PLAIN.sub(lambda m: m[0] if m[0].isalpha() else f"&#{ord(m[0])};", cut(text, most))
+    return MEANS.sub(_reference, cut(text, most))
+
+
+def _reference(found: re.Match[str]) -> str:
+    char = found[0]
+    return char if char.isalpha() and not char.isascii() else f"&#{ord(char)};"
 
 
 def code(text: object, most: int = CELL) -> str:
