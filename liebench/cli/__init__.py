@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-COMMANDS = ("run", "list", "explain", "doctor", "report", "verify", "selftest")
+COMMANDS = ("run", "list", "explain", "doctor", "report", "verify", "selftest", "export")
 
 
 def main() -> None:

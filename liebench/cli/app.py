@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from liebench.cli import doctor, explain, listing, report, run, selftest, verify
+from liebench.cli import doctor, explain, export, listing, report, run, selftest, verify
 
 app = typer.Typer(
     name="liebench",
@@ -21,3 +21,4 @@ app.command("doctor")(doctor.doctor)
 app.command("report")(report.report)
 app.command("verify")(verify.verify)
 app.command("selftest")(selftest.selftest)
+app.command("export")(export.export)

@@ -94,10 +94,14 @@ def _block(doc: Json, block: Json, place: str) -> Iterator[Record]:
 def _summary(values: Sequence[float]) -> Record:
     if not values:
         return {"samples": 0, "median": None, "mean": None, "least": None, "most": None}
+    try:
+        mean = fmean(values)
+    except OverflowError:  # finite numbers whose sum is not
+        mean = None
     return {
         "samples": len(values),
-        "median": median(values),
-        "mean": fmean(values),
+        "median": known(median(values)),
+        "mean": mean,
         "least": min(values),
         "most": max(values),
     }

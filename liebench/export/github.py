@@ -25,7 +25,7 @@ def summary(table: Table) -> str:
 
 
 def commands(table: Table) -> list[str]:
-    """Annotations, a line each, for standard output: error for proved regressions that fail, warning for what could not be decided."""
+    """Annotations, a line each, for standard output: an error for what fails, a warning for what was not decided."""
     found: dict[str, list[tuple[str, str]]] = {"error": [], "warning": [], "notice": []}
     for row in ordered(table.rows):
         kind = _kind(table, row)

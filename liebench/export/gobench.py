@@ -56,7 +56,8 @@ def _run(doc: Json) -> Iterator[str]:
         names[name] = names.get(name, 0) + 1
         name += f"/copy={names[name]}" if names[name] > 1 else ""
         for rep in one.reps:
-            yield f"{name}-{processors(doc)} {len(rep)} {exact(median(rep))} {_unit(one)}"
+            if exact(median(rep)):  # the middle of two enormous numbers is none
+                yield f"{name}-{processors(doc)} {len(rep)} {exact(median(rep))} {_unit(one)}"
 
 
 def _name(one: Series) -> str:

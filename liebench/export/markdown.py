@@ -38,12 +38,20 @@ def escaped(text: object, most: int = CELL) -> str:
 
 def _reference(found: re.Match[str]) -> str:
     char = found[0]
+    if char == "@":  # a reference is no help: what follows is still taken for an address
+        return "&#64;<wbr>"
     return char if char.isalpha() and not char.isascii() else f"&#{ord(char)};"
 
 
 def code(text: object, most: int = CELL) -> str:
     shown = escaped(text, most).strip()
     return f"<code>{shown}</code>" if shown else ""
+
+
+def _plain(text: object) -> str:
+    """A unit or a word as it is where it is an ordinary one, else as code."""
+    shown = escaped(text, 20)
+    return shown if shown == cut(text, 20) else code(text, 20)
 
 
 def as_markdown(table: Table, most: int = MOST_BYTES) -> str:
@@ -72,7 +80,7 @@ def _headline(table: Table) -> str:
     word, row = overall(table)
     kind = code(table.kind, 20)
     about = f": {code(row.name)}" if row is not None and rank(row) in (0, 1) else ""
-    return f"{kind}: {escaped(word)}{about} ({escaped(tally(table), 400)})"
+    return f"{kind}: {_plain(word)}{about} ({code(tally(table), 400)})"
 
 
 def _where(table: Table) -> str:
@@ -89,8 +97,8 @@ def _table(table: Table, rows: Sequence[Row]) -> tuple[list[str], list[str]]:
 
 
 def _line(row: Row) -> str:
-    sides = [f"{short(v)} {escaped(row.of_unit, 20)}".rstrip() for v in (row.before, row.after)]
-    word = f"{SHAPES[rank(row)]} {escaped(row.word, 20)}" + (f", {escaped(row.level, 20)}" if row.level else "")
+    sides = ["–" if known(v) is None else f"{short(v)} {_plain(row.of_unit)}".rstrip() for v in (row.before, row.after)]
+    word = f"{SHAPES[rank(row)]} {_plain(row.word)}" + (f", {_plain(row.level)}" if row.level else "")
     cells = (code(row.name), *sides, _size_of(row), word, _limit(row), str(row.blocks), code(row.why, NOTE))
     return "| " + " | ".join(cells) + " |"
 
@@ -98,7 +106,7 @@ def _line(row: Row) -> str:
 def _size_of(row: Row) -> str:
     if known(row.value) is None:
         return "–"
-    unit = " ×" if row.unit == "ratio" else f" {escaped(row.unit, 20)}"
+    unit = " ×" if row.unit == "ratio" else f" {_plain(row.unit)}"
     digits = 4 if row.unit == "ratio" else 3
     return f"{short(row.value, digits)}{unit} &#91;{short(row.low, digits)} … {short(row.high, digits)}&#93;"
 
@@ -107,7 +115,7 @@ def _limit(row: Row) -> str:
     """A rise in per cent for a ratio; the unit else."""
     if (limit := known(row.limit)) is None:
         return "–"
-    return f"+{short(100 * (limit - 1))} %" if row.unit == "ratio" else f"{short(limit)} {escaped(row.unit, 20)}"
+    return f"+{short(100 * (limit - 1))} %" if row.unit == "ratio" else f"{short(limit)} {_plain(row.unit)}"
 
 
 def _unmeasured(table: Table) -> list[tuple[str, tuple[list[str], list[str]]]]:

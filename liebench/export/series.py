@@ -1,6 +1,7 @@
 """The samples of a run as series: one per probe, case and arm, with a repetition's samples per block. Pure.
 
-What pyperf and benchstat get. Controls are left out: they are about the instrument, not about the host.
+What pyperf and benchstat get. Left out: controls, which are about the instrument; claims, which nobody measured; facts;
+and probes that failed, which get no word either.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from liebench.contract import Case, Kind
+from liebench.contract import Case, Kind, State
 from liebench.document import Json
 from liebench.effects import MissingValue, samples
 from liebench.judge import open_run
@@ -34,9 +35,9 @@ def series_of(doc: Json) -> list[Series]:
     found: dict[tuple[str, str, str], Series] = {}
     for (probe, _), blocks in run.ordinary.items():
         case = run.cases[probe, str(blocks[0]["case"])]
-        if case.kind is Kind.FACT:
+        if case.kind is Kind.FACT or doc["probes"][probe].get("state") != State.MEASURED:
             continue
-        for arm in case.arms:
+        for arm in case.delivered if case.kind is Kind.READING else case.arms:
             one = Series(probe, case, arm.id)
             for block in blocks:
                 one.reps += _samples(block, arm.id, case)

@@ -1,0 +1,96 @@
+"""Tables and run documents in which every text is as bad as can be."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import Any
+
+import run_documents as docs
+from hypothesis import settings
+from hypothesis import strategies as st
+
+from liebench.contract import Outcome, Word
+from liebench.rows import Row, Table
+
+NASTY = (
+    "]]>", "::error::pwned", "::set-output name=x::y", "\n::error::pwned", "|", "a|b|c", "`", "```", "***", "__a__",
+    "<script>alert(1)</script>", "</details>", "-->", "<!--", "<img src=x onerror=y>", "@everyone", "#1", "~~~", "1.",
+    "https://evil.example/", "www.evil.example", "![x](y)", "[a](b)", "a@b.example", '"', "'", "\\", "\\\\n", "\\|",
+    "\r\n", "\n", "\t", "\x00", "\x1b[31m", "\u202e", "\u2066", "\u200b", "\u2028", "\x85", "\ud800", "\udfff",
+    "\ufffe", "\uffff", "=1+1", "@SUM(A1)", "+1", "-1", "- x", "%0A", "&#10;", "&lt;", "EOF", "# EOF", '{x="y"}',
+    "verdict<<", "Unit ns/op", "key: value", "BenchmarkX 1 2 ns/op", "\u00a0", "\u3000", "é", "名", "🐢",
+)  # fmt: skip
+often = settings(max_examples=60, deadline=None)
+hostile = st.lists(st.one_of(st.text(st.characters(), max_size=8), st.sampled_from(NASTY)), max_size=4).map("".join)
+finite = st.floats(allow_nan=False, allow_infinity=False)
+numbers = st.one_of(st.none(), finite)
+wild = st.one_of(numbers, st.sampled_from([float("nan"), float("inf"), float("-inf")]))
+words = st.one_of(st.sampled_from([*(w.value for w in Word), *(o.value for o in Outcome)]), hostile)
+
+
+def rows(values: st.SearchStrategy[float | None] = wild) -> st.SearchStrategy[Row]:
+    return st.builds(
+        Row,
+        probe=hostile,
+        case=hostile,
+        arm=hostile,
+        what=st.one_of(st.sampled_from(["lie", "level"]), hostile),
+        word=words,
+        value=values,
+        low=values,
+        high=values,
+        unit=st.one_of(st.just("ratio"), hostile),
+        limit=values,
+        statistic=st.one_of(st.just("median"), hostile),
+        blocks=st.integers(0, 10**6),
+        why=hostile,
+        level=st.one_of(st.sampled_from(["", "error", "warn", "off"]), hostile),
+        before=values,
+        after=values,
+        of_unit=hostile,
+    )
+
+
+def tables(values: st.SearchStrategy[float | None] = wild) -> st.SearchStrategy[Table]:
+    return st.builds(
+        Table,
+        kind=st.one_of(st.sampled_from(["run", "compare", "gate"]), hostile),
+        title=hostile,
+        rows=st.lists(rows(values), max_size=5),
+        host=hostile,
+        machine=hostile,
+        started=st.one_of(st.just("2026-01-01T00:00:00Z"), hostile),
+        seconds=wild,
+        exit=st.sampled_from([0, 1, 3, 4, 70]),
+        notes=st.lists(hostile, max_size=3),
+        skipped=st.dictionaries(hostile, st.tuples(hostile, hostile), max_size=2),
+        failed=st.dictionaries(hostile, hostile, max_size=2),
+    )
+
+
+def row(word: str, **more: Any) -> Row:
+    """An ordinary row of a gate: +8 % with its interval, at level error unless said."""
+    fields = {"probe": "clock-read", "case": "read", "arm": "vdso", "what": "level", "value": 1.08, "low": 1.06}
+    fields |= {"high": 1.11, "limit": 1.03, "blocks": 48, "level": "error", "before": 20.0, "after": 21.6}
+    return Row(**(fields | {"word": word, "of_unit": "ns"} | more))
+
+
+def table(*given: Row, kind: str = "gate", **more: Any) -> Table:
+    return Table(**({"kind": kind, "title": "gate of x", "rows": given, "host": "abc", "machine": "m"} | more))
+
+
+def run(**more: Any) -> dict[str, Any]:
+    """A run with one ratio case (delivered 1.5 times as dear), 12 blocks; its head as a real one."""
+    head = {
+        "id": "20260101T000000Z-00000000", "kind": "run", "started": "2026-01-01T00:00:00Z",
+        "finished": "2026-01-01T00:01:00Z", "stopped": "done", "tool": {"version": "0.1.0"},
+        "settings": {"profile": "quick"}, "hashes": {"host": "hh", "kind": "kk", "config": "cc"},
+        "host": {"cpu": {"model": "CPU", "online": 2}, "kernel": {"release": "6.1"}},
+    }  # fmt: skip
+    return docs.document({"c": docs.case()}, docs.pairs(12, {"a": 100.0, "b": 150.0}), **(head | more))
+
+
+def shows_nothing(text: str) -> bool:
+    """No control character but the line end, no direction, nothing invisible: what readers are shown."""
+    kinds = {unicodedata.category(c) for c in text.replace("\n", "").replace("\r", "")}
+    return not kinds & {"Cc", "Cs", "Zl", "Zp"} and not set(text) & set("\u202e\u2066\u200b\u061c\ufeff")
