@@ -1,11 +1,13 @@
 """Runs in Go's benchmark format (golang.org/design/14313-benchmark-format), for benchstat. Pure.
 
+    # run 20260101T000000Z-00000000, started 2026-01-01T00:00:00Z, ...
     host: 3f2a...
     Unit ns/op better=lower
     BenchmarkClockRead/case=read/arm=vdso-2  1000  21.4 ns/op
 
-One line per repetition: its median, after the number of its samples. Slash-separated ``key=value`` parts of the name
-are what ``benchstat -col /arm`` compares; ``-2`` is the number of processors, as Go's testing package writes it.
+One line per repetition: its median, after the number of its samples; times in ns, as Go has them. Configuration lines
+say only what two runs that can be compared share, since benchstat keeps others apart. ``benchstat -col /arm``
+compares the ``key=value`` parts of the name; ``-2`` is the number of processors, as Go's testing package writes it.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from liebench.export.safe import cut, exact
 from liebench.export.series import Series, processors, series_of
 
 UNFIT = re.compile(r"[^A-Za-z0-9_.,+:@%-]")  # in a name or a unit: no blank, no slash, no equals sign
-TIMES = ("ns", "us", "ms", "s")
+TIMES = {"ns": 1.0, "us": 1e3, "ms": 1e6, "s": 1e9}
 MOST = 80
 
 
@@ -31,16 +33,10 @@ def as_gobench(docs: Sequence[Json]) -> str:
 
 def _run(doc: Json) -> Iterator[str]:
     tool, hashes = doc.get("tool") or {}, doc.get("hashes") or {}
-    head = {
-        "run": doc.get("id"),
-        "started": doc.get("started"),
-        "host": hashes.get("host"),
-        "host-kind": hashes.get("kind"),
-        "host-config": hashes.get("config"),
-        "liebench": tool.get("version"),
-    }
-    for key, value in head.items():  # a key without a value takes the one of an earlier run away
-        yield f"{key}: {cut(value or '', 200)}".strip()
+    about = (f"run {doc.get('id')}", f"started {doc.get('started')}", f"configuration {hashes.get('config')}")
+    yield "# " + cut(", ".join((*about, f"liebench {tool.get('version')}")), 400)
+    for key, value in {"host": hashes.get("host"), "host-kind": hashes.get("kind")}.items():
+        yield f"{key}: {cut(value or '', 200)}".strip()  # without a value it takes the one of an earlier run away
     yield ""
     found = series_of(doc)
     units: dict[str, set[Better]] = {}
@@ -56,8 +52,9 @@ def _run(doc: Json) -> Iterator[str]:
         names[name] = names.get(name, 0) + 1
         name += f"/copy={names[name]}" if names[name] > 1 else ""
         for rep in one.reps:
-            if exact(median(rep)):  # the middle of two enormous numbers is none
-                yield f"{name}-{processors(doc)} {len(rep)} {exact(median(rep))} {_unit(one)}"
+            value = exact(median(rep) * TIMES.get(one.case.unit, 1.0))
+            if value:  # the middle of two enormous numbers is none
+                yield f"{name}-{processors(doc)} {len(rep)} {value} {_unit(one)}"
 
 
 def _name(one: Series) -> str:
@@ -73,5 +70,6 @@ def _fit(text: str) -> str:
 
 def _unit(one: Series) -> str:
     """Times are per operation, as in Go; other units stand as they are, with what they count."""
-    unit = UNFIT.sub("_", cut(one.case.unit, 20)) or "value"
-    return f"{unit}/op" if unit in TIMES else unit
+    if one.case.unit in TIMES:
+        return "ns/op"
+    return UNFIT.sub("_", cut(one.case.unit, 20)) or "value"

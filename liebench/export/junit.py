@@ -39,7 +39,7 @@ def _suite(table: Table) -> Xml.Element:
         suite.set(key, str(sum(case.find(tag) is not None for case in cases)))
     seconds = known(table.seconds)
     if seconds is not None and seconds >= 0:
-        suite.set("time", f"{seconds:.3f}")
+        suite.set("time", f"{abs(seconds):.3f}")  # the schema knows no sign, and -0.0 has one
     if table.started:
         suite.set("timestamp", visible(table.started).removesuffix("Z"))
     properties = Xml.SubElement(suite, "properties")

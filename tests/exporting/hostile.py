@@ -70,7 +70,14 @@ def tables(values: st.SearchStrategy[float | None] = wild) -> st.SearchStrategy[
 
 def row(word: str, **more: Any) -> Row:
     """An ordinary row of a gate: +8 % with its interval, at level error unless said."""
-    fields = {"probe": "clock-read", "case": "read", "arm": "vdso", "what": "level", "value": 1.08, "low": 1.06}
+    fields: dict[str, Any] = {
+        "probe": "clock-read",
+        "case": "read",
+        "arm": "vdso",
+        "what": "level",
+        "value": 1.08,
+        "low": 1.06,
+    }
     fields |= {"high": 1.11, "limit": 1.03, "blocks": 48, "level": "error", "before": 20.0, "after": 21.6}
     return Row(**(fields | {"word": word, "of_unit": "ns"} | more))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import hostile
 import junitparser
@@ -22,7 +23,7 @@ def _read(*tables: Table) -> junitparser.JUnitXml:
     return junitparser.JUnitXml.fromstring(as_junit(tables).encode())
 
 
-def _results(row: Row, **more: object) -> list[object]:
+def _results(row: Row, **more: Any) -> list[object]:
     (suite,) = _read(hostile.table(row, **more))
     return [result for case in suite for result in case.result]
 

@@ -31,7 +31,7 @@ def _read(table: Table) -> list[tuple[str, dict[str, str], float]]:
     text = as_openmetrics(table)
     assert text.endswith("# EOF\n")
     assert hostile.shows_nothing(text)
-    found = _samples(openmetrics.text_string_to_metric_families(text))
+    found = _samples(openmetrics.text_string_to_metric_families(text))  # type: ignore[no-untyped-call]
     assert _samples(textfile.text_string_to_metric_families(text)) == found
     return found
 
