@@ -48,34 +48,48 @@ def export(
 
 
 def _documents(sources: Sequence[str]) -> list[tuple[str, dict[str, Any]]]:
-    """(name, document) of every source; a folder gives its run files, oldest first."""
+    """(name, document) of every source; a folder gives its run files, oldest first, and what it cannot give is said.
+
+    A run that lies there twice is one. Raises RunUnreadable for a file that was named, UsageError for nothing at all.
+    """
     from liebench.cli import common
-    from liebench.errors import UsageError
+    from liebench.errors import RunUnreadable, UsageError
     from liebench.store import run_files
 
-    names: list[str] = []
+    made: dict[str, tuple[str, dict[str, Any]]] = {}
     for source in sources or (str(common.latest_run()),):
         folder = Path(source)
-        if not folder.is_dir():
-            names.append(source)
-            continue
-        found = sorted(run_files(folder), key=lambda p: p.name)
-        if not found:
+        inside = folder.is_dir()
+        names = [str(p) for p in sorted(run_files(folder), key=lambda p: p.name)] if inside else [source]
+        for name in names:
+            try:
+                doc = _read(name)
+            except RunUnreadable as error:
+                if not inside:
+                    raise
+                common.say(f"left out: {error}")
+                continue
+            made.setdefault(str(doc.get("id") or name), (name, doc))
+        if not made:
             raise UsageError(f"there is no run file in {source}; make one with `liebench run --out {source}`")
-        names += [str(p) for p in found]
-    made: dict[str, tuple[str, dict[str, Any]]] = {}
-    for name in names:  # a run that lies there twice is one
-        doc = _read(name)
-        made.setdefault(str(doc.get("id") or name), (name, doc))
     return list(made.values())
 
 
 def _read(name: str) -> dict[str, Any]:
-    """A run file, or a table that compare, gate or this command wrote."""
-    from liebench.export.tables import is_table
+    """A run file whose shape can be judged, or a table that compare, gate or this command wrote."""
+    from liebench.export.tables import is_table, tables_of
+    from liebench.judge import open_run
     from liebench.result import read_document, upgrade, validate
 
-    return read_document(name, lambda doc: doc if is_table(doc) else validate(upgrade(doc)))
+    def check(doc: dict[str, Any]) -> dict[str, Any]:
+        if is_table(doc):
+            tables_of(doc)
+            return doc
+        doc = validate(upgrade(doc))
+        open_run(doc)
+        return doc
+
+    return read_document(name, check)
 
 
 def _tables(to: str, documents: Sequence[tuple[str, dict[str, Any]]]) -> bytes:

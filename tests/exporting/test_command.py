@@ -65,6 +65,15 @@ def test_a_folder_is_its_runs_each_once_and_the_newest_run_is_the_default(run: P
     assert newest["title"] == "run 20260102T000000Z-00000002"
 
 
+def test_what_a_folder_cannot_give_is_said_and_hides_no_other(run: Path) -> None:
+    (run.parent / "a.json").write_text("{")
+    done = export(".", cwd=run.parent)
+    assert json.loads(done.stdout)["title"] == "run 20260101T000000Z-00000000"
+    assert done.stderr.decode().startswith("left out: a.json is damaged at line 1")
+    run.unlink()
+    assert export(".", cwd=run.parent).returncode == 2
+
+
 def test_a_table_of_a_gate_is_exported_as_it_is(run: Path) -> None:
     table = hostile.table(hostile.row("worse"), exit=1)
     (run.parent / "gate.json").write_text(as_json([table]))
@@ -94,6 +103,8 @@ def test_in_a_workflow_the_summary_and_the_outputs_are_appended(run: Path) -> No
     (("foreign.json",), 4, "foreign.json: this is no run file"),
     (("shape.json",), 4, "probes.p.cases.c.arms"),
     (("shape.json", "--to", "csv", "--what", "repetitions"), 4, "shape.json: the run file cannot be judged"),
+    (("samples.json",), 4, "samples.json: the run file cannot be judged: block 0.reps.b.samples.ns[0]"),
+    (("samples.json", "--to", "gobench"), 4, "samples.json: the run file cannot be judged: block 0.reps.b"),
     (("table.json",), 4, "table.json: "),
     (("run.json", "--out", "no/such/file"), 2, "there is no folder"),
     (("run.json", "--out", "empty"), 2, "is a folder"),
@@ -108,6 +119,9 @@ def test_bad_input_is_one_line_that_names_the_place(run: Path, args: tuple[str, 
     shape = hostile.run()
     shape["probes"]["p"]["cases"]["c"]["arms"] = 3
     (folder / "shape.json").write_text(json.dumps(shape))
+    samples = hostile.run()
+    samples["blocks"][0]["reps"]["b"]["samples"]["ns"][0] = "fast"
+    (folder / "samples.json").write_text(json.dumps(samples))
     given = args if args[0].endswith((".json", "empty")) else ("run.json", *args)
     before = sorted(folder.rglob("*"))
     done = export(*given, cwd=folder)

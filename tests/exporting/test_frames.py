@@ -6,10 +6,12 @@ import csv
 import io
 import json
 import math
+from importlib import resources
 from statistics import fmean, median
 from typing import Any
 
 import hostile
+import jsonschema
 import pandas
 import pytest
 from hypothesis import given
@@ -19,6 +21,14 @@ from liebench.export import frames
 from liebench.export.safe import known, visible
 from liebench.export.tables import NUMBERS, as_json, tables_of
 from liebench.rows import Table
+
+SCHEMA = json.loads(resources.files("liebench").joinpath("schema/table-1.json").read_text())
+
+
+@hostile.often
+@given(hostile.tables())
+def test_json_follows_its_published_schema(table: Table) -> None:
+    jsonschema.Draft202012Validator(SCHEMA).validate(json.loads(as_json([table])))
 
 
 @hostile.often
