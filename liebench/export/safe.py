@@ -23,8 +23,9 @@ def visible(text: object) -> str:
 
 def cut(text: object, most: int) -> str:
     """``visible`` and at most so many characters, the last one an ellipsis where something was cut."""
-    line = visible(text)
-    return line if len(line) <= most else line[: most - 1] + "…"
+    whole = str(text)
+    line = visible(whole[: 4 * most])  # of a text of a megabyte only its beginning is looked at
+    return line if len(line) <= most and len(whole) <= 4 * most else line[: most - 1] + "…"
 
 
 def known(value: float | None) -> float | None:

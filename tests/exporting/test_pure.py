@@ -38,7 +38,8 @@ def test_no_format_touches_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     table = run_table(doc, judge_run(doc))
     made = [
         tables.as_json([table]), markdown.as_markdown(table), junit.as_junit([table]),
-        openmetrics.as_openmetrics(table), frames.as_csv(frames.verdicts([table]), frames.VERDICTS), github.summary(table), github.outputs(table, str),
+        openmetrics.as_openmetrics(table), frames.as_csv(frames.verdicts([table]), frames.VERDICTS),
+        github.summary(table), github.outputs(table, str),
         "\n".join(github.commands(table)), gobench.as_gobench([doc]), suite.as_suite(doc)[0],
         frames.as_csv(list(frames.repetitions([doc])), frames.REPETITIONS),
     ]  # fmt: skip
