@@ -57,6 +57,17 @@ def tables(draw: st.DrawFn) -> Table:
     )
 
 
+def _worst() -> Table:
+    """Every bad text in every field, each at the start of one."""
+    texts = (*NASTY, "".join(NASTY))
+    rows = [Row(t, t, t, t, t, 1.5, 0.1, 1e300, t, 1e-300, t, 7, t, t, None, -0.0, t) for t in texts]
+    pairs = {t: (t, t) for t in texts}
+    return Table(texts[0], texts[1], rows, texts[-1], texts[2], texts[-1], 1.0, 0, texts, pairs, {t: t for t in texts})
+
+
+WORST = _worst()
+
+
 def row(word: str, **more: Any) -> Row:
     """An ordinary row of a gate: +8 % with its interval, at level error unless said."""
     fields: dict[str, Any] = {

@@ -14,7 +14,7 @@ import hostile
 import jsonschema
 import pandas
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 
 from liebench.errors import RunUnreadable, UsageError
 from liebench.export import frames
@@ -27,27 +27,31 @@ SCHEMA = json.loads(resources.files("liebench").joinpath("schema/table-1.json").
 
 @hostile.often
 @given(hostile.tables())
+@example(hostile.WORST)
 def test_json_follows_its_published_schema(table: Table) -> None:
     jsonschema.Draft202012Validator(SCHEMA).validate(json.loads(as_json([table])))
 
 
+def told(value: Any) -> Any:
+    """What JSON makes of it by itself: lists of tuples, and one character of two halves that stand side by side."""
+    return json.loads(json.dumps(value))
+
+
 @hostile.often
 @given(hostile.tables())
+@example(hostile.WORST)
 def test_json_reads_back_equal_but_for_numbers_that_are_none(table: Table) -> None:
     text = as_json([table])
     assert text.isascii()
     (back,) = tables_of(json.loads(text))
-    assert (back.kind, back.title, back.host, back.started, back.exit) == (
-        table.kind, table.title, table.host, table.started, table.exit
-    )  # fmt: skip
-    assert list(back.notes) == list(table.notes)
-    assert back.skipped == dict(table.skipped)
-    assert back.failed == dict(table.failed)
+    for key in ("kind", "title", "host", "machine", "started", "exit", "notes", "failed"):
+        assert told(getattr(back, key)) == told(getattr(table, key))
+    assert told(back.skipped) == told(table.skipped)
     assert back.seconds == known(table.seconds)
     for got, row in zip(back.rows, table.rows, strict=True):
         for key in (*NUMBERS, "probe", "case", "arm", "what", "word", "unit", "statistic", "blocks", "why", "level"):
             expect = getattr(row, key)
-            assert getattr(got, key) == (known(expect) if key in NUMBERS else expect)
+            assert getattr(got, key) == (known(expect) if key in NUMBERS else told(expect))
 
 
 def test_several_tables_are_one_document() -> None:
@@ -74,6 +78,7 @@ def test_a_damaged_table_names_the_place(change: dict[str, Any], place: str) -> 
 
 @hostile.often
 @given(hostile.tables())
+@example(hostile.WORST)
 def test_csv_is_one_line_a_record_and_numbers_read_back_equal(table: Table) -> None:
     text = frames.as_csv(frames.verdicts([table]), frames.VERDICTS)
     count = len(table.rows) + len(table.skipped) + len(table.failed)
@@ -93,6 +98,7 @@ def test_csv_is_one_line_a_record_and_numbers_read_back_equal(table: Table) -> N
 
 @hostile.often
 @given(hostile.tables())
+@example(hostile.WORST)
 def test_parquet_is_typed_and_reads_back_equal(table: Table) -> None:
     data = frames.as_parquet(frames.verdicts([table]), frames.VERDICTS)
     frame = pandas.read_parquet(io.BytesIO(data))

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 import hostile
-from hypothesis import given
+from hypothesis import example, given
 
 from liebench.export import github
 from liebench.export.safe import cut
@@ -61,6 +61,7 @@ def ends() -> Iterator[str]:
 
 @hostile.often
 @given(hostile.tables())
+@example(hostile.WORST)
 def test_only_what_was_meant_is_said(table: Table) -> None:
     lines = github.commands(table)
     found = commands("\n".join(lines))
@@ -73,6 +74,7 @@ def test_only_what_was_meant_is_said(table: Table) -> None:
 
 @hostile.often
 @given(hostile.tables())
+@example(hostile.WORST)
 def test_outputs_are_those_four_whatever_the_texts_hold(table: Table) -> None:
     source = ends()
     text = github.outputs(table, lambda: next(source))

@@ -9,7 +9,7 @@ import hostile
 import junitparser
 import pytest
 import xmlschema
-from hypothesis import given
+from hypothesis import example, given
 
 from liebench.export.junit import as_junit
 from liebench.export.order import fails, is_open, ordered
@@ -30,6 +30,7 @@ def _results(row: Row, **more: Any) -> list[object]:
 
 @hostile.often
 @given(hostile.tables())
+@example(hostile.WORST)
 def test_it_is_valid_and_reads_back(table: Table) -> None:
     text = as_junit([table])
     SCHEMA.validate(text.encode())

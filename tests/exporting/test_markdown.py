@@ -8,7 +8,7 @@ import cmarkgfm
 import hostile
 import pytest
 from cmarkgfm.cmark import Options
-from hypothesis import given
+from hypothesis import example, given
 
 from liebench.export import markdown, order
 from liebench.export.safe import cut, known
@@ -80,6 +80,7 @@ def _page(table: Table) -> Page:
 
 @hostile.often
 @given(hostile.tables())
+@example(hostile.WORST)
 def test_it_is_the_table_that_was_meant_and_nothing_else(table: Table) -> None:
     page = _page(table)
     assert set(page.tags) <= ALLOWED

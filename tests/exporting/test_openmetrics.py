@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import hostile
-from hypothesis import given
+from hypothesis import example, given
 from prometheus_client import parser as textfile
 from prometheus_client.openmetrics import parser as openmetrics
 
@@ -38,6 +38,7 @@ def _read(table: Table) -> list[tuple[str, dict[str, str], float]]:
 
 @hostile.often
 @given(hostile.tables())
+@example(hostile.WORST)
 def test_every_number_reads_back_and_what_is_not_known_has_no_sample(table: Table) -> None:
     found = _read(table)
     for name, key in PARTS.items():
