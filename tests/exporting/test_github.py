@@ -80,6 +80,8 @@ def test_outputs_are_those_four_whatever_the_texts_hold(table: Table) -> None:
     text = github.outputs(table, lambda: next(source))
     found = outputs(text)
     assert list(found) == ["verdict", "worst-metric", "limit", "exit"]
+    assert hostile.shows_nothing(text)
+    assert max(map(len, found.values())) <= 500
     assert found["exit"] == str(table.exit)
     assert found["limit"] == "" or any(float(found["limit"]) == row.limit for row in table.rows)
 
@@ -87,8 +89,9 @@ def test_outputs_are_those_four_whatever_the_texts_hold(table: Table) -> None:
 def test_a_delimiter_that_stands_in_the_value_is_not_used() -> None:
     given = iter(["a", "b", "b2", "c", "d", "e"])
     table = hostile.table(hostile.row("worse", case="liebench_b", why="x"))
-    found = outputs(github.outputs(table, lambda: next(given)))
-    assert found["worst-metric"] == "clock-read/liebench_b/vdso/level/median"
+    text = github.outputs(table, lambda: next(given))
+    assert outputs(text)["worst-metric"] == "clock-read/liebench_b/vdso/level/median"
+    assert "worst-metric<<liebench_b2\n" in text
 
 
 def test_levels_become_kinds() -> None:
