@@ -91,6 +91,14 @@ def test_controls_and_void_repetitions_are_left_out() -> None:
     assert [len(suite.get_benchmark(f"p/c/{arm}").get_runs()) for arm in "ab"] == [12, 11]
 
 
+def test_names_that_look_alike_afterwards_stay_apart() -> None:
+    doc = hostile.run()
+    doc["probes"]["p"]["cases"]["c"]["arms"] = [docs.arm("a b", promised=True), docs.arm("a\nb")]
+    doc["blocks"] = [docs.block(0, {"a b": docs.rep({"ns": [1.0]}), "a\nb": docs.rep({"ns": [2.0]})})]
+    suite = pyperf.BenchmarkSuite.loads(as_suite(doc)[0])
+    assert [(b.get_name(), b.get_values()) for b in suite] == [("p/c/a b", (1e-9,)), ("p/c/a b #2", (2e-9,))]
+
+
 @hostile.often
 @given(hostile.hostile, hostile.hostile, hostile.hostile, st.floats(1e-300, 1e300))
 def test_whatever_the_names_hold_the_numbers_read_back(probe: str, case: str, arm: str, value: float) -> None:

@@ -136,8 +136,13 @@ def test_only_what_changed_is_read_again(tmp_path: Path, monkeypatch: pytest.Mon
         judged.append(path.name)
         return read_run(path)
 
+    def hashing(path: Path) -> str:
+        raise AssertionError(f"{path} was read though nothing about it changed")
+
     monkeypatch.setattr(indexing, "read_run", reading)
-    open_store(tmp_path).close()
+    with monkeypatch.context() as patch:
+        patch.setattr(indexing, "file_hash", hashing)
+        open_store(tmp_path).close()
     assert judged == []
     os.utime(paths[0], ns=(1, 1))  # touched, with the same bytes
     _put(tmp_path, "1", run="another")
