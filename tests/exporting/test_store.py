@@ -101,14 +101,19 @@ def test_a_damaged_file_is_listed_and_hides_no_other(tmp_path: Path) -> None:
     del doc["probes"]["p"]["cases"]["c"]["arms"]
     (tmp_path / "4.json").write_text(json.dumps(doc))
     (tmp_path / "5.json").write_text(json.dumps(hostile.run(id="5", hashes=[])))
+    doc = hostile.run(id="6")  # finite numbers whose sum is not
+    doc["blocks"][0]["reps"]["a"]["samples"]["ns"] = [1.7e308] * 3
+    (tmp_path / "6.json").write_text(json.dumps(doc))
     with open_store(tmp_path) as opened:
         assert [r.path for r in opened.runs()] == ["1.json"]
-        assert sorted(opened.damaged) == ["2.json", "3.json", "4.json", "5.json"]
+        assert sorted(opened.damaged) == ["2.json", "3.json", "4.json", "5.json", "6.json"]
+        assert "6.json cannot be judged: OverflowError" in opened.damaged["6.json"]
         assert "line 1, column" in opened.damaged["2.json"]
         assert "probes.p.cases.c.arms" in opened.damaged["4.json"]
     _put(tmp_path, "2")  # repaired
     with open_store(tmp_path) as opened:
         assert "2.json" not in opened.damaged
+    (tmp_path / "6.json").unlink()
     _same(tmp_path)
 
 
