@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-for folder in (".", "judging", "statistics", "probes"):  # their helpers stand beside them
+for folder in (".", "judging", "statistics", "probes", "exporting"):  # their helpers stand beside them
     sys.path.insert(0, str(Path(__file__).parent / folder))
 ALLOWED = Path(__file__).parents[1] / "ci" / "allowed-skips"
 

@@ -20,7 +20,7 @@ from liebench.verify import differences
 import fakes
 from two_sides import gate
 
-HEAVY = ("numpy", "scipy", "pandas", "jinja2", "duckdb", "pyperf")
+HEAVY = ("numpy", "scipy", "pandas", "jinja2", "duckdb", "pyarrow", "pyperf", "liebench.export")
 
 
 def test_a_run_imports_nothing_heavy() -> None:

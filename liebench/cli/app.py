@@ -9,6 +9,7 @@ from liebench.cli import (
     compare,
     doctor,
     explain,
+    export,
     gate,
     history,
     listing,
@@ -39,3 +40,4 @@ app.command("doctor")(doctor.doctor)
 app.command("report")(report.report)
 app.command("verify")(verify.verify)
 app.command("selftest")(selftest.selftest)
+app.command("export")(export.export)
