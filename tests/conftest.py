@@ -1,4 +1,6 @@
-"""Tests import their helpers by name: this folder is on the path. In CI a test skips only as ci/allowed-skips says."""
+"""Tests import their helpers by name: this folder is on the path. In CI a test skips only as ci/allowed-skips.toml
+says. Tests marked ``guest`` run in a guest: guest_plugin.py.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +8,7 @@ import contextlib
 import os
 import re
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,11 +16,29 @@ import pytest
 
 for folder in (".", "judging", "statistics", "probes"):  # their helpers stand beside them
     sys.path.insert(0, str(Path(__file__).parent / folder))
-ALLOWED = Path(__file__).parents[1] / "ci" / "allowed-skips"
+from guest_plugin import GuestTests  # it stands in the first of them
+
+ALLOWED = Path(__file__).parents[1] / "ci" / "allowed-skips.toml"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(GuestTests(allowed))
 
 
 def _patterns() -> list[str]:
-    return [line for line in ALLOWED.read_text().splitlines() if line and not line.startswith("#")]
+    return [str(row["pattern"]) for row in tomllib.loads(ALLOWED.read_text())["skip"]]
+
+
+def allowed(report: pytest.TestReport) -> pytest.TestReport:
+    """A skip that is not allowed is a failure where CI=true."""
+    if report.skipped and not hasattr(report, "wasxfail") and os.environ.get("CI") == "true":
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        if not any(re.search(pattern, reason) for pattern in _patterns()):
+            report.outcome = "failed"
+            report.longrepr = (
+                f"{report.nodeid} skipped in CI: {reason}; meet its need, or list it in ci/allowed-skips.toml"
+            )
+    return report
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -38,11 +59,4 @@ def before_others() -> Iterator[None]:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):
-    """A skip that is not allowed is a failure where CI=true."""
-    report = yield
-    if report.skipped and not hasattr(report, "wasxfail") and os.environ.get("CI") == "true":
-        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
-        if not any(re.search(pattern, reason) for pattern in _patterns()):
-            report.outcome = "failed"
-            report.longrepr = f"{item.nodeid} skipped in CI: {reason}; meet its need, or list it in ci/allowed-skips"
-    return report
+    return allowed((yield))
