@@ -46,9 +46,9 @@ for place in proc sys dev; do mount --move /$place /new/$place; done
 mkdir -p /new/dev/shm /new/dev/pts /new/lib/modules
 for place in dev/shm tmp run; do mount -t tmpfs tmpfs /new/$place; done
 mount -t devpts devpts /new/dev/pts
+mount -t ext4 /new/dev/vda /new/var/tmp
 mount -t cgroup2 cgroup2 /new/sys/fs/cgroup
 for controller in cpu cpuset memory pids io; do echo +$controller > /new/sys/fs/cgroup/cgroup.subtree_control; done
-mount -t ext4 /dev/vda /new/var/tmp
 mount --bind /host{folder}/lib/modules /new/lib/modules
 ip link set lo up
 cp /busybox /start /items /new/run
