@@ -23,11 +23,11 @@ from liebench.stage.place import Place, place
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "build" / "guest"
-MODULES = ("virtio_pci", "virtio_blk", "9pnet_virtio", "9p", "overlay", "ext4")  # what reaches the root; rest: modprobe
+MODULES = ("virtio_pci", "virtio_blk", "9pnet_virtio", "9p", "overlay", "crc32c_generic", "ext4")  # what reaches the root; rest: modprobe
 INSIDE = "LIEBENCH_TESTS_IN_GUEST"  # in the environment of tests that run there
 BOOTS_S, ITEM_S = 120.0, 150.0
 MEMORY_MIB, PROCESSORS = 1536, 2
-DISKS = {"scratch": 768, "spare": 64}  # MiB: /dev/vda with a file system, at /var/tmp; /dev/vdb for tests to lay out
+DISKS = {"scratch": 3072, "spare": 64}  # MiB: /dev/vda with a file system, at /var/tmp; /dev/vdb for tests to lay out
 
 # switch_root by the first process takes the kernel's own threads along: they call modprobe in the new root.
 INIT = """#!/busybox sh
@@ -44,6 +44,8 @@ mkdir /top/upper /top/work
 mount -t overlay -o lowerdir=/host,upperdir=/top/upper,workdir=/top/work root /new
 for place in proc sys dev; do mount --move /$place /new/$place; done
 mkdir -p /new/dev/shm /new/dev/pts /new/lib/modules
+ln -s /proc/self/fd /new/dev/fd
+ln -s /proc/self/fd/0 /new/dev/stdin
 for place in dev/shm tmp run; do mount -t tmpfs tmpfs /new/$place; done
 mount -t devpts devpts /new/dev/pts
 mount -t ext4 /new/dev/vda /new/var/tmp
@@ -57,6 +59,7 @@ exec switch_root /new /run/busybox sh /run/start
 START = """
 cd {root}
 {exports}
+modprobe -a loop tun fuse
 {python} tests/guest_worker.py /run/items /dev/ttyS1
 """
 

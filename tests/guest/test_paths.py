@@ -15,7 +15,7 @@ from liebench.stage import Stage
 from liebench.stage.net import Wire, path, route
 
 pytestmark = pytest.mark.guest
-TRIP_MS = 200  # an emulated machine sends a whole burst in less
+TRIP_MS = 60  # an emulated machine sends a whole round of a burst in less
 X = Turn(Arm("x"), "x")
 
 
@@ -56,7 +56,7 @@ def test_without_netem_it_is_a_relay(stage: Stage) -> None:
         assert wire.made_by == "relay"
 
 
-@pytest.mark.parametrize("silence", [0, 1.5, 3.5, 8.5])
+@pytest.mark.parametrize("silence", [0, 1.5, 8.5])
 def test_the_window_after_silence_is_what_the_kernel_computes(stage: Stage, silence: float) -> None:
     """Counted in packets of the burst's first round, beside what tcp_info says."""
     with path(stage, TRIP_MS) as wire:

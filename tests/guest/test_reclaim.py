@@ -68,9 +68,10 @@ def test_the_other_way_to_choose_pages_is_in_force_in_its_arm_only(
 
 
 def test_it_is_not_switched_without_consent(tmp_path: Path) -> None:
-    before = mglru()
-    with pytest.raises(StageRefused, match="--disturb host"):
-        block(bench(tmp_path, Disturbs.NEIGHBOURS), "mglru")
+    before, found = mglru(), bench(tmp_path, Disturbs.NEIGHBOURS)
+    assert "mglru" not in [c.id for c in found.part.cases]
+    with pytest.raises(StageRefused, match="not declared"), found.stage.value(MGLRU, OFF if before == ON else ON):
+        raise AssertionError
     assert mglru() == before
 
 
