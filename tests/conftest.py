@@ -16,12 +16,12 @@ import pytest
 
 for folder in (".", "judging", "statistics", "probes"):  # their helpers stand beside them
     sys.path.insert(0, str(Path(__file__).parent / folder))
-from guest_plugin import GuestTests  # it stands in the first of them
-
 ALLOWED = Path(__file__).parents[1] / "ci" / "allowed-skips.toml"
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    from guest_plugin import GuestTests
+
     config.pluginmanager.register(GuestTests(allowed))
 
 

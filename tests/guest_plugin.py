@@ -59,7 +59,7 @@ class GuestTests:
         try:
             rows = self.guest.run(item.nodeid)
         except NeedUnmet as error:
-            return [self.allowed(_said(item, "skipped", f"needs {error.what}"))]
+            return [self.allowed(_said(item, "skipped", str(error)))]
         except CoreFailed as error:
             return [_said(item, "failed", str(error))]
         return [_report(item, row) for row in rows]

@@ -46,6 +46,12 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str, str]]:
     return found
 
 
+@pytest.fixture(autouse=True)
+def few_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Emulated rounds are dear; the cold memory is swapped out in these too."""
+    monkeypatch.setattr("liebench.probes.swap_cache.probe.ROUNDS", 600)
+
+
 def bench(folder: Path, consent: Disturbs = Disturbs.HOST) -> Bench:
     return Bench("swap-cache", read_host(), folder, consent=consent)
 
