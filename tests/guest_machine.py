@@ -23,18 +23,13 @@ from liebench.stage.place import Place, place
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "build" / "guest"
-MODULES = (
-    "virtio_pci",
-    "virtio_blk",
-    "9pnet_virtio",
-    "9p",
-    "overlay",
-    "crc32c_generic",
-    "ext4",
-)  # what reaches the root; rest: modprobe
+# What reaches the root; everything else comes by modprobe.
+MODULES = ("virtio_pci", "virtio_blk", "9pnet_virtio", "9p", "overlay", "crc32c_generic", "ext4")
 INSIDE = "LIEBENCH_TESTS_IN_GUEST"  # in the environment of tests that run there
+SCRATCH = "/var/tmp"
 BOOTS_S, ITEM_S = 120.0, 150.0
 MEMORY_MIB, PROCESSORS = 1536, 2
+LINE = "console=ttyS0 loglevel=4 panic=-1 mitigations=off nokaslr"
 DISKS = {"scratch": 3072, "spare": 64}  # MiB: /dev/vda with a file system, at /var/tmp; /dev/vdb for tests to lay out
 
 # switch_root by the first process takes the kernel's own threads along: they call modprobe in the new root.
@@ -119,18 +114,19 @@ def _disks(folder: Path) -> Iterator[str]:
 def _command(kernel: Path, folder: Path) -> list[str]:
     """With a processor that is dear to emulate ("max": wide vectors, five levels of pages) it takes twice as long."""
     return [
-        "qemu-system-x86_64", "-machine", "q35,accel=tcg", "-cpu", "Nehalem", "-m", str(MEMORY_MIB), "-smp", str(PROCESSORS),
-        "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-kernel", str(kernel),
-        "-initrd", str(folder / "initramfs"), "-append", "console=ttyS0 loglevel=4 panic=-1 mitigations=off nokaslr",
+        "qemu-system-x86_64", "-machine", "q35,accel=tcg", "-cpu", "Nehalem", "-m", str(MEMORY_MIB),
+        "-smp", str(PROCESSORS), "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
+        "-kernel", str(kernel), "-initrd", str(folder / "initramfs"), "-append", LINE,
         *_disks(folder), "-virtfs", "local,path=/,mount_tag=root,security_model=none,readonly=on,multidevs=remap",
         "-serial", f"file:{folder / 'console'}", "-serial", "stdio",
     ]  # fmt: skip
 
 
 def _kernel() -> Path:
+    """Raises NeedUnmet where none can be had."""
     done = subprocess.run([ROOT / "ci" / "guest-kernel", FOLDER], capture_output=True, text=True, check=False)
     if done.returncode:
-        raise NeedUnmet(f"a kernel for a guest: {done.stderr.strip()}", "")
+        raise NeedUnmet("a kernel for a guest", done.stderr.strip())
     return next(FOLDER.glob("vmlinuz-*"))
 
 
@@ -148,13 +144,16 @@ class Guest:
     def _boot(self) -> Place:
         for tool, package in (("qemu-system-x86_64", "qemu-system-x86"), ("busybox", "busybox-static")):
             if shutil.which(tool) is None:
-                raise NeedUnmet(f"{tool} (apt install {package})", "")
+                raise NeedUnmet(tool, f"apt install {package}")
         kernel = _kernel()
-        folder = Path(self.rigs.enter_context(tempfile.TemporaryDirectory(prefix="liebench-guest-", dir="/var/tmp")))
+        folder = Path(self.rigs.enter_context(tempfile.TemporaryDirectory(prefix="liebench-guest-", dir=SCRATCH)))
         self.console = folder / "console"
         modules = FOLDER / "lib" / "modules" / kernel.name.removeprefix("vmlinuz-")
         (folder / "initramfs").write_bytes(_root(self.items, modules, Path(str(shutil.which("busybox")))))
-        return self.rigs.enter_context(place("the tests' guest", _command(kernel, folder), 0, BOOTS_S, ""))
+        found = self.rigs.enter_context(place("the tests' guest", _command(kernel, folder), 0, BOOTS_S, ""))
+        for name in ("initramfs", *DISKS):  # it has them open: after a kill of ours nothing large is left
+            (folder / name).unlink(missing_ok=True)
+        return found
 
     def _up(self) -> Place:
         if self.unmet is not None:
@@ -177,7 +176,7 @@ class Guest:
         self.rigs.close()
 
     def run(self, item: str) -> Sequence[Mapping[str, object]]:
-        """Reports of one test, as pytest serializes them. Raises NeedUnmet where no guest can be had, else CoreFailed."""
+        """Reports of a test as pytest serializes them. Raises NeedUnmet where there is none, else CoreFailed."""
         found = self._up()
         try:
             found.wire.say(item)

@@ -15,7 +15,7 @@ def _said(item: pytest.Item, outcome: str, text: str) -> pytest.TestReport:
     """What happened to a test before it could begin."""
     path, line, _ = item.location
     said = (path, (line or 0) + 1, f"Skipped: {text}") if outcome == "skipped" else text
-    return pytest.TestReport(item.nodeid, item.location, {}, outcome, said, "setup")  # type: ignore[arg-type]
+    return pytest.TestReport(item.nodeid, item.location, {}, outcome, said, "call")  # type: ignore[arg-type]
 
 
 def _report(item: pytest.Item, row: Mapping[str, object]) -> pytest.TestReport:

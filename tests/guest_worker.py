@@ -5,6 +5,7 @@ guest_worker.py ITEMS PORT. Each test runs in a child of its own, so that one wh
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import select
@@ -54,10 +55,8 @@ def _run(item: pytest.Item) -> dict[str, object]:
     finally:
         os.close(ours)
         for end in (os.killpg, os.kill):  # with whatever it left
-            try:
+            with contextlib.suppress(ProcessLookupError):
                 end(child, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
         os.waitpid(child, 0)
     if text.endswith(b"\n"):
         return {"reports": json.loads(text)}
