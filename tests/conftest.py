@@ -9,7 +9,6 @@ import os
 import re
 import sys
 import tomllib
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -41,20 +40,23 @@ def allowed(report: pytest.TestReport) -> pytest.TestReport:
     return report
 
 
-@pytest.fixture(scope="session", autouse=True)
-def before_others() -> Iterator[None]:
+AUTOGROUP = Path("/proc/self/autogroup")
+
+
+def pytest_sessionstart() -> None:
     """Whoever else works on this machine works behind us, where we may say so: the kernel's tests need a processor.
 
     sched(7): with autogroups a nice value counts within a session only, and the session has one of its own.
     """
-    autogroup = Path("/proc/self/autogroup")
     with contextlib.suppress(PermissionError):
         os.setpriority(os.PRIO_PROCESS, 0, -20)
     with contextlib.suppress(OSError):
-        autogroup.write_text("-20")
-    yield
+        AUTOGROUP.write_text("-20")
+
+
+def pytest_sessionfinish() -> None:
     with contextlib.suppress(OSError):
-        autogroup.write_text("0")
+        AUTOGROUP.write_text("0")
 
 
 @pytest.hookimpl(wrapper=True)

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from _pytest.runner import runtestprotocol
 
-LIMIT_S = 120.0
+LIMIT_S = 180.0
 
 
 class Worker:
