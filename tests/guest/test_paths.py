@@ -58,7 +58,7 @@ def test_without_netem_it_is_a_relay(stage: Stage) -> None:
 
 @pytest.mark.parametrize("silence", [0, 1.5, 8.5])
 def test_the_window_after_silence_is_what_the_kernel_computes(stage: Stage, silence: float) -> None:
-    """Counted in packets of the burst's first round, beside what tcp_info says."""
+    """In packets, as the connection has it when the burst begins, beside what the kernel's formula lets expect."""
     with path(stage, TRIP_MS) as wire:
         route(wire.lab, "near", rto_min="20ms")
         rep = stage.core("tcp-burst", X, congestion="cubic", silence=silence, **wire.ends)
