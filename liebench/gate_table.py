@@ -17,7 +17,7 @@ from liebench.gate import (
     Metric,
     Pair,
     Question,
-    gated_case,
+    as_costs,
     pairs_of,
     questions,
     replay,
@@ -51,7 +51,7 @@ def gate_questions(doc: Json, policy: Policy, states: Sequence[State] = (State.M
             continue
         claim = mapping(row.get("claim") or {}, f"probes.{probe}.claim")
         found[probe, name] = (str(claim.get("layer") or ""), bool(row.get("preview")), case)
-    return questions(found, policy)
+    return questions(found, policy, rigs=doc.get("kind") == "trial")
 
 
 def _carrier(words: Mapping[str, Judged]) -> str:
@@ -84,7 +84,7 @@ def _ratio(effect: float) -> float | None:
 
 
 def _rows(question: Question, family: Family, pairs: Sequence[Pair], failed: str) -> Iterator[Row]:
-    case = gated_case(question.case)
+    case = as_costs(question.case)
     assert case is not None
     for arm, rule in question.rules.items():
         key = (question.probe, question.case.id, arm)

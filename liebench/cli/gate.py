@@ -194,7 +194,7 @@ def _expected(bench: Any, asked: Any, settings: Any, policy: Any) -> str:
     from liebench.result import read_run
 
     ours = bench.host.hashes().get("host")
-    for path in reversed(common.run_files(bench.out, gates=True)[-MOST_LOOKED_AT:]):
+    for path in reversed(common.run_files(bench.out, "gate")[-MOST_LOOKED_AT:]):
         try:
             doc = read_run(path)
             if doc.get("switch") == NOISE and doc["hashes"].get("host") == ours:

@@ -94,16 +94,17 @@ class Knob:
 class Trial:
     """What shows a knob's effect: cases of a probe, and how the two values get there.
 
-    ``scope``: the narrowest that shows it. ``args``: the kernel's argument that carries the value inside a rig of the
-    probe (``{"restart": "{to}"}``), which touches nothing of the host; without it the live value is switched, which
-    needs consent. ``cases``: patterns of the cases whose delivered arms are the target; every other case of the probe
-    that is measured is a guard.
+    ``scope``: the narrowest that shows it. ``args``: the argument of an arm that carries the value inside a rig of the
+    probe (``{"restart": "{to}"}``); without it the live value is switched, which needs consent. ``cases``: patterns of
+    the cases that are the target, and ``arm`` which of their arms; ``more``: arguments a user may add to both sides.
     """
 
     probe: str
     cases: tuple[str, ...]
     scope: Scope
+    arm: str
     args: Mapping[str, str] | None = None
+    more: tuple[str, ...] = ()
     settle_s: float = 0.0
 
 

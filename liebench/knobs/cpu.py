@@ -17,7 +17,7 @@ KNOBS = (
         "an idle CPU that polls burns power, and time of the sibling or of a neighbour",
         "200000",
         "Documentation/virt/guest-halt-polling.rst",
-        trial=Trial("net-virtual", ("two-cpus*", "halt*"), Scope.HOST),
+        trial=Trial("paravirt", ("halt-poll",), Scope.HOST, "halting", {"poll": "{to}"}),
     ),
     Knob(
         "clocksource",
@@ -28,7 +28,7 @@ KNOBS = (
         "a counter that is not in step on all CPUs lets time jump: the skew cases of clock-rate must be honest first",
         "chosen by the kernel at boot",
         "Documentation/timers/timekeeping.rst",
-        trial=Trial("clock-read", ("monotonic", "realtime"), Scope.HOST, settle_s=0.05),
+        trial=Trial("clock-read", ("monotonic", "realtime"), Scope.HOST, "*", settle_s=0.05),
     ),
     Knob(
         "timer-slack",
@@ -39,6 +39,6 @@ KNOBS = (
         "timers are no longer gathered into one wake-up: more wake-ups, more power",
         "50000",
         "prctl(2), PR_SET_TIMERSLACK",
-        trial=Trial("timer-wake", ("late-*",), Scope.PROCESS, args={"slack": "{to}"}),
+        trial=Trial("timer-wake", ("late-1ms", "late-100us"), Scope.PROCESS, "measured", {"slack_ns": "{to}"}),
     ),
 )

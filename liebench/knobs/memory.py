@@ -16,7 +16,9 @@ KNOBS = (
         "0 means never swap in a memory control group: then the killer; high values page out what is used after all",
         "60",
         "Documentation/admin-guide/sysctl/vm.rst",
-        trial=Trial("swap-cache", ("regime-*",), Scope.CGROUP),
+        trial=Trial(
+            "swap-cache", ("cold-to-spare", "contested"), Scope.CGROUP, "swappiness-60", {"swappiness": "{to}"}
+        ),
     ),
     Knob(
         "dirty-background-bytes",
@@ -48,7 +50,7 @@ KNOBS = (
         "by the kernel's configuration: always or madvise",
         "Documentation/admin-guide/mm/transhuge.rst",
         bracketed=True,
-        trial=Trial("nested-page", ("walk*", "touch*"), Scope.HOST),
+        trial=Trial("nested-page", ("first-touch", "walk"), Scope.HOST, "*"),
     ),
     Knob(
         "zswap",
@@ -59,6 +61,6 @@ KNOBS = (
         "processor time for each page that goes out and comes back; without swap it does nothing",
         "by the kernel's configuration: N or Y",
         "Documentation/admin-guide/mm/zswap.rst",
-        trial=Trial("swap-cache", ("regime-*",), Scope.HOST),
+        trial=Trial("swap-cache", ("page",), Scope.HOST, "swap"),
     ),
 )

@@ -21,7 +21,9 @@ KNOBS = (
         "1",
         SYSCTL,
         network=True,
-        trial=Trial("tcp-idle-restart", ("after",), Scope.NAMESPACE, args={"restart": "{to}"}),
+        trial=Trial(
+            "tcp-idle-restart", ("own",), Scope.NAMESPACE, "delivered", {"restart": "{to}"}, ("congestion", "bytes")
+        ),
     ),
     Knob(
         "receive-window",
@@ -107,7 +109,7 @@ KNOBS = (
         "cubic",
         SYSCTL,
         network=True,
-        trial=Trial("tcp-idle-restart", ("after",), Scope.NAMESPACE, args={"congestion": "{to}"}),
+        trial=Trial("tcp-idle-restart", ("own",), Scope.NAMESPACE, "*", {"congestion": "{to}"}, ("bytes",)),
     ),
     Knob(
         "steer-packets",
