@@ -85,7 +85,7 @@ def sides_of(switch: Switch, bench: Bench, journal: Journal, consent: Disturbs) 
 NAMES = (BASELINE, CANDIDATE)
 
 
-def _stages(stage_of: StageOf, sides: Sequence[Side]) -> Mapping[str, StageOf]:
+def stages_of(stage_of: StageOf, sides: Sequence[Side]) -> Mapping[str, StageOf]:
     """A stage for each side of a probe: one calibration for both, since work that differs would hide a change."""
     made: dict[str, Stage] = {}
 
@@ -124,7 +124,7 @@ def measure_gate(
             sides = sides_of(switch, bench, journal, settings.disturb)
             if switch.switches:  # the host is left as the baseline has it
                 ends.callback(_leave, sides[0].enter)
-            stages = _stages(stage_of, sides)
+            stages = stages_of(stage_of, sides)
             return PairSession(planned, settings, writer, stages, quiet, sides, policy, **asked)
 
         more = {"kind": "gate", "switch": switch.says(), "policy": policy.stored()}

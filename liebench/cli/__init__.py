@@ -6,7 +6,7 @@ import sys
 
 COMMANDS = (
     *("run", "list", "explain", "doctor", "report", "verify", "selftest", "export"),
-    *("compare", "gate", "noise", "history", "baseline"),
+    *("compare", "gate", "noise", "history", "baseline", "try"),
 )
 
 

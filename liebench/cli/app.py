@@ -17,6 +17,7 @@ from liebench.cli import (
     report,
     run,
     selftest,
+    trying,
     verify,
 )
 
@@ -33,6 +34,7 @@ app.command("list")(listing.listing)
 app.command("explain")(explain.explain)
 app.command("compare")(compare.compare)
 app.command("gate")(gate.gate)
+app.command("try")(trying.try_)
 app.command("noise")(noise.noise)
 app.command("history")(history.history)
 app.add_typer(baseline.app, name="baseline")
