@@ -90,8 +90,7 @@ def _rows(question: Question, family: Family, pairs: Sequence[Pair], failed: str
         key = (question.probe, question.case.id, arm)
         words = {s: j for s in STATISTICS if (j := family.words.get(Metric(*key, s)))}
         if not words:
-            why = "no pair of blocks has both sides"
-            yield Row(*key, "level", Outcome.INCONCLUSIVE.value, why=why, level=rule.level.value)
+            yield Row(*key, "level", Outcome.INCONCLUSIVE.value, why=_missing(pairs, arm), level=rule.level.value)
             continue
         shown = _carrier(words)
         judged = words[shown]
@@ -104,6 +103,15 @@ def _rows(question: Question, family: Family, pairs: Sequence[Pair], failed: str
             shown, judged.n, f"control failed: {failed}" if failed else _why(words, shown, rule),
             rule.level.value, before, after, case.unit,
         )  # fmt: skip
+
+
+def _missing(pairs: Sequence[Pair], arm: str) -> str:
+    """Why an arm has no number at all: never measured on both sides, or every repetition was void."""
+    if not pairs:
+        return "no pair of blocks has both sides"
+    reps = [mapping(mapping(b.get("reps"), "reps").get(arm) or {}, arm) for pair in pairs for b in pair]
+    flags = sorted({str(f) for rep in reps for f in rep.get("flags") or ()})
+    return f"none of {len(pairs)} pairs can be used" + (f": {', '.join(flags)}" if flags else "")
 
 
 def _worse_than(question: Question, pairs: Sequence[Pair]) -> Iterator[Row]:

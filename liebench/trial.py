@@ -107,6 +107,7 @@ def trial_result(doc: Json) -> TrialResult:
     targets = {r.name: r for r in table.rows if r.level == Level.ERROR and r.value is not None}
     if table.failed or table.skipped or not targets:
         said = [*table.failed.values(), *(f"needs {n}: {c}" for n, c in table.skipped.values())]
+        said += [r.why for r in table.rows if r.level == Level.ERROR and r.why]
         return TrialResult(subject, Found.CANNOT_TELL, (said or ["nothing was measured"])[0], rows=table.rows)
     strongest = min(targets.values(), key=lambda r: r.value or math.inf)
     found, why = _found(targets, [r for r in table.rows if r.level == Level.WARN], carried_over(family, doc))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -18,7 +18,7 @@ from liebench.journal import Journal
 from liebench.knobs import Knob, Scope, Trial
 from liebench.measure import Bench, measure
 from liebench.pairs import PairSession, Side, gate_part
-from liebench.plan import Planned, Settings, plan_probe
+from liebench.plan import Planned, Settings, Skip, plan_probe
 from liebench.policy import Level, Policy, Rule
 from liebench.registry import Registered
 from liebench.stage import Stage
@@ -108,12 +108,11 @@ def _only(trial: Trial | None, part: Planned) -> Planned:
             return case
         return replace(case, arms=tuple(replace(a, promised=i == 0) for i, a in enumerate(kept)))
 
-    admit = part.admit
-    return replace(
-        part,
-        cases=tuple(narrowed(c) for c in part.cases),
-        admit=lambda cases: (lambda kept, left: (tuple(narrowed(c) for c in kept), left))(*admit(cases)),
-    )
+    def admit(cases: Sequence[Case]) -> tuple[tuple[Case, ...], Mapping[str, Skip]]:
+        kept, left = part.admit(cases)
+        return tuple(narrowed(c) for c in kept), left
+
+    return replace(part, cases=tuple(narrowed(c) for c in part.cases), admit=admit)
 
 
 def sides_of(wish: Wish, bench: Bench, journal: Journal, consent: Disturbs) -> tuple[Side, Side]:
