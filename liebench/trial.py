@@ -15,7 +15,6 @@ from enum import StrEnum
 
 from liebench.contract import Outcome
 from liebench.document import Json, mapping, records, text
-from liebench.family import ALPHA_LOOK
 from liebench.gate import Family, Metric, Pair, effects_of, pairs_of
 from liebench.gate_table import gate_family, gate_table, stored_policy
 from liebench.policy import Level
@@ -87,7 +86,7 @@ def carried_over(family: Family, doc: Json) -> str:
             continue
         both = pairs.get(metric[:2], ())
         halves: list[list[Pair]] = [[p for p in both if first(p) == side] for side in (0, 1)]
-        spans = [signed_rank_interval(effects_of(question, h, *metric[2:]), ALPHA_LOOK) for h in halves]
+        spans = [signed_rank_interval(effects_of(question, h, *metric[2:])) for h in halves]
         apart, reach = spans[0].estimate - spans[1].estimate, math.hypot(spans[0].half, spans[1].half)
         if math.isfinite(reach) and abs(apart) - reach > rule.limits("median").beyond / 2:
             return f"{'/'.join(metric[:3])} depends on which value came first in a pair: give it longer to settle"
