@@ -6,6 +6,7 @@ import sys
 
 COMMANDS = (
     "run",
+    "look",
     "list",
     "explain",
     "doctor",

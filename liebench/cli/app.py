@@ -12,6 +12,7 @@ from liebench.cli import (
     gate,
     history,
     listing,
+    look,
     noise,
     report,
     run,
@@ -28,6 +29,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command("run")(run.run)
+app.command("look")(look.look)
 app.command("list")(listing.listing)
 app.command("explain")(explain.explain)
 app.command("compare")(compare.compare)
