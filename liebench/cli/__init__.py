@@ -7,6 +7,7 @@ import sys
 COMMANDS = (
     "run",
     "look",
+    "audit",
     "list",
     "explain",
     "doctor",

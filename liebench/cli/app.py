@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from liebench.cli import (
+    audit,
     baseline,
     compare,
     doctor,
@@ -30,6 +31,7 @@ app = typer.Typer(
 )
 app.command("run")(run.run)
 app.command("look")(look.look)
+app.command("audit")(audit.audit)
 app.command("list")(listing.listing)
 app.command("explain")(explain.explain)
 app.command("compare")(compare.compare)
