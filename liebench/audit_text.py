@@ -19,10 +19,8 @@ SHAPES = {Standing.LOWERS: "◆", Standing.NO_EFFECT: "○", Standing.DIFFERS: "
 def as_text(settings: Sequence[Setting], release: str | None, everything: bool) -> str:
     """A paragraph per setting that is worth one, the gravest first; with ``everything`` all of them."""
     shown = [s for s in settings if everything or s.notable]
-    lines = [
-        f"Settings against what Linux {release or 'of an unknown version'} does by itself; nothing was changed.",
-        "",
-    ]
+    kernel = f"Linux {release}" if release else "this kernel, of an unknown version,"
+    lines = [*_wrapped(f"Settings against what {kernel} does by itself; nothing was changed.", ""), ""]
     for standing in ORDER:
         for setting in (s for s in shown if s.standing is standing):
             lines += _paragraph(setting)

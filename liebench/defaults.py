@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import gzip
 import math
+import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from liebench.facts.reader import Reader, as_int, cpu_list
 from liebench.host import Host
@@ -41,8 +43,15 @@ class Kernel:
 
     @property
     def memory_kb(self) -> int | None:
+        """MemTotal; None where it is unknown, or no memory that a machine can have."""
         words = (self.reader.field("/proc/meminfo", "MemTotal") or "").split()
-        return as_int(words[0]) if words else None
+        found = as_int(words[0]) if words else None
+        return found if found is not None and 1024 <= found < 1 << 50 else None
+
+    @property
+    def small_pages(self) -> bool:
+        """Whether pages are of 4 KiB, which rules that count pages take for granted."""
+        return self.host.root != Path("/") or os.sysconf("SC_PAGE_SIZE") == PAGE_KB * 1024
 
     @property
     def nodes(self) -> int:
@@ -168,6 +177,8 @@ def _min_free(memory_kb: int, kernel: Kernel) -> str | None:
     least = max(128, min(math.isqrt(16 * memory_kb), 262144))
     thp = kernel.reader.text(f"{THP}/enabled")
     zones = _zones(kernel.reader)
+    if not kernel.small_pages:
+        return None
     if thp is None or "[never]" in thp or not zones:
         return str(least) if thp is None or "[never]" in thp else None
     pages = min(512 * zones * (2 + 3 * 3), memory_kb // PAGE_KB // 20)
@@ -186,7 +197,7 @@ def _zones(reader: Reader) -> int:
 
 
 def _tcp_mem(memory_kb: int, kernel: Kernel) -> str | None:
-    if kernel.version is None or kernel.version < (4, 4):
+    if kernel.version is None or kernel.version < (4, 4) or not kernel.small_pages:
         return None
     limit = max(memory_kb // PAGE_KB // 16, 128)
     return f"{limit // 4 * 3} {limit} {limit // 4 * 3 * 2}"

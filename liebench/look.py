@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from liebench.facts.reader import Reader, as_int
-from liebench.signs import Calm, Finding, Snapshot, Suspect, Unknown, Window, clock, cpu, disk, memory, net
+from liebench.signs import Calm, Finding, Snapshot, Suspect, Unknown, Window, clock, cpu, disk, memory, net, number
 
 MOST = 5
 FILES = {  # what is read, and what is lost where it cannot be
@@ -44,7 +44,7 @@ def take(reader: Reader, at_s: float, outside: Outside | None = None) -> Snapsho
     """Every counter as it stands now; what is missing is left out. ``outside`` is asked where it is given."""
     counters = cpu.read(reader) | memory.read(reader) | net.read(reader) | disk.read(reader)
     words = (reader.text("/proc/uptime") or "").split()
-    uptime = float(words[0]) if words and words[0].replace(".", "", 1).isdigit() else None
+    uptime = number(words[0].partition(".")[0]) if words else None
     state = cpu.state(reader)
     if outside is not None:
         counters |= net.cards(outside.cards())

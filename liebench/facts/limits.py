@@ -120,12 +120,12 @@ def throttling(reader: Reader) -> dict[str, dict[str, float]]:
             row = {
                 key: value / (per_us if key == "throttled_us" else 1)
                 for key, name in (("periods", "nr_periods"), ("throttled", "nr_throttled"), ("throttled_us", field))
-                if (value := as_int(reader.field(f"{folder}/cpu.stat", name, " "))) is not None
+                if (value := as_int(reader.field(f"{folder}/cpu.stat", name, " "))) is not None and 0 <= value < 1 << 64
             }
             if row.get("periods"):
                 found[folder] = row
             high = as_int(reader.field(f"{folder}/memory.events", "high", " "))
-            if controller == UNIFIED and high is not None:
+            if controller == UNIFIED and high is not None and 0 <= high < 1 << 64:
                 found.setdefault(folder, {})["high"] = high
     return found
 

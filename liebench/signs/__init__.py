@@ -186,5 +186,13 @@ def span(seconds: float | None) -> str:
     return f"{seconds:.0f} seconds"
 
 
+def number(word: object) -> float | None:
+    """A counter as the kernel writes it; None for anything else, also for what no counter of 64 bits can hold."""
+    text = str(word)
+    if not (text.isascii() and text.isdigit() and len(text) <= 20):
+        return None
+    return float(text)
+
+
 def find_all(signs: Sequence[Sign], window: Window) -> list[Finding]:
     return [found for sign in signs if (found := sign.find(window)) is not None]

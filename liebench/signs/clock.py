@@ -68,7 +68,8 @@ def _log(window: Window) -> Finding:
     uptime = window.after.uptime_s
     when = "since boot" if at is None or uptime is None else f"{span(max(0.0, uptime - at))} ago"
     text = re.sub(r"^(?:<\d+>)?\[[^\]]*\]\s*|^[^;]*;", "", lines[-1])
+    times = "once" if len(lines) == 1 else f"{len(lines)} times, last"
     return Suspect(
-        "clock-log", f'the kernel complained about its clock {len(lines)} times, last: "{text[:60]}"', when, 3.0, RATE,
+        "clock-log", f'the kernel complained about its clock {times}: "{text[:120]}"', when, 3.0, RATE,
         f"one line ({OURS}: the kernel gives a clock up for good)", {"lines": len(lines)},
     )  # fmt: skip

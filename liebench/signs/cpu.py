@@ -6,7 +6,7 @@ from typing import Any
 
 from liebench.facts.limits import throttling
 from liebench.facts.reader import Reader
-from liebench.signs import OURS, Calm, Finding, Sign, Suspect, Unknown, Window, find_all
+from liebench.signs import OURS, Calm, Finding, Sign, Suspect, Unknown, Window, find_all, number
 
 KINDS = ("user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal")  # guest time is inside user time
 TICKS = 5  # of 10 ms each (USER_HZ): fewer of them may be rounding
@@ -51,10 +51,12 @@ def read(reader: Reader) -> dict[str, float]:
     """Ticks by kind, pressure in us, and for our control group and each above it: periods and time held back."""
     found: dict[str, float] = {}
     words = (reader.field("/proc/stat", "cpu", " ") or "").split()
-    found |= {f"cpu.{kind}": float(word) for kind, word in zip(KINDS, words, strict=False) if word.isdigit()}
+    ticks = {f"cpu.{kind}": number(word) for kind, word in zip(KINDS, words, strict=False)}
+    found |= {key: value for key, value in ticks.items() if value is not None}
     for name in ("cpu", "memory", "io"):
         some = (reader.text(f"/proc/pressure/{name}") or "").partition("total=")[2].split()
-        found |= {f"psi.{name}": float(some[0])} if some and some[0].isdigit() else {}
+        waited = number(some[0]) if some else None
+        found |= {} if waited is None else {f"psi.{name}": waited}
     for folder, counts in throttling(reader).items():
         found |= {f"group.{folder}.{key}": value for key, value in counts.items()}
     return found

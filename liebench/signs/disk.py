@@ -7,7 +7,7 @@ have room, so it is a suspect only together with slow requests.
 from __future__ import annotations
 
 from liebench.facts.reader import Reader
-from liebench.signs import OURS, Calm, Finding, Sign, Suspect, Window, since
+from liebench.signs import OURS, Calm, Finding, Sign, Suspect, Window, number, since
 
 COLUMNS = {"reads": 0, "read_ms": 3, "writes": 4, "write_ms": 7, "busy_ms": 9, "discards": 11, "discard_ms": 14,
            "flushes": 15, "flush_ms": 16}  # fmt: skip
@@ -41,13 +41,13 @@ def read(reader: Reader) -> dict[str, float]:
     """Counters of every disk that has served a request; partitions and idle loop devices have no row here."""
     found: dict[str, float] = {}
     for name in reader.names("/sys/block"):
-        words = (reader.text(f"/sys/block/{name}/stat") or "").split()
-        if len(words) < 11 or not all(word.isdigit() for word in words):
+        words = [number(word) for word in (reader.text(f"/sys/block/{name}/stat") or "").split()]
+        if len(words) < 11 or None in words:
             continue
-        row = {key: float(words[at]) for key, at in COLUMNS.items() if at < len(words)}
+        row = {key: words[at] or 0.0 for key, at in COLUMNS.items() if at < len(words)}
         if row["reads"] + row["writes"]:
             found |= {f"disk.{name}.{key}": value for key, value in row.items()}
-            found[f"disk.{name}.flight"] = float(words[FLIGHT])
+            found[f"disk.{name}.flight"] = words[FLIGHT] or 0.0
     return found
 
 

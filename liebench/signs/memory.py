@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from liebench.facts.reader import Reader
-from liebench.signs import OURS, Finding, Sign, Window, find_all
+from liebench.signs import OURS, Finding, Sign, Window, find_all, number
 
 KEPT = ("allocstall", "pgscan_direct", "compact_stall", "workingset_refault", "pswpin", "pswpout", "pgmajfault",
         "pgpgin", "oom_kill")  # fmt: skip
@@ -47,9 +47,9 @@ def read(reader: Reader) -> dict[str, float]:
     found: dict[str, float] = {}
     for line in (reader.text("/proc/vmstat") or "").splitlines():
         name, _, value = line.partition(" ")
-        if not name.startswith(KEPT) or not value.strip().isdigit() or name.endswith("_throttle"):
+        count = number(value.strip())
+        if count is None or not name.startswith(KEPT) or name.endswith("_throttle"):
             continue
-        count = float(value)
         found[f"vm.{name}"] = found.get(f"vm.{name}", 0.0) + count
         if name.startswith("allocstall_"):  # one per zone since 4.8
             found["vm.allocstall"] = found.get("vm.allocstall", 0.0) + count

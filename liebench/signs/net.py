@@ -12,10 +12,11 @@ from dataclasses import replace
 from liebench.facts.reader import Reader
 from liebench.facts.sockets import OWN_RATE, Connection
 from liebench.facts.softnet import softnet
-from liebench.signs import OURS, Calm, Finding, Sign, Suspect, Window, find_all, since
+from liebench.signs import OURS, Calm, Finding, Sign, Suspect, Window, find_all, number, since
 
 INITIAL = 10  # segments: RFC 6928
 LOST_SHARE = 0.1
+SOFTNET = ("processed", "dropped", "squeezed")
 NETDATA = "netdata's alarm on softnet_stat"
 SIGNS = (
     Sign(
@@ -67,17 +68,15 @@ def read(reader: Reader) -> dict[str, float]:
     """Softnet per processor, and every counter of snmp and netstat by protocol and name."""
     found: dict[str, float] = {}
     for row in softnet(reader) or ():
-        found |= {
-            f"softnet.processed.{row.cpu}": float(row.processed),
-            f"softnet.dropped.{row.cpu}": float(row.dropped),
-            f"softnet.squeezed.{row.cpu}": float(row.squeezed),
-        }
+        for kind in SOFTNET:
+            count = number(getattr(row, kind))
+            found |= {} if count is None else {f"softnet.{kind}.{row.cpu}": count}
     for path in ("/proc/net/snmp", "/proc/net/netstat"):
         lines = (reader.text(path) or "").splitlines()
         for names, values in zip(lines[::2], lines[1::2], strict=False):
             protocol, _, rest = names.partition(":")
             cells = zip(rest.split(), values.partition(":")[2].split(), strict=False)
-            found |= {f"snmp.{protocol}.{name}": float(value) for name, value in cells if value.isdigit()}
+            found |= {f"snmp.{protocol}.{name}": n for name, value in cells if (n := number(value)) is not None}
     return found
 
 
@@ -96,7 +95,7 @@ def find(window: Window) -> list[Finding]:
 def _by_host(window: Window) -> Window:
     """Softnet summed over the processors that both snapshots know and that did not start over in between."""
     sums: dict[str, dict[str, float]] = {"before": {}, "after": {}}
-    for kind in ("processed", "dropped", "squeezed"):
+    for kind in SOFTNET:
         for cpu in window.names(f"softnet.{kind}.", ""):
             key = f"softnet.{kind}.{cpu}"
             if window.moved(key) is None:
