@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from liebench.defaults import GONE, RULES, UNTOLD, below, default_of, is_limit, same, source_of
+from liebench.default_rules import RULES
+from liebench.defaults import UNTOLD, below, default_of, is_limit, same, source_of
 from liebench.facts.volumes import STACKED
 from liebench.harms import gone, note_of
 from liebench.host import Host
-from liebench.kernel_defaults import TABLE
+from liebench.kernel_defaults import GONE, TABLE
 from liebench.owners import Owner, all_lines, owners_among
 
 QUEUE = ("scheduler", "read_ahead_kb", "nr_requests", "wbt_lat_usec")

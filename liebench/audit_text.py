@@ -29,6 +29,7 @@ def as_text(settings: Sequence[Setting], release: str | None, everything: bool) 
     counts = {standing: sum(s.standing is standing for s in settings) for standing in ORDER}
     told = ", ".join(f"{count} {standing.value}" for standing, count in counts.items() if count)
     lines += ["", *_wrapped(f"{len(settings)} settings: {told}", "")]
+    lines += _wrapped("Defaults are those of kernel.org's releases; a distribution's kernel may have its own.", "")
     if not everything:
         lines.append("`liebench audit --all` shows every one, and where its default is written.")
     return "\n".join(lines)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from liebench.defaults import version_of
+from liebench.default_rules import version_of
 from liebench.facts.reader import Reader, as_int
 from liebench.facts.sockets import OWN_RATE
 from liebench.facts.softnet import softnet

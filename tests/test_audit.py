@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from liebench.audit import Setting, Standing, audit
 from liebench.audit_text import as_json, as_text
-from liebench.defaults import below, default_of, same, source_of, version_of
+from liebench.default_rules import version_of
+from liebench.defaults import below, default_of, same, source_of
 from liebench.host import Host, read_host
 from liebench.kernel_defaults import GONE, OLDEST, TABLE
 from liebench.owners import dotted, owners_of

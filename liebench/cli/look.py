@@ -16,7 +16,7 @@ def look(
     """Read this host's counters twice and name what they suspect. No load, nothing written, no root."""
     from liebench import look_text
     from liebench.cli.common import emit
-    from liebench.errors import UsageError
+    from liebench.errors import Interrupted, UsageError
     from liebench.facts.boot import kernel_log
     from liebench.look import Outside, judge, observe
     from liebench.stage.sockets import connections
@@ -24,7 +24,10 @@ def look(
     if not 0.1 <= seconds <= 3600:
         raise UsageError(f"--seconds takes a time between 0.1 and 3600, not {seconds:g}")
     reader = Reader()
-    found = judge(observe(reader, seconds, Outside(kernel_log, connections, lambda: _cards(reader))))
+    try:
+        found = judge(observe(reader, seconds, Outside(kernel_log, connections, lambda: _cards(reader))))
+    except KeyboardInterrupt:
+        raise Interrupted("stopped before the second reading; nothing was changed") from None
     if as_json:
         emit(look_text.as_json(found))
     else:

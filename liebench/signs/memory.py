@@ -7,11 +7,17 @@ from liebench.signs import OURS, Finding, Sign, Window, find_all, number
 
 KEPT = ("allocstall", "pgscan_direct", "compact_stall", "workingset_refault", "pswpin", "pswpout", "pgmajfault",
         "pgpgin", "oom_kill")  # fmt: skip
+ZONED = ("allocstall", "pgscan_direct")  # one counter per zone: the first since 4.8, the second until 4.7
 SIGNS = (
     Sign(
         "reclaim-stall", "reclaim stalls", ("vm.allocstall",), 1.0,
         f"{OURS}: each made an allocation wait for pages to be freed",
         "{count} allocations waited until the kernel had freed pages ({amount})", "liebench run memory-promise",
+    ),
+    Sign(
+        "direct-scan", "scans by programs themselves", ("vm.pgscan_direct",), 256.0,
+        f"{OURS}: 1 MiB a second", "programs looked for pages to free themselves: {amount}",
+        "liebench run memory-promise",
     ),
     Sign(
         "compact-stall", "compaction stalls", ("vm.compact_stall",), 1.0,
@@ -51,8 +57,9 @@ def read(reader: Reader) -> dict[str, float]:
         if count is None or not name.startswith(KEPT) or name.endswith("_throttle"):
             continue
         found[f"vm.{name}"] = found.get(f"vm.{name}", 0.0) + count
-        if name.startswith("allocstall_"):  # one per zone since 4.8
-            found["vm.allocstall"] = found.get("vm.allocstall", 0.0) + count
+        for whole in ZONED:
+            if name.startswith(f"{whole}_"):
+                found[f"vm.{whole}"] = found.get(f"vm.{whole}", 0.0) + count
     if "vm.workingset_refault" in found:  # not told apart before 5.9
         found["vm.workingset_refault_file"] = found.pop("vm.workingset_refault")
     return found

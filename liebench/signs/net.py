@@ -12,7 +12,7 @@ from dataclasses import replace
 from liebench.facts.reader import Reader
 from liebench.facts.sockets import OWN_RATE, Connection
 from liebench.facts.softnet import softnet
-from liebench.signs import OURS, Calm, Finding, Sign, Suspect, Window, find_all, number, since
+from liebench.signs import OURS, Calm, Finding, Sign, Suspect, Unknown, Window, find_all, number, since
 
 INITIAL = 10  # segments: RFC 6928
 LOST_SHARE = 0.1
@@ -109,8 +109,10 @@ def _by_host(window: Window) -> Window:
 def _idle(window: Window) -> Finding | None:
     """Open connections whose congestion window silence has taken, where the kernel restarts after idle."""
     connections: Sequence[Connection] | None = window.state("connections")
-    if connections is None or window.state("restarts") is None:
+    if window.state("restarts") is None:
         return None
+    if connections is None:
+        return Unknown("idle-restart", "open connections: `ss` does not answer; apt install iproute2")
     prone = [c for c in connections if c.congestion not in OWN_RATE]
     lost = [c for c in prone if c.decayed(INITIAL) < c.cwnd]
     if window.state("restarts") == 0 or not lost:
