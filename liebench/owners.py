@@ -155,8 +155,7 @@ def _leads(reader: Reader, file: str) -> str:
 
 def _parsed(reader: Reader, file: str) -> Iterator[Owner]:
     leads = _leads(reader, file)
-    lines = [] if leads == "/dev/null" else _lines(reader, leads)
-    for number, raw in enumerate(lines, 1):
+    for number, raw in enumerate(_lines(reader, leads), 1):
         line = raw.strip()
         if not line or line[0] in "#;":
             continue

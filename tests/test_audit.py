@@ -83,6 +83,17 @@ def test_rules_from_memory_hold_within_what_the_kernel_does_not_tell() -> None:
     assert not same("net.core.somaxconn", "4095", "4096")
 
 
+@pytest.mark.parametrize(("huge", "kb"), [("[never]", "22627"), ("always [madvise] never", "67584"), (None, "22627")])
+def test_the_reserve_is_the_kernels_and_what_huge_pages_raise_it_to(tmp_path: Path, huge: str | None, kb: str) -> None:
+    shutil.copytree(AUDITS / "new", tmp_path / "new")
+    zones = "".join(f"Node 0, zone {name:>8}\n        present  {n}\n" for name, n in
+                    (("DMA", 4095), ("DMA32", 786432), ("Normal", 7000000), ("Movable", 0), ("Device", 0)))  # fmt: skip
+    write(tmp_path / "new", {"proc/zoneinfo": zones})
+    if huge:
+        write(tmp_path / "new", {"sys/kernel/mm/transparent_hugepage/enabled": huge})
+    assert default_of("vm.min_free_kbytes", read_host(tmp_path / "new")) == kb
+
+
 def test_small_machines_have_small_windows(tmp_path: Path) -> None:
     shutil.copytree(AUDITS / "new", tmp_path / "new")
     (tmp_path / "new/proc/meminfo").write_text("MemTotal: 1048576 kB\n")
@@ -155,12 +166,12 @@ def winner(key: str, root: Path) -> tuple[str, str | None] | None:
 def test_the_later_name_wins_whatever_its_folder(tmp_path: Path) -> None:
     write(tmp_path, {
         "etc/sysctl.d/10-a.conf": "vm.swappiness=1\n",
-        "usr/lib/sysctl.d/50-b.conf": "vm/swappiness = 2\n",
+        "usr/lib/sysctl.d/20-b.conf": "vm/swappiness = 2\n",
         "run/sysctl.d/30-c.conf": "vm.swappiness=3\n",
         "usr/lib/sysctl.d/99-z.txt": "vm.swappiness=4\n",
     })  # fmt: skip
-    assert winner("vm.swappiness", tmp_path) == ("/usr/lib/sysctl.d/50-b.conf:1", "2")
-    assert [o.value for o in owners_of("vm.swappiness", tmp_path)] == ["1", "3", "2"]
+    assert winner("vm.swappiness", tmp_path) == ("/run/sysctl.d/30-c.conf:1", "3")
+    assert [o.value for o in owners_of("vm.swappiness", tmp_path)] == ["1", "2", "3"]
 
 
 def test_of_two_files_of_one_name_the_administrators_stands_and_may_mask(tmp_path: Path) -> None:
@@ -189,6 +200,7 @@ def test_a_named_key_beats_every_pattern_and_a_dash_takes_it_out(tmp_path: Path)
     assert winner(key.format("wlan0"), tmp_path) == ("/etc/sysctl.d/20.conf:1", "2")
     assert winner(key.format("lo"), tmp_path) is None
     assert winner("net.ipv4.conf.a.b.rp_filter", tmp_path) is None  # a star is one part of a name
+    assert winner("net.ipv4.conf.a.rp_filter.x", tmp_path) is None
 
 
 @pytest.mark.parametrize(
@@ -215,7 +227,7 @@ def test_sysctl_conf_counts_through_its_link_or_where_systemd_does_not_run(tmp_p
 
 def test_the_command_line_comes_first_and_tuned_between(tmp_path: Path) -> None:
     write(tmp_path, {
-        "proc/cmdline": "quiet sysctl.vm.swappiness=7 sysctl.vm.dirty_ratio=8 -- sysctl.vm.dirty_bytes=1\n",
+        "proc/cmdline": "quiet sysctl.vm.swappiness=7 sysctl.vm.dirty_ratio=8 -- sysctl.fs.nr_open=1\n",
         "etc/tuned/active_profile": "mine\n",
         "etc/tuned/mine/tuned.conf": "[main]\ninclude=base\n[sysctl]\nvm.swappiness=20\nnet.core.somaxconn=>2048\n",
         "usr/lib/tuned/base/tuned.conf": "[sysctl]\nvm.swappiness=10\n\n[vm]\ntransparent_hugepages=never\n",
@@ -224,6 +236,7 @@ def test_the_command_line_comes_first_and_tuned_between(tmp_path: Path) -> None:
     assert winner("vm.swappiness", tmp_path) == ("/etc/tuned/mine/tuned.conf:4", "20")
     assert winner("vm.dirty_ratio", tmp_path) == ("/usr/lib/sysctl.d/50-a.conf:2", "5")
     assert winner("vm.dirty_bytes", tmp_path) == ("/usr/lib/sysctl.d/50-a.conf:2", "5")
+    assert winner("fs.nr_open", tmp_path) is None  # that word is for init
     assert winner("net.core.somaxconn", tmp_path) == ("/etc/tuned/mine/tuned.conf:5", "2048")
     assert winner("/sys/kernel/mm/transparent_hugepage/enabled", tmp_path) == (
         "/usr/lib/tuned/base/tuned.conf:5", "never",

@@ -22,7 +22,7 @@ from liebench.facts.sockets import Connection
 from liebench.facts.softnet import softnet
 from liebench.look import Look, Outside, judge, take
 from liebench.look_text import as_json, as_text
-from liebench.signs import HISTORY, Snapshot, Window, net
+from liebench.signs import Snapshot, Window, net
 
 FIXTURES = Path(__file__).parent / "fixtures"
 LIEBENCH = str(Path(sys.executable).parent / "liebench")
@@ -122,9 +122,10 @@ def test_every_layout_of_softnet_stat_is_read(copy, columns: int) -> None:
 def test_a_processor_that_goes_or_starts_over_makes_no_negative_rate(copy) -> None:
     before, after = copy
     row = "{:08x} {:08x} {:08x}" + " 00000000" * 9 + " {:08x} 00000000 00000000\n"
-    cpus = [row.format(10**6, 500, 9, cpu) for cpu in range(3)]
-    (before / "proc/net/softnet_stat").write_text("".join(cpus))
-    (after / "proc/net/softnet_stat").write_text(row.format(10**6 + 100, 550, 9, 0) + row.format(5, 0, 0, 2))
+    old = [row.format(10**6, 500, 9, 0), row.format(7, 0, 0, 1), row.format(10**6, 700, 9, 2), row.format(9, 9, 9, 3)]
+    new = [row.format(10**6 + 100, 550, 9, 0), row.format(10**6, 700, 9, 2), row.format(1, 0, 0, 3)]
+    (before / "proc/net/softnet_stat").write_text("".join(old))
+    (after / "proc/net/softnet_stat").write_text("".join(new))  # 1 is gone, 3 was away and came back
     look = judge(window(before, after))
     drops = next(s for s in look.suspects if s.id == "backlog-drop")
     assert drops.values["count_window"] == 50
@@ -138,7 +139,7 @@ def test_what_was_only_once_counts_for_a_quarter(copy) -> None:
         (side / "proc/net/softnet_stat").write_text(row.format(98_000, 2_000))
     drops = judge(window(before, after)).suspects[0]
     assert drops.since == "since boot, 30 days ago"
-    assert drops.score == pytest.approx(HISTORY * 0.02 / 0.001)
+    assert drops.score == pytest.approx(0.25 * 0.02 / 0.001)
 
 
 def test_requests_that_never_end_are_seen_where_the_busy_counter_stands_still(copy) -> None:
@@ -205,6 +206,22 @@ def test_garbage_never_crashes_and_never_makes_a_negative_rate(
     first = old.split(b" ")[0] + b" " if keep else b""
     victim.write_bytes(first + junk)
     whole(judge(window(*sides)))
+
+
+@pytest.mark.parametrize("digits", ["9" * 400, "1" * 5000, "18446744073709551616" * 2])
+def test_numbers_that_no_counter_holds_are_no_numbers(copy, digits: str) -> None:
+    before, after = copy
+    (after / "proc/stat").write_text(f"cpu  1 2 3 {digits} 5 6 7 {digits}\n")
+    (after / "proc/vmstat").write_text(f"pswpin {digits}\noom_kill {digits}\n")
+    (after / "proc/net/softnet_stat").write_text(" ".join(["f" * 400] * 15) + "\n")
+    (after / "sys/block/vda/stat").write_text(" ".join([digits] * 17) + "\n")
+    (after / "proc/uptime").write_text(f"{digits}.00 1.00\n")
+    for side in copy:
+        stat = side / "sys/fs/cgroup/system.slice/app/cpu.stat"
+        stat.write_text(f"nr_periods {digits}\nnr_throttled {digits}\nthrottled_usec {digits}\n")
+    whole(judge(window(before, after)))
+    kept = take(Reader(after), 0.0).counters
+    assert not {"cpu.idle", "cpu.steal", "vm.pswpin", "disk.vda.reads", "softnet.dropped.0"} & set(kept)
 
 
 COUNTS = st.dictionaries(

@@ -7,6 +7,7 @@ boot, whichever is more: what goes on now counts for more than what once was. A 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -150,7 +151,8 @@ class Sign:
     def _value(self, top: float | None, bottom: float | None, least: float) -> float | None:
         if top is None or bottom is None or bottom <= 0:
             return None
-        return self.scale * top / bottom if top >= least else 0.0
+        value = self.scale * top / bottom if top >= least else 0.0
+        return value if math.isfinite(value) else None
 
 
 def _sum(read: Callable[[str], float | None], names: Sequence[str]) -> float | None:
