@@ -36,7 +36,7 @@ def as_text(look: Look) -> str:
     shown = strongest(look)
     for rank, suspect in enumerate(shown, 1):
         lines += _wrapped(f"{suspect.says}, {suspect.since}", f"{rank} ◆ ", "    ")
-        lines += _wrapped(f"{suspect.score:.3g} × the threshold of {suspect.limit}", "    ", "    ")
+        lines += _wrapped(f"score {suspect.score:.2g}; threshold {suspect.limit}", "    ", "    ")
         lines += _wrapped(f"what settles it: {suspect.settle}", "    ", "    ")
     if not shown:
         lines += _wrapped(NONE, "", "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 import subprocess
@@ -17,6 +18,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from liebench.cli.look import look as command
+from liebench.errors import Interrupted
 from liebench.facts.reader import Reader
 from liebench.facts.sockets import Connection
 from liebench.facts.softnet import softnet
@@ -139,7 +142,17 @@ def test_what_was_only_once_counts_for_a_quarter(copy) -> None:
         (side / "proc/net/softnet_stat").write_text(row.format(98_000, 2_000))
     drops = judge(window(before, after)).suspects[0]
     assert drops.since == "since boot, 30 days ago"
-    assert drops.score == pytest.approx(0.25 * 0.02 / 0.001)
+    assert drops.score == pytest.approx(1 + math.log2(0.25 * 0.02 / 0.001))
+
+
+def test_a_rate_without_end_does_not_bury_a_share_of_time(copy) -> None:
+    before, after = copy
+    stolen = (FIXTURES / "looks/stolen/after/proc/stat").read_text().replace(" 50072 ", " 50372 ")
+    (after / "proc/stat").write_text(stolen)  # 372 of 900 ticks
+    (after / "proc/vmstat").write_text((after / "proc/vmstat").read_text().replace("pswpin 5", "pswpin 3005"))
+    look = judge(window(before, after))
+    assert ids(look) == ["steal", "swap-in"]  # 1,000 a second is 100 times its threshold, 41 % is 8 times
+    assert [s.score for s in look.suspects] == [pytest.approx(0.41 / 0.05, rel=0.02), pytest.approx(1 + math.log2(100))]
 
 
 def test_requests_that_never_end_are_seen_where_the_busy_counter_stands_still(copy) -> None:
@@ -278,16 +291,26 @@ def test_the_object_of_this_host_has_its_schema() -> None:
     assert run("look", "--seconds", "0").returncode == 2
 
 
+def test_a_look_that_is_interrupted_ends_with_its_own_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*args: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("liebench.look.observe", interrupted)
+    with pytest.raises(Interrupted) as caught:
+        command(1.0, False)
+    assert caught.value.exit_code == 130
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become another user")
-@pytest.mark.parametrize("command", [("look", "--seconds", "0.3"), ("audit",)])
-def test_an_ordinary_user_looks_and_nothing_is_written(tmp_path: Path, command: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("words", [("look", "--seconds", "0.3"), ("audit",)])
+def test_an_ordinary_user_looks_and_nothing_is_written(tmp_path: Path, words: tuple[str, ...]) -> None:
     prefix = ("setpriv", "--reuid=65534", "--clear-groups")
     if run("--version", prefix=prefix).returncode:
         pytest.skip("needs a checkout and an interpreter that other users may read")
     home = tmp_path / "home"
     home.mkdir(mode=0o555)
     env = {"PATH": os.environ["PATH"], "HOME": str(home)}
-    done = run(*command, prefix=prefix, env=env, cwd="/")
+    done = run(*words, prefix=prefix, env=env, cwd="/")
     assert done.returncode == 0, done.stderr
     assert "nothing was" in done.stdout
     assert list(home.iterdir()) == []
@@ -309,10 +332,10 @@ main()
 """
 
 
-@pytest.mark.parametrize("command", [("look", "--seconds", "0.2"), ("look", "--seconds", "0.2", "--json"), ("audit",)])
-def test_no_file_is_opened_for_writing(command: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("words", [("look", "--seconds", "0.2"), ("look", "--seconds", "0.2", "--json"), ("audit",)])
+def test_no_file_is_opened_for_writing(words: tuple[str, ...]) -> None:
     env = os.environ | {"PYTHONDONTWRITEBYTECODE": "1"}
-    done = subprocess.run([sys.executable, "-c", HOOK, *command], capture_output=True, text=True, env=env, check=False)
+    done = subprocess.run([sys.executable, "-c", HOOK, *words], capture_output=True, text=True, env=env, check=False)
     assert done.returncode == 0, done.stderr
 
 

@@ -1,8 +1,10 @@
 """Signs of trouble in the kernel's own counters: two snapshots in, suspects out. Pure but for ``take``.
 
-Every sign is a share or a rate against a threshold, and says where the threshold comes from. Its score is how many
+Every sign is a share or a rate against a threshold, and says where the threshold comes from. What counts is how many
 times the threshold was reached in the window between the two snapshots, or a quarter of that for the whole time since
-boot, whichever is more: what goes on now counts for more than what once was. A score of 1 makes a suspect.
+boot, whichever is more: what goes on now weighs more than what once was. For a share of time that is the score, which
+can reach 20 for a threshold of 5 %. A rate, or a share of events, has no such end: above its threshold each doubling
+adds 1. From a score of 1 on it is a suspect; the highest stand first.
 """
 
 from __future__ import annotations
@@ -98,7 +100,8 @@ class Sign:
     """A counter over another one, or per second, against a threshold.
 
     ``least`` is how many events it takes in the window before it is judged at all; since boot ten times as many.
-    ``says`` has places for ``{amount}``, ``{count}`` and ``{name}``. ``percent``: the value is a share.
+    ``says`` has places for ``{amount}``, ``{count}`` and ``{name}``. ``percent``: the value is a share;
+    ``of_time``: of time.
     """
 
     id: str
@@ -112,6 +115,7 @@ class Sign:
     scale: float = 1.0  # units of top and bottom to a plain share or number
     least: float = 1.0
     percent: bool = False
+    of_time: bool = False
     unit: str = "per second"
 
     def find(self, window: Window, name: str = "") -> Finding | None:
@@ -123,12 +127,12 @@ class Sign:
         moved = _sum(window.moved, top)
         now = self._value(moved, _below(window.moved, bottom, window.seconds), self.least)
         ever = self._value(total, _below(window.total, bottom, window.after.uptime_s), 10 * self.least)
-        score = max((now or 0) / self.limit, HISTORY * (ever or 0) / self.limit)
+        score = self._score(max(now or 0, HISTORY * (ever or 0)) / self.limit)
         if now is None and moved is None:
             return Unknown(self.id, f"{self._label(name)}: the counter went backwards, or came or went meanwhile")
         if score < 1:
             return Calm(self.id, self.what)
-        recent = (now or 0) / self.limit >= HISTORY * (ever or 0) / self.limit
+        recent = (now or 0) >= HISTORY * (ever or 0)
         value, count = (now, moved) if recent else (ever, total)
         says = self.says.format(amount=self.amount(value or 0), count=_plain(count or 0), name=name)
         return Suspect(
@@ -147,6 +151,10 @@ class Sign:
 
     def _label(self, name: str) -> str:
         return f"{self.what} of {name}" if name else self.what
+
+    def _score(self, times: float) -> float:
+        """From how many times the threshold was reached to the score: see the head of this module."""
+        return times if self.of_time or times <= 1 else 1 + math.log2(times)
 
     def _value(self, top: float | None, bottom: float | None, least: float) -> float | None:
         if top is None or bottom is None or bottom <= 0:

@@ -13,17 +13,17 @@ TICKS = 5  # of 10 ms each (USER_HZ): fewer of them may be rounding
 STEAL = Sign(
     "steal", "steal", ("cpu.steal",), 0.05, "VMware: ready time is fine below 5 %, to be acted on above 10 %",
     "{amount} of the processors' time was stolen: the hypervisor ran somebody else", "liebench run cpu-share",
-    bottom=tuple(f"cpu.{kind}" for kind in KINDS), least=TICKS, percent=True,
+    bottom=tuple(f"cpu.{kind}" for kind in KINDS), least=TICKS, percent=True, of_time=True,
 )  # fmt: skip
 PERIODS = Sign(
     "throttled", "CPU quota", ("group.{name}.throttled",), 0.05, f"{OURS}: latency of requests suffers from 1 % on",
     "the CPU quota of {name} stopped it in {amount} of its periods", "liebench run cpu-share",
-    bottom=("group.{name}.periods",), percent=True,
+    bottom=("group.{name}.periods",), percent=True, of_time=True,
 )  # fmt: skip
 HELD = Sign(
     "held", "time held back by quota", ("group.{name}.throttled_us",), 0.05, f"{OURS}: 50 ms of every second",
     "the CPU quota of {name} held its threads back for {amount} of the time", "liebench run cpu-share",
-    scale=1e-6, least=1e4, percent=True,
+    scale=1e-6, least=1e4, percent=True, of_time=True,
 )  # fmt: skip
 HIGH = Sign(
     "memory-high", "memory.high", ("group.{name}.high",), 1.0, f"{OURS}: each is a process made to wait",
@@ -38,6 +38,7 @@ PRESSURE = tuple(
     Sign(
         f"pressure-{name}", f"{name} pressure", (f"psi.{name}",), limit, source,
         f"in {{amount}} of the time somebody waited for {wait}", settle, scale=1e-6, least=1000, percent=True,
+        of_time=True,
     )
     for name, limit, source, wait, settle in (
         ("cpu", 0.3, f"{OURS}: its runs pause there", "a processor", "liebench run cpu-share"),

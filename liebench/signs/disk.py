@@ -27,12 +27,12 @@ SIGNS = (
     Sign(
         "disk-busy", "time in I/O", ("disk.{name}.busy_ms",), 0.9, f"{OURS}: below it there is room",
         "{name} had requests in {amount} of the time", "liebench run block-remote",
-        scale=1e-3, least=100, percent=True,
+        scale=1e-3, least=100, percent=True, of_time=True,
     ),
     Sign(
         "discard", "discards", ("disk.{name}.discard_ms",), 0.1, f"{OURS}: a tenth of the time",
         "{name} spent {amount} of the time on discards", "liebench run block-stall",
-        scale=1e-3, least=10, percent=True,
+        scale=1e-3, least=10, percent=True, of_time=True,
     ),
 )  # fmt: skip
 
