@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from liebench.cli.look import look as command
@@ -191,6 +191,8 @@ def test_a_log_that_may_not_be_read_names_the_command_that_may() -> None:
     look = judge(fixture("calm", Outside(log=lambda: None, connections=lambda: None)))
     assert any("sudo dmesg" in why for why in look.unknown)
     assert "the clock in the kernel log" not in look.calm
+    assert any("apt install iproute2" in why for why in look.unknown)
+    assert "windows after silence" not in look.calm
 
 
 def test_missing_files_are_said_not_guessed(tmp_path: Path) -> None:
@@ -246,6 +248,7 @@ COUNTS = st.dictionaries(
 
 
 @settings(max_examples=200, deadline=None)
+@example(one={"vm.pswpin": 0.0}, other={"vm.pswpin": 10.0}, seconds=1.0, uptime=2.3e-308)
 @given(one=COUNTS, other=COUNTS, seconds=st.floats(0, 10), uptime=st.none() | st.floats(0, 1e9))
 def test_any_two_snapshots_are_judged(one: Any, other: Any, seconds: float, uptime: float | None) -> None:
     before = Snapshot(0.0, uptime, one, {"clocksource": None, "available": [], "clock_log": None})
