@@ -179,7 +179,7 @@ def _hashed(memory_kb: int) -> int:
 
 
 def _syn_backlog(memory_kb: int, kernel: Kernel) -> str | None:
-    known = kernel.version is not None and kernel.version >= (5, 10)
+    known = kernel.version is not None and kernel.version >= (5, 4)
     return str(max(128, _hashed(memory_kb) // 128)) if known else None
 
 
@@ -230,7 +230,9 @@ def _built(name: str, off: str | None = None) -> Callable[[Kernel], str | None]:
 RULES: Mapping[str, Rule] = {
     "vm.min_free_kbytes": Rule(_of_memory(_min_free), "mm/page_alloc.c, mm/khugepaged.c", True, True),
     "net.ipv4.tcp_mem": Rule(_of_memory(_tcp_mem), "net/ipv4/tcp.c: tcp_init_mem", True, True),
-    "net.ipv4.tcp_rmem": Rule(_of_memory(_rmem), "net/ipv4/tcp.c: tcp_init; commit 572be9bf9d0d (6.16)", True, True),
+    "net.ipv4.tcp_rmem": Rule(
+        _of_memory(_rmem), "net/ipv4/tcp.c: tcp_init; commits a337531b942b (4.20), 572be9bf9d0d (6.16)", True, True
+    ),
     "net.ipv4.tcp_wmem": Rule(_of_memory(_wmem), "net/ipv4/tcp.c: tcp_init", True, True),
     "net.ipv4.tcp_max_syn_backlog": Rule(_of_memory(_syn_backlog), "net/ipv4/tcp_ipv4.c", True),
     "net.ipv4.tcp_max_tw_buckets": Rule(

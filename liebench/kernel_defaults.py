@@ -85,7 +85,7 @@ IPV4 = (
     Known("net.ipv4.tcp_notsent_lowat", (("3.12", "4294967295"),), f"{TCP_C}: UINT_MAX"),
     Known("net.ipv4.tcp_limit_output_bytes", (("5.4", "1048576"), ("6.16", "4194304")), TCP_C, True),
     Known("net.ipv4.tcp_tw_recycle", ((OLDEST, "0"), ("4.12", GONE)), "commit 4396e46187ca"),
-    Known("net.ipv4.tcp_fack", ((OLDEST, "1"), ("4.15", "0")), "commit 713bafea9292"),
+    Known("net.ipv4.tcp_fack", (("5.4", "0"),), "Documentation/networking/ip-sysctl.rst: a legacy option"),
     Known("net.ipv4.ip_local_port_range", ((OLDEST, "32768 61000"), ("4.2", "32768 60999")), "commit 07f4c90062f8"),
 )  # fmt: skip
 
