@@ -25,7 +25,8 @@ from liebench.facts.sockets import Connection
 from liebench.facts.softnet import softnet
 from liebench.look import Look, Outside, judge, take
 from liebench.look_text import as_json, as_text
-from liebench.signs import Snapshot, Window, net
+from liebench.registry import find_probes
+from liebench.signs import Snapshot, Window, clock, cpu, disk, memory, net
 
 FIXTURES = Path(__file__).parent / "fixtures"
 LIEBENCH = str(Path(sys.executable).parent / "liebench")
@@ -263,6 +264,15 @@ def whole(look: Look) -> None:
         assert suspect.score >= 1
         assert not [v for v in suspect.values.values() if isinstance(v, float) and v < 0]
     assert max(len(line) for line in as_text(look).splitlines()) <= 80
+
+
+def test_what_settles_a_sign_is_a_probe_that_there_is() -> None:
+    quotas = (cpu.STEAL, cpu.PERIODS, cpu.HELD, cpu.HIGH, cpu.KILLED, *cpu.PRESSURE)
+    named = [s.settle for s in (*quotas, *memory.SIGNS, *net.SIGNS, net.ALLOWANCE, *disk.SIGNS)]
+    named += [clock.READS, clock.RATE, "liebench run block-stall", "liebench run tcp-idle-restart"]
+    asked = {words.removeprefix("liebench run ") for words in named if words.startswith("liebench run ")}
+    assert asked <= set(find_probes().probes)
+    assert all(s.source for s in (*quotas, *memory.SIGNS, *net.SIGNS, *disk.SIGNS))
 
 
 def test_judging_touches_no_file_and_no_clock(monkeypatch: pytest.MonkeyPatch) -> None:
