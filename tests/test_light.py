@@ -41,6 +41,15 @@ def test_a_gate_that_measures_imports_nothing_heavy() -> None:
     assert done.stdout.strip() == "[]"
 
 
+def test_a_first_look_imports_nothing_heavy() -> None:
+    code = (
+        "import sys; import liebench.cli.app, liebench.look, liebench.look_text, liebench.audit, liebench.audit_text, "
+        f"liebench.stage.sockets, liebench.stage.ethtool; print([m for m in {HEAVY!r} if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
 def test_a_gate_is_judged_without_file_and_clock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     session, _ = gate(tmp_path, 1.5)
     session.run()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 COMMANDS = (
-    *("run", "list", "explain", "doctor", "report", "verify", "selftest", "export"),
+    *("run", "look", "audit", "list", "explain", "doctor", "report", "verify", "selftest", "export"),
     *("compare", "gate", "noise", "history", "baseline", "try"),
 )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from liebench.cli import (
+    audit,
     baseline,
     compare,
     doctor,
@@ -13,6 +14,7 @@ from liebench.cli import (
     gate,
     history,
     listing,
+    look,
     noise,
     report,
     run,
@@ -30,6 +32,8 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command("run")(run.run)
+app.command("look")(look.look)
+app.command("audit")(audit.audit)
 app.command("list")(listing.listing)
 app.command("explain")(explain.explain)
 app.command("compare")(compare.compare)

@@ -108,6 +108,28 @@ def throttled_us(reader: Reader) -> int | None:
     return sum(found) if found else None
 
 
+def throttling(reader: Reader) -> dict[str, dict[str, float]]:
+    """Folder -> what its CPU quota and memory.high did so far, for our group and those above that have a limit.
+
+    ``periods``, ``throttled`` (periods), ``throttled_us``, ``high``; a group without a quota has no periods.
+    """
+    own = _own(reader.text("/proc/self/cgroup"))
+    found: dict[str, dict[str, float]] = {}
+    for controller, field, per_us in ((UNIFIED, "throttled_usec", 1), ("cpu", "throttled_time", 1000)):
+        for folder in _folders(reader, controller, own):
+            row = {
+                key: value / (per_us if key == "throttled_us" else 1)
+                for key, name in (("periods", "nr_periods"), ("throttled", "nr_throttled"), ("throttled_us", field))
+                if (value := as_int(reader.field(f"{folder}/cpu.stat", name, " "))) is not None and 0 <= value < 1 << 64
+            }
+            if row.get("periods"):
+                found[folder] = row
+            high = as_int(reader.field(f"{folder}/memory.events", "high", " "))
+            if controller == UNIFIED and high is not None and 0 <= high < 1 << 64:
+                found.setdefault(folder, {})["high"] = high
+    return found
+
+
 def foreign_cpus(reader: Reader) -> list[int]:
     """CPUs that somebody else's cpuset with processes in it pins for itself (a subset of the online ones)."""
     own = _own(reader.text("/proc/self/cgroup"))

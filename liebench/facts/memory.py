@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from liebench.facts.reader import Reader
+from liebench.facts.reader import Reader, as_int
 
 
 def _mib(reader: Reader, name: str) -> int | None:
     words = (reader.field("/proc/meminfo", name) or "").split()
-    return int(words[0]) // 1024 if words and words[0].isdigit() else None
+    kib = as_int(words[0]) if words else None
+    return None if kib is None or not 0 <= kib < 1 << 50 else kib // 1024
 
 
 def facts(reader: Reader) -> dict[str, Any]:

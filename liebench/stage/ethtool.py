@@ -43,7 +43,10 @@ def statistics_of(card: str) -> dict[str, int]:
     values = _ask(card, struct.pack("II", GSTATS, count) + bytes(8 * count))
     if names is None or values is None:
         return {}
-    labels = [names[12 + NAME_BYTES * i : 12 + NAME_BYTES * (i + 1)].split(b"\0")[0].decode() for i in range(count)]
+    labels = [
+        names[12 + NAME_BYTES * i : 12 + NAME_BYTES * (i + 1)].split(b"\0")[0].decode("ascii", "replace")
+        for i in range(count)
+    ]
     return dict(zip(labels, struct.unpack_from(f"{count}Q", values, 8), strict=True))
 
 

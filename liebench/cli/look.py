@@ -1,0 +1,43 @@
+"""liebench look: three seconds of the kernel's counters, the five strongest suspects, and what settles each."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from liebench.facts.reader import Reader
+
+
+def look(
+    seconds: Annotated[float, typer.Option("--seconds", help="How long to watch.")] = 3.0,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+) -> None:
+    """Read this host's counters twice and name what they suspect. No load, nothing written, no root."""
+    from liebench import look_text
+    from liebench.cli.common import emit
+    from liebench.errors import Interrupted, UsageError
+    from liebench.facts.boot import kernel_log
+    from liebench.look import Outside, judge, observe
+    from liebench.stage.sockets import connections
+
+    if not 0.1 <= seconds <= 3600:
+        raise UsageError(f"--seconds takes a time between 0.1 and 3600, not {seconds:g}")
+    reader = Reader()
+    try:
+        found = judge(observe(reader, seconds, Outside(kernel_log, connections, lambda: _cards(reader))))
+    except KeyboardInterrupt:
+        raise Interrupted("stopped before the second reading; nothing was changed") from None
+    if as_json:
+        emit(look_text.as_json(found))
+    else:
+        print(look_text.as_text(found))
+
+
+def _cards(reader: Reader) -> dict[str, dict[str, int]]:
+    """What the cards of this host confess of their provider's allowances; only those that count such."""
+    from liebench.facts.cards import allowances, cards
+    from liebench.stage.ethtool import statistics_of
+
+    found = {card.name: dict(allowances(statistics_of(card.name))) for card in cards(reader)}
+    return {name: stats for name, stats in found.items() if stats}
