@@ -26,7 +26,7 @@ from liebench.metrics import FACT, LEVEL, LIE, Key, RunMetrics, Value, direction
 from liebench.readings import limits as regions
 from liebench.rows import Row, Table
 from liebench.stats import ALPHA, ORDER, holm
-from liebench.text import host_line
+from liebench.words import host_line
 
 FEWEST = 3  # degrees of freedom of the spread between runs: five runs in all
 TOO_FEW = "how much this host varies from run to run is not known; five in all are needed"

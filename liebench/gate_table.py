@@ -26,8 +26,8 @@ from liebench.judge import controls_in, open_run
 from liebench.policy import TAIL, Level, Policy, Rule, policy_of
 from liebench.rows import Row, Table
 from liebench.stats import ORDER
-from liebench.text import host_line
 from liebench.verdicts import Evidence, case_verdict
+from liebench.words import host_line
 
 OK, REGRESSION, INCONCLUSIVE, MISSING = 0, 1, 3, 4
 WORST = (Outcome.WORSE, Outcome.INCONCLUSIVE, Outcome.BETTER, Outcome.SAME)

@@ -1,4 +1,4 @@
-"""What a gate makes of each metric: levels, limits and words, read from ``ci/gate.toml``. Pure but for the one read.
+"""What a gate makes of each metric: levels, limits and words, read from ``ci/gate.toml``. Pure.
 
     [gate]                     # of everything that is not named below
     limit = "5 %"              # the contract: more is a regression
@@ -21,7 +21,6 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
-from pathlib import Path
 from typing import Any
 
 from liebench.contract import Word
@@ -161,15 +160,3 @@ def policy_of(data: Mapping[str, Any], name: str) -> Policy:
     for key, found in rules.items():
         _checked(replace(base, **found), f"{name}: levels.{key}")
     return Policy(base, rules, ends == "fail")
-
-
-def read_policy(path: Path | None) -> Policy:
-    """The named file, else ``ci/gate.toml`` where there is one, else the defaults."""
-    if path is None:
-        path = Path("ci/gate.toml")
-        if not path.is_file():
-            return Policy()
-    try:
-        return parse_policy(path.read_text(), str(path))
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} cannot be read: {error}") from error

@@ -9,7 +9,7 @@ from liebench.advise import Advice
 from liebench.bill import bill, order
 from liebench.contract import Verdict, Word
 from liebench.judge import RunVerdicts
-from liebench.words import SHAPES, amount, reason, short, span, tally
+from liebench.words import SHAPES, amount, host_line, reason, short, span, tally
 
 WIDTH = 80
 
@@ -22,16 +22,6 @@ def _wrapped(text: str, indent: int) -> Iterator[str]:
     import textwrap
 
     yield from textwrap.wrap(text, WIDTH, initial_indent=" " * indent, subsequent_indent=" " * indent)
-
-
-def host_line(doc: Mapping[str, Any]) -> str:
-    """One line about the host: processor, count, what the labels say, kernel."""
-    host = doc["host"]
-    cpu, virt = host.get("cpu", {}), host.get("virt", {})
-    place = "guest" if virt.get("hypervisor_flag") else ""
-    inside = f"{virt['container']} container" if virt.get("container") else ""
-    parts = [cpu.get("model"), f"{cpu.get('online')} processors", place, inside, host.get("kernel", {}).get("release")]
-    return ", ".join(str(p) for p in parts if p)
 
 
 def trust_line(doc: Mapping[str, Any], verdicts: RunVerdicts) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
+from typing import Any
 
 from liebench.contract import Verdict, Word
 
@@ -72,3 +74,13 @@ def clean(value: object, most: int = MOST) -> str:
     """Text of a run file made fit to print: control and direction characters become U+XXXX, the length is bounded."""
     text = CONTROL.sub(lambda m: f"U+{ord(m[0]):04X}", str(value))
     return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def host_line(doc: Mapping[str, Any]) -> str:
+    """One line about the host: processor, count, what the labels say, kernel."""
+    host = doc["host"]
+    cpu, virt = host.get("cpu", {}), host.get("virt", {})
+    place = "guest" if virt.get("hypervisor_flag") else ""
+    inside = f"{virt['container']} container" if virt.get("container") else ""
+    parts = [cpu.get("model"), f"{cpu.get('online')} processors", place, inside, host.get("kernel", {}).get("release")]
+    return ", ".join(str(p) for p in parts if p)

@@ -52,6 +52,7 @@ ln -s /proc/self/fd/0 /new/dev/stdin
 for place in dev/shm tmp run; do mount -t tmpfs tmpfs /new/$place; done
 mount -t devpts devpts /new/dev/pts
 mount -t ext4 /new/dev/vda /new/var/tmp
+{again}
 mount -t cgroup2 cgroup2 /new/sys/fs/cgroup
 for controller in cpu cpuset memory pids io; do echo +$controller > /new/sys/fs/cgroup/cgroup.subtree_control; done
 mount --bind /host{folder}/lib/modules /new/lib/modules
@@ -65,6 +66,20 @@ cd {root}
 modprobe -a loop tun fuse
 {python} tests/guest_worker.py /run/items /dev/ttyS1
 """
+
+
+COVERED = ("/tmp", "/run", "/dev", SCRATCH)  # file systems of the guest's own lie over these
+
+
+def _again(paths: Sequence[Path]) -> str:
+    """Shell lines that show the host's folders again which lie below a covered one, each below a layer of its own."""
+    lines = []
+    for n, path in enumerate(p for p in paths if any(p.is_relative_to(c) for c in COVERED)):
+        top, place = f"/top/again{n}", shlex.quote(str(path))
+        lines.append(f"mkdir -p {top}/upper {top}/work /new{place}")
+        layers = f"lowerdir=/host{path},upperdir={top}/upper,workdir={top}/work"
+        lines.append(f"mount -t overlay -o {shlex.quote(layers)} root /new{place}")
+    return "\n".join(lines)
 
 
 def _dependent(names: Sequence[str], modules: Path) -> list[Path]:
@@ -97,7 +112,9 @@ def _root(items: Sequence[str], modules: Path, busybox: Path) -> bytes:
         python=shlex.quote(sys.executable),
         exports="\n".join(f"export {key}={shlex.quote(value)}" for key, value in exports.items()),
     )
-    init = INIT.format(modules=" ".join(f.name for f in files), folder=shlex.quote(str(FOLDER)))
+    outside = [p for p in dict.fromkeys(map(Path, (sys.prefix, sys.base_prefix))) if not p.is_relative_to(ROOT)]
+    again = _again([ROOT, *outside])
+    init = INIT.format(modules=" ".join(f.name for f in files), folder=shlex.quote(str(FOLDER)), again=again)
     more = {"busybox": busybox.read_bytes(), "start": start.encode(), "items": json.dumps(list(items)).encode()}
     return initramfs(init.encode(), more | {f.name: f.read_bytes() for f in files})
 

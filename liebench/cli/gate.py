@@ -13,6 +13,7 @@ from liebench.cli import common
 
 if TYPE_CHECKING:
     from liebench.gating import Switch
+    from liebench.policy import Policy
     from liebench.rows import Table
 
 Names = Annotated[list[str] | None, typer.Argument(help="Probes or layers; none with two commands.")]
@@ -65,7 +66,7 @@ def gate(
 ) -> None:
     """Measure baseline and candidate in pairs whose order a coin decides; fail on a proved regression only."""
     from liebench.cli.gate_stored import stored
-    from liebench.policy import read_policy, share
+    from liebench.policy import share
 
     if mode not in MODES:
         raise _usage(f"--mode takes {', '.join(MODES)}, not {mode!r}")
@@ -90,6 +91,20 @@ def gate(
     table = gate_table(doc, policy)
     code = 130 if doc["stopped"] == "interrupted" else table.exit
     _end(table, code, written, as_json, Reports(junit, markdown, openmetrics, github))
+
+
+def read_policy(path: Path | None) -> Policy:
+    """The named file, else ``ci/gate.toml`` where there is one, else the defaults."""
+    from liebench.policy import Policy, parse_policy
+
+    if path is None:
+        path = Path("ci/gate.toml")
+        if not path.is_file():
+            return Policy()
+    try:
+        return parse_policy(path.read_text(), str(path))
+    except (OSError, UnicodeDecodeError) as error:
+        raise _usage(f"{path} cannot be read: {error}") from error
 
 
 def _usage(text: str) -> Exception:

@@ -29,9 +29,14 @@ PODMAN = pytest.mark.skipif(not shutil.which("podman"), reason="needs podman")
 def bench(tmp_path: Path) -> Iterator[Bench]:
     found = Bench("container-vm", HOST, tmp_path)
     found.stage.touches = (Touches(other=(CONTAINERS,)),)
+    before = scratches()
     yield found
     assert left_behind(tmp_path) == []
-    assert list(Path("/var/tmp").glob(f"liebench-{os.getpid()}-*")) == []
+    assert scratches() == before
+
+
+def scratches() -> set[Path]:
+    return set(Path("/var/tmp").glob(f"liebench-{os.getpid()}-*"))
 
 
 def stand_in(folder: Path, *, works: bool = True) -> Path:
