@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from liebench.facts.reader import Reader
 from liebench.facts.sockets import OWN_RATE, Connection
-from liebench.facts.softnet import softnet
+from liebench.facts.softnet import ours, softnet
 from liebench.signs import OURS, Calm, Finding, Sign, Suspect, Unknown, Window, find_all, number, since
 
 INITIAL = 10  # segments: RFC 6928
@@ -71,6 +71,7 @@ def read(reader: Reader) -> dict[str, float]:
         for kind in SOFTNET:
             count = number(getattr(row, kind))
             found |= {} if count is None else {f"softnet.{kind}.{row.cpu}": count}
+    found["softnet.ours"] = float(ours(reader))
     for path in ("/proc/net/snmp", "/proc/net/netstat"):
         lines = (reader.text(path) or "").splitlines()
         for names, values in zip(lines[::2], lines[1::2], strict=False):
@@ -102,6 +103,10 @@ def _by_host(window: Window) -> Window:
                 continue
             for side, shot in (("before", window.before), ("after", window.after)):
                 sums[side][f"softnet.{kind}"] = sums[side].get(f"softnet.{kind}", 0.0) + shot.counters[key]
+    for side, shot in (("before", window.before), ("after", window.after)):
+        if "softnet.dropped" in sums[side]:  # floods of ours are not the host's doing
+            left = sums[side]["softnet.dropped"] - shot.counters.get("softnet.ours", 0.0)
+            sums[side]["softnet.dropped"] = max(0.0, left)
     before = replace(window.before, counters={**window.before.counters, **sums["before"]})
     return Window(before, replace(window.after, counters={**window.after.counters, **sums["after"]}))
 

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 from liebench.contract import Arm, Disturbs, Need, Rep, Touches, Turn
 from liebench.errors import NeedUnmet, StageRefused
+from liebench.facts.reader import Reader
+from liebench.facts.softnet import LEDGER, ours
 from liebench.host import program
 from liebench.stage.wiring import Wiring, wired
 
@@ -20,7 +22,6 @@ if TYPE_CHECKING:
 
 QUEUES = "per-CPU backlog queues"
 SIZE = "/proc/sys/net/core/netdev_max_backlog"
-LEDGER = "/run/liebench-backlog"  # lasts as long as the counters do: until the host starts again
 TOUCHES = Touches(keys=(SIZE,), other=(QUEUES,), disturbs=Disturbs.HOST)
 TC = Need("tc", lambda host: program(host, "tc"), "apt install iproute2")
 MOST_FILTERS = 2000
@@ -31,13 +32,10 @@ def caused(stage: Stage, more: int = 0) -> int:
 
     The kernel's counters do not tell who sent a packet: what we did to them must not be held against the host.
     """
-    ledger = stage.host.root / LEDGER.lstrip("/")
-    known = 0
-    with contextlib.suppress(OSError, ValueError):
-        known = int(ledger.read_text())
+    known = ours(Reader(stage.host.root))
     if more:
         with contextlib.suppress(OSError):  # then the host is blamed for it: who may flood may write there
-            ledger.write_text(f"{known + more}\n")
+            (stage.host.root / LEDGER.lstrip("/")).write_text(f"{known + more}\n")
     return known + more
 
 
