@@ -115,7 +115,7 @@ def _word(family: Family, k: int) -> Outcome:
     )
 
 
-def builds(source: str, setting: Setting, count: int, seed: int, chunk: int = 10) -> list[Build]:
+def builds(source: str, setting: Setting, count: int, seed: int, chunk: int = 25) -> list[Build]:
     """So many builds on this noise; the same seed gives the same noise and coins for every setting."""
     found: list[Build] = []
     for part in range(0, count, chunk):
