@@ -7,7 +7,9 @@ is settled get no more pairs. A change is planted by multiplication, into the fi
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from noise_models import SOURCES, TRACES, Floats, simulate, trace
@@ -82,8 +84,11 @@ def costs(x: Floats) -> dict[str, Floats]:
     }
 
 
-def gated(repetitions: dict[str, Floats], setting: Setting, rng: np.random.Generator) -> Build:
-    """One build. ``repetitions``: of each statistic the costs in the order in which they are taken."""
+def gated(repetitions: dict[str, Floats], setting: Setting, rng: np.random.Generator, coin: bool = True) -> Build:
+    """One build. ``repetitions``: of each statistic the costs in the order in which they are taken.
+
+    Without the ``coin`` the candidate is always second: what must not be done.
+    """
     family = Family(asked(setting.limit))
     effects: dict[Metric, list[float]] = {m: [] for m, _, _ in family.metrics()}
     at, taken, planted = 0, [0] * METRICS, float(np.log1p(setting.change))
@@ -93,7 +98,7 @@ def gated(repetitions: dict[str, Floats], setting: Setting, rng: np.random.Gener
             if not turns:
                 break
             for k in rng.permutation(turns):
-                first = 1.0 if rng.random() < 0.5 else -1.0
+                first = -1.0 if rng.random() < 0.5 and coin else 1.0
                 for statistic, cost in repetitions.items():
                     effect = first * float(cost[at + 1] - cost[at]) + (planted if k == 0 else 0.0)
                     effects[Metric("p", f"c{k}", "a", statistic)].append(effect)
@@ -115,13 +120,18 @@ def _word(family: Family, k: int) -> Outcome:
     )
 
 
+@lru_cache(maxsize=2)
+def _taken(source: str, size: int, seed: int, part: int) -> tuple[dict[str, Floats], Sequence[int]]:
+    """Costs of all repetitions of some builds, and a seed for the coins of each."""
+    rng = np.random.default_rng([seed, SOURCES.index(source), part])
+    return costs(stream(source, size, rng)), rng.integers(0, 2**63, size).tolist()
+
+
 def builds(source: str, setting: Setting, count: int, seed: int, chunk: int = 25) -> list[Build]:
     """So many builds on this noise; the same seed gives the same noise and coins for every setting."""
     found: list[Build] = []
     for part in range(0, count, chunk):
-        rng = np.random.default_rng([seed, SOURCES.index(source), part])
-        x = costs(stream(source, min(chunk, count - part), rng))
-        coins = rng.integers(0, 2**63, min(chunk, count - part))
+        x, coins = _taken(source, min(chunk, count - part), seed, part)
         found += [
             gated({s: v[i] for s, v in x.items()}, setting, np.random.default_rng(coin)) for i, coin in enumerate(coins)
         ]
