@@ -7,6 +7,7 @@ by the median in 3 % of experiments, by the mean in all).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from statistics import fmean, median
@@ -20,7 +21,9 @@ from liebench.policy import TAIL, Level, Policy, Rule
 from liebench.stats import quantile
 
 BASELINE, CANDIDATE = "baseline", "candidate"
+NOISE = "both sides alike"  # what is switched where nothing is
 TIMES = ("ns", "us", "ms", "s")
+RULE = 1  # version of this family's rule, as it stands in the decision log
 TAIL_SAMPLES = 20  # of one repetition, for its 90th percentile; under the coin any statistic of a repetition will do
 STATISTICS: Mapping[str, Callable[[Sequence[float]], float]] = {
     "median": median,
@@ -147,6 +150,14 @@ class Family:
         )
 
 
+def look_record(metric: Metric, judged: Judged, stop: str) -> dict[str, object]:
+    """The entry of the decision log for one metric at one look, on the log scale; unknown ends are null."""
+    sizes = {"estimate": judged.estimate, "low": judged.low, "high": judged.high, "p": judged.p}
+    logged = {k: float(f"{v:.9g}") if math.isfinite(v) else None for k, v in sizes.items()}
+    head = {"rule": RULE, "blocks": judged.n, "outcome": judged.outcome.value, "stop": stop}
+    return metric._asdict() | head | logged
+
+
 def pairs_of(blocks: Sequence[Json]) -> dict[tuple[str, str], list[Pair]]:
     """The complete pairs of a gate's run file, by (probe, case), in the order they were measured."""
     open_ones: dict[tuple[str, str, int], dict[str, Json]] = {}
@@ -161,12 +172,19 @@ def pairs_of(blocks: Sequence[Json]) -> dict[tuple[str, str], list[Pair]]:
     return found
 
 
-def replay(questions: Sequence[Question], blocks: Sequence[Json]) -> Family:
-    """The words of a finished gate from its run file: the same looks, the same order."""
+def rounds(
+    questions: Sequence[Question], blocks: Sequence[Json]
+) -> Iterator[tuple[Family, Mapping[tuple[str, str], Sequence[Pair]]]]:
+    """A finished gate look by look: before each, the family and the pairs that this look is about."""
     family, pairs = Family(questions), pairs_of(blocks)
     most = max((len(p) for p in pairs.values()), default=0)
-    ends = [n for n in family.looks() if n < most]
-    for n in (*ends, most):
-        if n:
-            family.look(all_effects(questions, {key: found[:n] for key, found in pairs.items()}))
+    for n in (*(n for n in family.looks() if n < most), *([most] if most else ())):
+        yield family, {key: found[:n] for key, found in pairs.items()}
+
+
+def replay(questions: Sequence[Question], blocks: Sequence[Json]) -> Family:
+    """The words of a finished gate from its run file: the same looks, the same order."""
+    family = Family(questions)
+    for family, pairs in rounds(questions, blocks):
+        family.look(all_effects(questions, pairs))
     return family

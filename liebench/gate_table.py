@@ -9,6 +9,7 @@ from liebench.contract import Case, Outcome, State, Word
 from liebench.controls import by_work
 from liebench.document import Json, mapping, section
 from liebench.effects import levels
+from liebench.errors import RunUnreadable, UsageError
 from liebench.family import Judged
 from liebench.gate import (
     STATISTICS,
@@ -22,7 +23,7 @@ from liebench.gate import (
     replay,
 )
 from liebench.judge import controls_in, open_run
-from liebench.policy import TAIL, Level, Policy, Rule
+from liebench.policy import TAIL, Level, Policy, Rule, policy_of
 from liebench.rows import Row, Table
 from liebench.stats import ORDER
 from liebench.text import host_line
@@ -32,11 +33,21 @@ OK, REGRESSION, INCONCLUSIVE, MISSING = 0, 1, 3, 4
 WORST = (Outcome.WORSE, Outcome.INCONCLUSIVE, Outcome.BETTER, Outcome.SAME)
 
 
-def _questions(doc: Json, cases: Mapping[tuple[str, str], Case], policy: Policy) -> list[Question]:
+def stored_policy(doc: Json) -> Policy:
+    """The policy that a gate's file was measured under. Raises RunUnreadable where that means nothing."""
+    try:
+        return policy_of(mapping(doc.get("policy") or {}, "policy"), "policy")
+    except UsageError as error:
+        raise RunUnreadable(f"{error}; the run file was damaged or edited") from error
+
+
+def gate_questions(doc: Json, policy: Policy, states: Sequence[State] = (State.MEASURED,)) -> list[Question]:
+    """What this file was asked, of the probes in these states."""
+    cases = open_run(doc).cases
     found: dict[tuple[str, str], tuple[str, bool, Case]] = {}
     for (probe, name), case in cases.items():
         row = mapping(section(doc, "probes")[probe], f"probes.{probe}")
-        if row.get("state") != State.MEASURED:
+        if row.get("state") not in states:
             continue
         claim = mapping(row.get("claim") or {}, f"probes.{probe}.claim")
         found[probe, name] = (str(claim.get("layer") or ""), bool(row.get("preview")), case)
@@ -65,7 +76,7 @@ def _why(words: Mapping[str, Judged], shown: str, rule: Rule) -> str:
 
 
 def _percent(share: float) -> str:
-    return f"+{100 * share:.2g} %" if math.isfinite(share) else "no size"
+    return f"+{100 * share:.{2 if share < 0.995 else 3}g} %" if share < 10 else "no size that was asked for"
 
 
 def _ratio(effect: float) -> float | None:
@@ -117,8 +128,7 @@ def _worse_than(question: Question, pairs: Sequence[Pair]) -> Iterator[Row]:
 
 def gate_family(doc: Json, policy: Policy) -> Family:
     """Every word behind the table, statistic by statistic. Raises RunUnreadable where the file is no gate's."""
-    run = open_run(doc)
-    return replay(_questions(doc, run.cases, policy), run.blocks)
+    return replay(gate_questions(doc, policy), open_run(doc).blocks)
 
 
 def gate_table(doc: Json, policy: Policy, family: Family | None = None) -> Table:

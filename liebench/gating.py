@@ -11,7 +11,7 @@ from typing import Any
 
 from liebench.contract import Disturbs, Touches
 from liebench.errors import ToolFailed, UsageError
-from liebench.gate import BASELINE, CANDIDATE
+from liebench.gate import BASELINE, CANDIDATE, NOISE
 from liebench.journal import Journal
 from liebench.measure import Bench, measure
 from liebench.pairs import PairSession, Side, gate_part
@@ -45,7 +45,7 @@ class Switch:
             return f"{first} against {second}"
         if self.change:
             return f"{self.change[0]} as found against {self.change[1]}"
-        return f"after {self.switches[0]} against after {self.switches[1]}" if self.switches else "both sides alike"
+        return f"after {self.switches[0]} against after {self.switches[1]}" if self.switches else NOISE
 
 
 def path_of(name: str) -> str:
@@ -137,7 +137,7 @@ def measure_gate(
             stages = _stages(stage_of, sides)
             return PairSession(planned, settings, writer, stages, quiet, sides, policy, **asked)
 
-        more = {"kind": "gate", "switch": switch.says()}
+        more = {"kind": "gate", "switch": switch.says(), "policy": policy.stored()}
         return measure(bench, parts, settings, stopping=stopping, progress=progress, make=make, more=more)
 
 

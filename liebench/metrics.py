@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from liebench.contract import Better, Case, Kind, Subject
 from liebench.document import Json, mapping, section
 from liebench.effects import MissingValue, cost_of, effects
+from liebench.errors import NotComparable
 from liebench.judge import Run, open_run
 from liebench.stats import signed_rank_interval
 
@@ -134,7 +135,9 @@ def _values(run: Run) -> Iterator[tuple[Key, Value]]:
 
 
 def run_metrics(doc: Json) -> RunMetrics:
-    """Every number of a run that speaks of its host. Raises RunUnreadable naming the place."""
+    """Every number of a run that speaks of its host. Raises RunUnreadable naming the place; NotComparable of a gate."""
+    if doc.get("kind") == "gate":
+        raise NotComparable(f"{doc.get('id')} is a gate: it holds two sides, which it has judged; compare runs")
     run = open_run(doc)
     tool: Mapping[str, Any] = section(doc, "tool")
     return RunMetrics(

@@ -17,7 +17,6 @@ from liebench.controls import sentinel_of
 from liebench.document import Json, mapping
 from liebench.family import ALPHA_LOOK, Limits, detectable, pairs_needed
 from liebench.gate import Family, Metric, Pair, effects_of, pairs_of
-from liebench.history import band_of
 from liebench.metrics import Key, RunMetrics
 from liebench.policy import TAIL
 from liebench.stats import signed_rank_interval
@@ -94,6 +93,8 @@ def noise_of(
 
 def _history(metric: Metric, past: Sequence[RunMetrics], limits: Limits) -> float | None:
     """What one new run would show against the stored ones: floor and the reach of the prediction, twice over."""
+    from liebench.history import band_of  # numpy and scipy, which a gate that asks for a forecast does not need
+
     key = Key(metric.probe, metric.case, metric.arm, "level")
     ours = [r.values[key] for r in past if key in r.values]
     band = band_of([v.value for v in ours], [v.half for v in ours])

@@ -19,11 +19,11 @@ from liebench.gate import (
     BASELINE,
     CANDIDATE,
     Family,
-    Metric,
     Pair,
     Question,
     all_effects,
     gated_case,
+    look_record,
     pairs_of,
     questions,
 )
@@ -32,7 +32,6 @@ from liebench.policy import Policy
 from liebench.quiet import QuietWatch
 from liebench.result import RunWriter
 from liebench.run import Session, StageOf, Talk, Track, rig_of
-from liebench.stage import Stage
 
 Enter = Callable[[], AbstractContextManager[object]]
 
@@ -103,10 +102,9 @@ class PairSession(Session):
         if self.sides[0].like(self.sides[1]):
             self.others[part.id] = mine[0].once
             return
-        stage: Stage = self.stages[CANDIDATE](part)
         try:
             with self.sides[1].enter():
-                self.others[part.id] = rigs.enter_context(rig_of(part, stage)).once
+                self.others[part.id] = rigs.enter_context(rig_of(part, self.stages[CANDIDATE](part))).once
         except (LiebenchError, OSError) as error:
             for track in mine:
                 self.tracks.remove(track)
@@ -156,7 +154,7 @@ class PairSession(Session):
                 track.done = track.done or last or key in self.family.closed
         for metric, judged in self.family.words.items():
             if metric[:2] not in before:
-                self.writer.look(_record(metric, judged, "last" if last else "look"))
+                self.writer.look(look_record(metric, judged, "last" if last else "look"))
         if all(t.done for t in self.tracks if t.control is None):
             for track in self.tracks:  # controls speak of pairs that are over
                 track.done = True
@@ -166,13 +164,3 @@ class PairSession(Session):
         most = max((len(t.blocks) // 2 for t in self.tracks if t.control is None), default=0)
         if most > self._looked():
             self._look_at_all(most, last=True)
-
-
-def _record(metric: Metric, judged: Any, stop: str) -> dict[str, Any]:
-    """The entry of the decision log for one metric at one look, on the log scale."""
-    finite = {k: v if abs(v) < 1e300 else None for k, v in
-              (("estimate", judged.estimate), ("low", judged.low), ("high", judged.high))}  # fmt: skip
-    return {
-        "probe": metric.probe, "case": metric.case, "arm": metric.arm, "statistic": metric.statistic,
-        "rule": 1, "blocks": judged.n, "outcome": judged.outcome.value, "p": judged.p, **finite, "stop": stop,
-    }  # fmt: skip

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -70,6 +70,11 @@ class Policy:
             found = replace(found, **self.rules.get(name, {}))
         return replace(found, level=Level.WARN) if preview and found.level is Level.ERROR else found
 
+    def stored(self) -> dict[str, Any]:
+        """As ``policy_of`` reads it back, for the run file."""
+        ends = {"inconclusive": "fail" if self.inconclusive_fails else "pass"}
+        return {"gate": _plain(asdict(self.base)) | ends, "levels": {k: _plain(v) for k, v in self.rules.items()}}
+
     def with_limits(self, limit: float | None, floor: float | None) -> Policy:
         """What the command line says wins over the file's general rule."""
         base = self.base
@@ -78,6 +83,11 @@ class Policy:
         if floor is not None:
             base = replace(base, floor=floor)
         return replace(self, base=_checked(base, "the command line"))
+
+
+def _plain(fields: Mapping[str, Any]) -> dict[str, Any]:
+    named = {k.replace("_", "-"): v for k, v in fields.items() if v is not None}
+    return {k: str(v) if isinstance(v, StrEnum) else v for k, v in named.items()}
 
 
 def share(value: object, place: str) -> float:
@@ -129,9 +139,16 @@ def parse_policy(text: str, name: str) -> Policy:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{name} is no TOML: {error}") from error
+    return policy_of(data, name)
+
+
+def policy_of(data: Mapping[str, Any], name: str) -> Policy:
+    """A policy from its tables. Raises UsageError naming the file and the place."""
     unknown = set(data) - {"gate", "levels"}
     if unknown:
         raise UsageError(f"{name} has a table [{min(unknown)}] that means nothing here; known are [gate] and [levels]")
+    if not isinstance(data.get("gate", {}), Mapping):
+        raise UsageError(f"{name}: [gate] should be a table")
     general = dict(data.get("gate", {}))
     ends = general.pop("inconclusive", "fail")
     if ends not in ("fail", "pass"):

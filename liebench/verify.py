@@ -10,9 +10,12 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from liebench.contract import Case
+from liebench.contract import Case, State
 from liebench.controls import labels_of
 from liebench.document import Json, records, sequence, text, whole
+from liebench.gate import all_effects, rounds
+from liebench.gate import look_record as gate_record
+from liebench.gate_table import gate_questions, stored_policy
 from liebench.judge import Look, Run, look, open_run
 from liebench.stats import RULE
 
@@ -31,10 +34,36 @@ def differences(doc: Json) -> list[str]:
     Raises RunUnreadable where the document is damaged.
     """
     run = open_run(doc)
-    found: list[str] = []
+    found: list[str] = gate_differences(doc) if doc.get("kind") == "gate" else []
     for i, entry in enumerate(records(doc, "looks")):
+        if "statistic" in entry:  # a gate's, which looks at all its metrics together
+            continue
         found += [f"looks[{i}]: {line}" for line in _entry(run, entry, f"looks[{i}]")]
     return found
+
+
+def gate_differences(doc: Json) -> list[str]:
+    """The same of a gate's log: every look of the whole family, taken again under the policy that the file holds."""
+    questions = gate_questions(doc, stored_policy(doc), (State.MEASURED, State.FAILED))
+    fresh: list[Json] = []
+    for family, pairs in rounds(questions, records(doc, "blocks")):
+        closed = set(family.closed)
+        family.look(all_effects(questions, pairs))
+        fresh += [gate_record(m, j, "") for m, j in family.words.items() if m[:2] not in closed]
+    logged = [entry for entry in records(doc, "looks") if "statistic" in entry]
+    if len(logged) != len(fresh):
+        return [f"looks: the log holds {len(logged)} words about metrics, the samples give {len(fresh)}"]
+    return [
+        f"looks of {again['probe']}/{again['case']}/{again['arm']}: {key} is {entry.get(key)!r} in the log, "
+        f"{again[key]!r} from the samples"
+        for entry, again in zip(logged, fresh, strict=True)
+        for key in again
+        if key != "stop" and not _alike(entry.get(key), again[key])
+    ]
+
+
+def _alike(stored: object, fresh: object) -> bool:
+    return _close(stored, fresh) if isinstance(fresh, float) else stored == fresh
 
 
 def _entry(run: Run, entry: Json, place: str) -> list[str]:

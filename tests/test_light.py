@@ -30,6 +30,15 @@ def test_a_run_imports_nothing_heavy() -> None:
     assert done.stdout.strip() == "[]"
 
 
+def test_a_gate_that_measures_imports_nothing_heavy() -> None:
+    code = (
+        "import sys; import liebench.cli.app, liebench.gating, liebench.gate_table, liebench.forecast, "
+        f"liebench.table_text, liebench.workload; print([m for m in {HEAVY!r} if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
 def test_judging_reads_no_file_no_clock_and_starts_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     session = fakes.session(tmp_path, *fakes.plan(fakes.probe(fakes.World(1.5))))
     session.run()

@@ -125,12 +125,22 @@ def judged(doc: dict[str, Any]) -> tuple[Any, Any]:
     return verdicts, advice
 
 
+def run_files(folder: Path, gates: bool = False) -> list[Path]:
+    """Finished run files of a folder, oldest first: runs, or gates. The kind stands at the head of the file."""
+    found = []
+    for path in sorted(folder.glob("*T*Z-????????.json")):
+        with contextlib.suppress(OSError), path.open("rb") as file:
+            if (b'"kind":"gate"' in file.read(400)) == gates:
+                found.append(path)
+    return found
+
+
 def latest_run() -> Path:
     """The newest finished run file of the results folder."""
     from liebench.result import results_dir
 
     folder = results_dir()
-    found = sorted(folder.glob("*T*Z-????????.json"))
+    found = run_files(folder)
     if not found:
         raise UsageError(f"there is no run file in {folder}; make one with `liebench run`, or name a file")
     return found[-1]
@@ -144,7 +154,7 @@ def read_runs(paths: Sequence[str]) -> list[dict[str, Any]]:
     files: list[str] = []
     for path in paths:
         folder = Path(path)
-        found = sorted(map(str, folder.glob("*T*Z-????????.json"))) if folder.is_dir() else [path]
+        found = [str(p) for p in run_files(folder)] if folder.is_dir() else [path]
         if not found:
             raise RunUnreadable(f"there is no run file in {path}; make one with `liebench run --out {path}`")
         files += found

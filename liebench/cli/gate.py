@@ -20,6 +20,7 @@ STORED = {
     "fleet": "a folder with runs of other hosts",
     "trend": "a folder with runs of this host",
 }
+MOST_LOOKED_AT = 40  # files, newest first, for a noise measurement
 MODES = ("rerun", *STORED)
 
 
@@ -140,7 +141,7 @@ def _runs(switch: Switch) -> list[str]:
 def measured(switch: Switch, settings: Any, policy: Any, names: list[str] | None, out: Path | None) -> tuple[Any, str]:
     from liebench.errors import NotMeasurable
     from liebench.gate import Family
-    from liebench.gating import measure_gate
+    from liebench.gating import Switch, measure_gate
     from liebench.pairs import ask, gate_part
     from liebench.plan import plan_probe, refuse_unknown_options
     from liebench.registry import find_probes
@@ -161,9 +162,32 @@ def measured(switch: Switch, settings: Any, policy: Any, names: list[str] | None
         f"{switch.says()}: {family.size} numbers of {len(asked)} cases, looks at "
         f"{', '.join(map(str, family.looks()))} pairs, at most {settings.budget_s:.0f} s, seed {settings.seed}"
     )
+    if switch != Switch():
+        common.say(_expected(bench, asked, settings, policy))
     with common.stopping() as stopper:
         written = measure_gate(bench, planned, settings, switch, policy, stopping=stopper, progress=common.progress())
     return read_run(written), str(written)
+
+
+def _expected(bench: Any, asked: Any, settings: Any, policy: Any) -> str:
+    """What this gate will be able to show, by the newest noise that this host has on file."""
+    from liebench.errors import RunUnreadable
+    from liebench.forecast import forecast, says
+    from liebench.gate import NOISE
+    from liebench.gate_table import gate_family
+    from liebench.result import read_run
+
+    ours = bench.host.hashes().get("host")
+    for path in reversed(common.run_files(bench.out, gates=True)[-MOST_LOOKED_AT:]):
+        try:
+            doc = read_run(path)
+            if doc.get("switch") == NOISE and doc["hashes"].get("host") == ours:
+                found = forecast(asked, doc, gate_family(doc, policy), settings.budget_s)
+                if found is not None:
+                    return says(found, policy.base.limit)
+        except (RunUnreadable, KeyError):
+            continue
+    return says(None, policy.base.limit)
 
 
 def said(table: Table, code: int, written: str, as_json: bool) -> int:

@@ -28,19 +28,15 @@ def stored(
     from liebench.gate_stored import fleet_table, history_table, trend_table
 
     if mode == "trend":
-        table = trend_table(open_side(_runs(baseline)), policy)
+        table = trend_table(open_side(common.read_runs([baseline])), policy)
         return table, table.exit, baseline
     past = usable(read_baseline(Path(baseline)), datetime.now(UTC)) if mode == "history" else None
-    others = [] if past else open_side(_runs(baseline))
+    others = [] if past else open_side(common.read_runs([baseline]))
     path = candidate or measured_now(names, settings, out)
     doc = common.read_runs([path])[0]
     ours = open_side([doc])[0]
     table = history_table(past, ours, policy) if past else fleet_table(others, ours, policy)
     return table, 130 if doc["stopped"] == "interrupted" else table.exit, path
-
-
-def _runs(folder: str) -> list[dict[str, Any]]:
-    return [d for d in common.read_runs([folder]) if d["kind"] == "run"]
 
 
 def measured_now(names: list[str] | None, settings: Any, out: Path | None) -> str:

@@ -24,8 +24,7 @@ def history(
     from liebench.policy import share
     from liebench.result import results_dir
 
-    docs = [d for d in common.read_runs(runs or [str(results_dir())]) if d["kind"] == "run"]
-    every = open_side(docs)
+    every = open_side(common.read_runs(runs or [str(results_dir())]))
     chosen = host or every[-1].host
     ours = [m for m in every if m.host == chosen]
     lines = lines_of(probe, ours, math.log1p(share(limit, "--limit")))

@@ -50,10 +50,10 @@ def _past(out: Path | None, doc: dict[str, Any]) -> list[Any]:
     from liebench.result import read_run, results_dir
 
     found = []
-    for path in sorted(results_dir(out).glob("*T*Z-????????.json")):
+    for path in common.run_files(results_dir(out)):
         try:
             past = read_run(path)
-            if past["kind"] == "run" and past["hashes"].get("host") == doc["hashes"].get("host"):
+            if past["hashes"].get("host") == doc["hashes"].get("host"):
                 found.append(run_metrics(past))
         except (RunUnreadable, KeyError):
             continue

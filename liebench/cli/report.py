@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -26,6 +26,9 @@ def report(
         raise UsageError(f"--embed takes values or raw, not {embed!r}")
     source = run or str(common.latest_run())
     doc = read_run(source)
+    if doc.get("kind") == "gate":
+        _gate(doc, text)
+        return
     verdicts, advice = common.judged(doc)
     if text:
         print(summary(doc, verdicts, advice))
@@ -36,3 +39,15 @@ def report(
     target = out or (Path(f"{doc['id']}.html") if source == "-" else Path(source).with_suffix(".html"))
     write_atomic(target, page.encode())
     print(target)
+
+
+def _gate(doc: dict[str, Any], text: bool) -> None:
+    from liebench.errors import UsageError
+    from liebench.gate_table import gate_table, stored_policy
+    from liebench.table_text import table_text
+
+    if not text:
+        raise UsageError(
+            "a gate has no page of its own; --text prints its table, `liebench export` writes it"
+        )
+    print(table_text(gate_table(doc, stored_policy(doc))))

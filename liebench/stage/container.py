@@ -14,6 +14,7 @@ from liebench.errors import NeedUnmet, StageRefused
 from liebench.host import Host, program
 from liebench.journal import a_name, undoes
 from liebench.stage.core import ENVIRONMENT
+from liebench.stage.engine import ENGINES, engine_command
 from liebench.stage.place import PATHS, Place, place
 
 if TYPE_CHECKING:
@@ -75,7 +76,10 @@ def container_command(stage: Stage, kind: str) -> Iterator[list[str]]:
     found = shutil.which(kind, path=PATHS["PATH"]) or kind
     with stage.scratch("", 8, local=False) as folder:
         root = _root(stage, folder)
-        if kind == OWN:
+        if kind in ENGINES:
+            with engine_command(stage, kind, folder, root, PLACE) as command:
+                yield command
+        elif kind == OWN:
             yield [str(stage.core_path), PLACE[1], f"root={root}"]
         elif kind in UNPRIVILEGED:
             mounts = ["--bind", str(root), "/", "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"]
@@ -94,7 +98,8 @@ def container(stage: Stage, processor: int, named: str = "") -> Iterator[Place]:
     ``named``: only by this one.
     """
     said: list[str] = []
-    for kind in (k for k in kinds(stage.host) if named in ("", k)):
+    engines = [e for e in ENGINES if e == named and program(stage.host, e)]  # they keep things: by name only
+    for kind in (k for k in (*engines, *kinds(stage.host)) if named in ("", k)):
         with contextlib.ExitStack() as stack:
             try:
                 command = stack.enter_context(container_command(stage, kind))
