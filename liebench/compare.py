@@ -162,7 +162,7 @@ def difference(case: Case, a: Sequence[Value], b: Sequence[Value], least: float,
         return _tested(estimate, math.hypot(*within), min(a[0].blocks, b[0].blocks) - 1, least, "these two runs only")
     if freedom < FEWEST:
         return replace(UNKNOWN, estimate=estimate, why=f"{len(x)} and {len(y)} runs: {TOO_FEW}")
-    squares = sum((v - fmean(x)) ** 2 for v in x) + sum((v - fmean(y)) ** 2 for v in y)
+    squares = sum((v - fmean(side)) ** 2 for side in (x, y) for v in side)
     spread = max(squares / freedom, _successive(x), _successive(y), fmean(w * w for w in within))
     return _tested(estimate, math.sqrt(spread * (1 / len(x) + 1 / len(y))), freedom, least, "")
 

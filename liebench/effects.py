@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from statistics import fmean, median
 
 from liebench.contract import Better, Case, Kind, Rhythm
-from liebench.document import Json, mapping, number, sequence, text
+from liebench.document import LARGEST, Json, mapping, number, sequence, text
 from liebench.series import slope
 from liebench.stats import hodges_lehmann, quantile
 
@@ -72,7 +72,7 @@ def _costs(case: Case, values: list[float], where: str) -> list[float]:
     """Samples as costs: a throughput is inverted, and a ratio needs positive numbers."""
     if case.kind is Kind.READING:
         return values
-    if min(values) <= 0:
+    if min(values) < 1 / LARGEST:
         raise MissingValue(f"{where}: a ratio needs samples above zero, the smallest is {min(values):g}")
     return [1 / v for v in values] if case.better is Better.HIGHER else values
 

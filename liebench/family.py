@@ -60,6 +60,7 @@ class Judged:
     p: float  # of "at most the floor"
     n: int
     detectable: float
+    p_better: float = 1.0  # of "at least minus the floor"
 
     @property
     def half(self) -> float:
@@ -104,7 +105,7 @@ def judge_family(
         if name in frozen:
             judged[name] = frozen[name]
             continue
-        (span, p, _), bounds = tests[name], limits[name]
+        (span, p, p_better), bounds = tests[name], limits[name]
         outcome = Outcome.INCONCLUSIVE
         if name in worse and span.estimate > bounds.beyond:
             outcome = Outcome.WORSE
@@ -112,7 +113,9 @@ def judge_family(
             outcome = Outcome.BETTER
         elif -bounds.beyond < span.low and span.high < bounds.beyond:
             outcome = Outcome.SAME
-        judged[name] = Judged(outcome, span.estimate, span.low, span.high, p, span.n, detectable(span, bounds.floor))
+        judged[name] = Judged(
+            outcome, span.estimate, span.low, span.high, p, span.n, detectable(span, bounds.floor), p_better
+        )
     return judged
 
 
@@ -133,5 +136,7 @@ def settled(judged: Judged, limits: Limits) -> bool:
 def mirrored(judged: Judged) -> Judged:
     """The same statement with both sides exchanged."""
     swap = {Outcome.WORSE: Outcome.BETTER, Outcome.BETTER: Outcome.WORSE}
-    outcome = swap.get(judged.outcome, judged.outcome)
-    return replace(judged, outcome=outcome, estimate=-judged.estimate, low=-judged.high, high=-judged.low)
+    return replace(
+        judged, outcome=swap.get(judged.outcome, judged.outcome), estimate=-judged.estimate,
+        low=-judged.high, high=-judged.low, p=judged.p_better, p_better=judged.p,
+    )  # fmt: skip

@@ -47,7 +47,5 @@ def _gate(doc: dict[str, Any], text: bool) -> None:
     from liebench.table_text import table_text
 
     if not text:
-        raise UsageError(
-            "a gate has no page of its own; --text prints its table, `liebench export` writes it"
-        )
+        raise UsageError("a gate has no page of its own; --text prints its table, `liebench export` writes it")
     print(table_text(gate_table(doc, stored_policy(doc))))
