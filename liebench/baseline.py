@@ -99,7 +99,15 @@ def _loaded(stored: object, place: str) -> RunMetrics:
     head = {k: text(row.get(k), f"{place}.{k}") for k in HEAD}
     works = {key: work_of(case) for key, case in cases.items()}
     layers = {str(k): str(v) for k, v in section(row, "layers").items()}
-    return RunMetrics(**head, cases=cases, works=works, values=values, facts=section(row, "facts"), layers=layers)
+    return RunMetrics(
+        **head,
+        previews=frozenset(),
+        cases=cases,
+        works=works,
+        values=values,
+        facts=section(row, "facts"),
+        layers=layers,
+    )
 
 
 def write_baseline(path: Path, baseline: Baseline) -> None:

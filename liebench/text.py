@@ -8,6 +8,7 @@ from typing import Any
 from liebench.advise import Advice
 from liebench.bill import bill, order
 from liebench.contract import Verdict, Word
+from liebench.document import mapping, section
 from liebench.judge import RunVerdicts
 from liebench.words import SHAPES, amount, reason, short, span, tally
 
@@ -26,11 +27,11 @@ def _wrapped(text: str, indent: int) -> Iterator[str]:
 
 def host_line(doc: Mapping[str, Any]) -> str:
     """One line about the host: processor, count, what the labels say, kernel."""
-    host = doc["host"]
-    cpu, virt = host.get("cpu", {}), host.get("virt", {})
+    host = section(doc, "host")
+    cpu, virt, kernel = (mapping(host.get(k) or {}, f"host.{k}") for k in ("cpu", "virt", "kernel"))
     place = "guest" if virt.get("hypervisor_flag") else ""
     inside = f"{virt['container']} container" if virt.get("container") else ""
-    parts = [cpu.get("model"), f"{cpu.get('online')} processors", place, inside, host.get("kernel", {}).get("release")]
+    parts = [cpu.get("model"), f"{cpu.get('online')} processors", place, inside, kernel.get("release")]
     return ", ".join(str(p) for p in parts if p)
 
 
