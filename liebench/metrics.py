@@ -85,7 +85,7 @@ def work_of(case: Case) -> str:
     return f"{case.kind} {case.quantity} {case.unit} {case.better} {case.rhythm} {case.quantile} {arms}"
 
 
-def _of(values: Sequence[float], alone: bool = True) -> Value | None:
+def one_value(values: Sequence[float], alone: bool = True) -> Value | None:
     """``alone``: whether these values are independent; else half of what they span stands for an interval."""
     if not values:
         return None
@@ -107,7 +107,7 @@ def _levels(case: Case, blocks: Sequence[Json], arm: str) -> Value | None:
             found.append(cost_of(case, block, arm, median))
         except MissingValue:
             continue
-    return _of(found)
+    return one_value(found)
 
 
 def _numbers(case: Case, blocks: Sequence[Json]) -> Iterator[tuple[str, str, Value | None]]:
@@ -116,7 +116,7 @@ def _numbers(case: Case, blocks: Sequence[Json]) -> Iterator[tuple[str, str, Val
         if case.kind is Kind.RATIO:
             yield arm.id, LEVEL, _levels(case, blocks, arm.id)
         if not arm.promised:
-            yield arm.id, LIE, _of(*independent(effects(case, blocks, arm.id, promised).location))
+            yield arm.id, LIE, one_value(*independent(effects(case, blocks, arm.id, promised).location))
 
 
 def _stated(case: Case, blocks: Sequence[Json]) -> str:

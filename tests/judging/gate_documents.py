@@ -17,7 +17,8 @@ def pair_blocks(
 ) -> list[Doc]:  # fmt: skip
     """Pairs in coin order. ``stall``: 2 % of the candidate's operations take so much longer that its mean rises by
     this share."""
-    rng, found = random.Random(seed), []
+    rng = random.Random(seed)
+    found: list[Doc] = []
     for i in range(count):
         sides = [("baseline", before), ("candidate", after)]
         rng.shuffle(sides)

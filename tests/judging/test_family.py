@@ -29,7 +29,7 @@ WORDS = list(Outcome)
 
 
 def spread(n: int, center: float, width: float, seed: int) -> list[float]:
-    return np.random.default_rng(seed).normal(center, width, n).tolist()
+    return [float(v) for v in np.random.default_rng(seed).normal(center, width, n)]
 
 
 @st.composite

@@ -112,7 +112,9 @@ def test_what_is_stored_is_read_back() -> None:
     assert policy_of(policy.stored(), "policy") == policy
 
 
-SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.just([[]])
+SCALARS: st.SearchStrategy[object] = (
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.just([[]])
+)
 KEYS = st.sampled_from(
     ["gate", "levels", "limit", "floor", "tail", "level", "worse-than", "inconclusive", "p", "p/c", ""]
 )
