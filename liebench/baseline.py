@@ -94,7 +94,8 @@ def _loaded(stored: object, place: str) -> RunMetrics:
         if (key.what == FACT) != bool(word) or bool(word) == (size is not None):
             raise RunUnreadable(f"{where} should hold a word where it is a fact, and else a number")
         value = number(size, where) if size is not None else float("nan")
-        half = number(found["half"], where) if found.get("half") is not None else float("inf")
+        unknown = float("nan") if word else float("inf")
+        half = number(found["half"], where) if found.get("half") is not None else unknown
         values[key] = Value(value, half, int(number(found.get("blocks"), where)), word)
     head = {k: text(row.get(k), f"{place}.{k}") for k in HEAD}
     works = {key: work_of(case) for key, case in cases.items()}
