@@ -45,6 +45,8 @@ def test_a_series_without_a_change_has_no_change_point() -> None:
     for name, make in kinds.items():
         false = sum(bool(change_points(make(), STEP)) for _ in range(SERIES))
         assert false <= binom.ppf(0.999, SERIES, 0.05), name
+    of_any_size = sum(bool(change_points(ar1(rng, POINTS, 0.02, 0.0), 0.0)) for _ in range(SERIES))
+    assert of_any_size <= binom.ppf(0.999, SERIES, 0.01), "the permutations alone hold their 1 %"
 
 
 @pytest.mark.parametrize("at", [15, 30, 45])
