@@ -18,7 +18,7 @@ MONTH = timedelta(days=30)
 
 
 def made() -> Baseline:
-    values = {
+    values: dict[Key, float | Value] = {
         LIE_KEY: Value(0.1, math.inf, 3),
         key(): 4.0,
         Key("p", "c", "", FACT): Value(math.nan, math.nan, 1, "kvm"),

@@ -1,6 +1,7 @@
 """Runs over time: where the next is expected, what a change point is, and gates by stored runs."""
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -37,7 +38,7 @@ def outliers(rng: np.random.Generator, n: int) -> list[float]:
 
 def test_a_series_without_a_change_has_no_change_point() -> None:
     rng = np.random.default_rng(1)
-    kinds = {
+    kinds: dict[str, Callable[[], list[float]]] = {
         "iid": lambda: ar1(rng, POINTS, 0.02, 0.0),
         "resembling": lambda: ar1(rng, POINTS, 0.02, 0.5),
         "outliers": lambda: outliers(rng, POINTS),
@@ -100,8 +101,8 @@ def test_a_line_says_what_changed_beside_it() -> None:
     assert lines_of("q", past, STEP) == []
 
 
-def baseline(values: list[float], anchor: list[float] | None = None, **more: object) -> Baseline:
-    now = runs(values, **more)
+def baseline(values: list[float], anchor: list[float] | None = None) -> Baseline:
+    now = runs(values)
     return Baseline("b", now, now if anchor is None else runs(anchor, start=500), NOW, NOW + timedelta(days=30))
 
 
