@@ -26,11 +26,27 @@ from gate_experiments import METRICS, SAMPLES, SETTINGS, STILL, Build, Setting, 
 from noise_models import SOURCES  # noqa: E402
 
 from liebench.contract import Outcome  # noqa: E402
-from liebench.stats import RULE, binomial_interval  # noqa: E402
+from liebench.gate import RULE  # noqa: E402
+from liebench.stats import binomial_interval  # noqa: E402
 
 CHUNK = 25
 RUNS = 24  # of each side and metric for the other tools: as many repetitions as the gate has at its first look
 FALSE, POWER, SAME, OPEN, MINUTES = 0.005, 0.95, 0.90, 0.10, 10.0
+READING = (
+    "A build is 20 metrics, 60 numbers (median, mean, 90th percentile); a change stands in its first metric alone.",
+    "Counts are shares of builds in percent with exact 95 % intervals; same and inconclusive are shares of the metrics",
+    "without a change; pairs are the mean of all metrics; minutes hold for repetitions of 20 ms and 15 % beside them.",
+    "",
+    "M1 to M6 are models (`tests/statistics/noise_models.py`), in which a sample lasts 50 ms: their noise changes more",
+    "within a pair than that of a real gate with short repetitions. add8, add1 and chase are recordings of one busy",
+    "cloud guest, 60,000 samples each, so builds on them overlap. A change is a factor on all samples; a real one may",
+    "also change their shape.",
+)
+OTHERS = (
+    "Each takes all runs of one side and then all of the other, metric by metric, from the samples of the gate's",
+    "first look: 24 runs of 20 samples a side (benchstat: ten runs). A false build calls at least one of 20 unchanged",
+    "metrics slower; none of these tools corrects for their number. Power beside many false builds says little.",
+)
 TITLES = ("false builds", "false better", "found", "same", "inconclusive", "pairs", "minutes")
 
 
@@ -161,8 +177,7 @@ def others_tables(args: argparse.Namespace, pool: ProcessPoolExecutor) -> Iterat
 
 def report(args: argparse.Namespace) -> tuple[list[str], bool]:
     command = f"python ci/bench/gate_rates.py --builds {args.builds} --effects {args.effects} --seed {args.seed}"
-    lines = ["# Error rates of the gate", "", f"`{command} --tools {args.tools}`; rule {RULE}; "
-             "percent with exact 95 % intervals; a build is 20 metrics, 60 numbers.", ""]  # fmt: skip
+    lines = ["# Error rates of the gate", "", f"`{command} --tools {args.tools}`; rule {RULE}.", "", *READING, ""]
     with ProcessPoolExecutor(args.jobs) as pool:
         found = gate_cells(args, pool)
         for setting, cells in found.items():
@@ -173,7 +188,7 @@ def report(args: argparse.Namespace) -> tuple[list[str], bool]:
         lines += ["## Goals, all sources together", ""]
         lines += [f"- {'met' if met else 'MISSED'}: {says}" for says, met in checks]
         if args.tools:
-            lines += ["", "## Other tools on the same samples, in their usual order", ""]
+            lines += ["", "## Other tools on the same samples, in their usual order", "", *OTHERS, ""]
             lines += others_tables(args, pool)
     return lines, all(met for _, met in checks)
 
