@@ -40,13 +40,18 @@ class Metric(NamedTuple):
     statistic: str
 
 
-def gated_case(case: Case) -> Case | None:
-    """A case as the gate sees it: costs of its arms as ratios; None where it has none that one block can give."""
-    if case.subject is Subject.RIG or case.rhythm is not Rhythm.BLOCK:
+def as_costs(case: Case) -> Case | None:
+    """A case as a gate sees it: costs of its arms as ratios; None where it has none that one block can give."""
+    if case.rhythm is not Rhythm.BLOCK:
         return None
     if case.kind is Kind.READING and case.unit in TIMES and case.better is Better.LOWER and not case.bounds:
         return replace(case, kind=Kind.RATIO)
     return case if case.kind is Kind.RATIO else None
+
+
+def gated_case(case: Case, rigs: bool = False) -> Case | None:
+    """The same, of a case about this host. A rig of ours can show what a change does (``rigs``), but gates nobody."""
+    return as_costs(case) if rigs or case.subject is not Subject.RIG else None
 
 
 def gated_arms(case: Case) -> tuple[str, ...]:
@@ -63,11 +68,13 @@ class Question:
     rules: Mapping[str, Rule]
 
 
-def questions(cases: Mapping[tuple[str, str], tuple[str, bool, Case]], policy: Policy) -> list[Question]:
+def questions(
+    cases: Mapping[tuple[str, str], tuple[str, bool, Case]], policy: Policy, rigs: bool = False
+) -> list[Question]:
     """What of a plan is gated. ``cases``: (probe, case id) -> (layer, preview, case)."""
     found = []
     for (probe, name), (layer, preview, case) in cases.items():
-        if gated_case(case) is None:
+        if gated_case(case, rigs) is None:
             continue
         rules = {arm: policy.rule(layer, probe, name, arm, preview) for arm in gated_arms(case)}
         rules = {arm: rule for arm, rule in rules.items() if rule.level is not Level.OFF}
@@ -78,7 +85,7 @@ def questions(cases: Mapping[tuple[str, str], tuple[str, bool, Case]], policy: P
 
 def effects_of(question: Question, pairs: Sequence[Pair], arm: str, statistic: str) -> list[float]:
     """Log cost ratio candidate / baseline of every pair that has both."""
-    case, found = gated_case(question.case), []
+    case, found = as_costs(question.case), []
     assert case is not None
     of = STATISTICS[statistic]
     for before, after in pairs:

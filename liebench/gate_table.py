@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from liebench.contract import Case, Outcome, State, Word
 from liebench.controls import by_work
-from liebench.document import Json, mapping, optional_number, section
+from liebench.document import Json, mapping, optional_number, section, sequence
 from liebench.effects import levels
 from liebench.errors import RunUnreadable, UsageError
 from liebench.family import Judged
@@ -17,7 +17,7 @@ from liebench.gate import (
     Metric,
     Pair,
     Question,
-    gated_case,
+    as_costs,
     pairs_of,
     questions,
     replay,
@@ -29,7 +29,6 @@ from liebench.stats import ORDER
 from liebench.text import host_line
 from liebench.verdicts import Evidence, case_verdict
 
-NO_VALUE = "no repetition of one side or the other holds a number"
 OK, REGRESSION, INCONCLUSIVE, MISSING = 0, 1, 3, 4
 WORST = (Outcome.WORSE, Outcome.INCONCLUSIVE, Outcome.BETTER, Outcome.SAME)
 
@@ -52,7 +51,7 @@ def gate_questions(doc: Json, policy: Policy, states: Sequence[State] = (State.M
             continue
         claim = mapping(row.get("claim") or {}, f"probes.{probe}.claim")
         found[probe, name] = (str(claim.get("layer") or ""), bool(row.get("preview")), case)
-    return questions(found, policy)
+    return questions(found, policy, rigs=doc.get("kind") == "trial")
 
 
 def _carrier(words: Mapping[str, Judged]) -> str:
@@ -85,14 +84,13 @@ def _ratio(effect: float) -> float | None:
 
 
 def _rows(question: Question, family: Family, pairs: Sequence[Pair], failed: str) -> Iterator[Row]:
-    case = gated_case(question.case)
+    case = as_costs(question.case)
     assert case is not None
     for arm, rule in question.rules.items():
         key = (question.probe, question.case.id, arm)
         words = {s: j for s in STATISTICS if (j := family.words.get(Metric(*key, s)))}
         if not words:
-            why = NO_VALUE if pairs else "no pair of blocks has both sides"
-            yield Row(*key, "level", Outcome.INCONCLUSIVE.value, why=why, level=rule.level.value)
+            yield Row(*key, "level", Outcome.INCONCLUSIVE.value, why=_missing(pairs, arm), level=rule.level.value)
             continue
         shown = _carrier(words)
         judged = words[shown]
@@ -105,6 +103,15 @@ def _rows(question: Question, family: Family, pairs: Sequence[Pair], failed: str
             shown, judged.n, f"control failed: {failed}" if failed else _why(words, shown, rule),
             rule.level.value, before, after, case.unit,
         )  # fmt: skip
+
+
+def _missing(pairs: Sequence[Pair], arm: str) -> str:
+    """Why an arm has no number at all: never measured on both sides, or every repetition was void."""
+    if not pairs:
+        return "no pair of blocks has both sides"
+    reps = [mapping(mapping(b.get("reps"), "reps").get(arm) or {}, arm) for pair in pairs for b in pair]
+    flags = sorted({str(f) for rep in reps for f in sequence(rep.get("flags") or (), "flags")})
+    return f"none of {len(pairs)} pairs can be used" + (f": {', '.join(flags)}" if flags else "")
 
 
 def _worse_than(question: Question, pairs: Sequence[Pair], control: tuple[str, str]) -> Iterator[Row]:
@@ -151,21 +158,38 @@ def gate_table(doc: Json, policy: Policy, family: Family | None = None) -> Table
         if v.get("state") == State.SKIPPED
     }
     failures = {k: str(v.get("error") or "") for k, v in states.items() if v.get("state") == State.FAILED}
-    code = exit_code(rows, _lost(doc, policy, rows, failures), policy)
+    code = exit_code(rows, _lost(doc, policy, rows, failures, pairs), policy)
     loop = optional_number(mapping(doc.get("instrument") or {}, "instrument").get("loop_s"), "instrument.loop_s")
     return Table(
         "gate", str(doc.get("switch") or "baseline against candidate"), rows,
         str(section(doc, "hashes").get("host") or ""), host_line(doc), str(doc.get("started") or ""),
-        loop, code, (), skipped, failures,
+        loop, code, _early(doc), skipped, failures,
     )  # fmt: skip
 
 
-def _lost(doc: Json, policy: Policy, rows: Sequence[Row], failures: Mapping[str, str]) -> dict[str, str]:
+EARLY = {
+    "budget": "the budget ended before everything was settled; a larger --budget gives more pairs",
+    "breaker": "it stopped early: whoever else works on this host began to suffer; try again when it is quieter",
+    "interrupted": "it was interrupted; what was measured until then is judged",
+    "killed": "it was killed; what was measured until then is judged",
+}
+
+
+def _early(doc: Json) -> tuple[str, ...]:
+    said = EARLY.get(str(doc.get("stopped")))
+    return (said,) if said else ()
+
+
+def _lost(
+    doc: Json, policy: Policy, rows: Sequence[Row], failures: Mapping[str, str],
+    pairs: Mapping[tuple[str, str], Sequence[Pair]],
+) -> dict[str, str]:  # fmt: skip
     """What should have been gated and has no number: a failed probe, an arm without samples. What only warns cannot."""
     strict = {q.probe for q in gate_questions(doc, policy, (State.FAILED,)) if Level.ERROR in _levels(q)}
     bare = {k for k in failures if not mapping(section(doc, "probes")[k], f"probes.{k}").get("cases")}
     lost = {k: why for k, why in failures.items() if k in strict or k in bare}
-    return lost | {r.name: r.why for r in rows if r.why == NO_VALUE and r.level == Level.ERROR}
+    bare_rows = (r for r in rows if r.what == "level" and not r.blocks and pairs.get((r.probe, r.case)))
+    return lost | {r.name: r.why for r in bare_rows if r.level == Level.ERROR}
 
 
 def _levels(question: Question) -> set[Level]:

@@ -25,7 +25,6 @@ SWITCH_S = 60.0
 REP_MS = (
     20.0  # many short repetitions: ten times fewer samples in 27 ms than in 270 gave half the width (research, 0.3)
 )
-ROOTS = ("/proc/sys/", "/sys/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +45,6 @@ class Switch:
         if self.change:
             return f"{self.change[0]} as found against {self.change[1]}"
         return f"after {self.switches[0]} against after {self.switches[1]}" if self.switches else NOISE
-
-
-def path_of(name: str) -> str:
-    """``vm.swappiness``, ``vm/swappiness`` or a path below /proc/sys or /sys. Raises UsageError for anything else."""
-    path = name if name.startswith("/") else f"/proc/sys/{name if '/' in name else name.replace('.', '/')}"
-    parts = path.split("/")
-    if ".." in parts or "." in parts or "\0" in path or not path.startswith(ROOTS) or not Path(path).is_file():
-        raise UsageError(f"{name} is no sysctl and no file below /proc/sys or /sys; name one, as vm.swappiness")
-    return path
 
 
 @contextmanager
@@ -95,7 +85,7 @@ def sides_of(switch: Switch, bench: Bench, journal: Journal, consent: Disturbs) 
 NAMES = (BASELINE, CANDIDATE)
 
 
-def _stages(stage_of: StageOf, sides: Sequence[Side]) -> Mapping[str, StageOf]:
+def stages_of(stage_of: StageOf, sides: Sequence[Side]) -> Mapping[str, StageOf]:
     """A stage for each side of a probe: one calibration for both, since work that differs would hide a change."""
     made: dict[str, Stage] = {}
 
@@ -134,7 +124,7 @@ def measure_gate(
             sides = sides_of(switch, bench, journal, settings.disturb)
             if switch.switches:  # the host is left as the baseline has it
                 ends.callback(_leave, sides[0].enter)
-            stages = _stages(stage_of, sides)
+            stages = stages_of(stage_of, sides)
             return PairSession(planned, settings, writer, stages, quiet, sides, policy, **asked)
 
         more = {"kind": "gate", "switch": switch.says(), "policy": policy.stored()}

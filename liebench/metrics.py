@@ -147,8 +147,10 @@ def _values(run: Run) -> Iterator[tuple[Key, Value]]:
 
 def run_metrics(doc: Json) -> RunMetrics:
     """Every number of a run that speaks of its host. Raises RunUnreadable naming the place; NotComparable of a gate."""
-    if doc.get("kind") == "gate":
-        raise NotComparable(f"{doc.get('id')} is a gate: it holds two sides, which it has judged; compare runs")
+    if doc.get("kind") != "run":
+        raise NotComparable(
+            f"{doc.get('id')} is a {doc.get('kind')}: it holds two sides that it has judged; compare runs"
+        )
     run = open_run(doc)
     tool: Mapping[str, Any] = section(doc, "tool")
     return RunMetrics(

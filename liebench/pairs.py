@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from liebench.contract import Case, Once
+from liebench.contract import Case, Once, Turn
 from liebench.errors import LiebenchError
 from liebench.gate import (
     BASELINE,
@@ -43,6 +43,7 @@ class Side:
     name: str
     core: Path | None = None
     options: Mapping[str, str] = field(default_factory=dict)
+    args: Mapping[str, str] = field(default_factory=dict)  # of every arm, in place of the arm's own
     enter: Enter = nullcontext
 
     def like(self, other: Side) -> bool:
@@ -50,26 +51,25 @@ class Side:
         return self.core == other.core and dict(self.options) == dict(other.options)
 
 
-def gate_part(part: Planned, policy: Policy) -> Planned:
+def gate_part(part: Planned, policy: Policy, rigs: bool = False) -> Planned:
     """A probe's part of a plan with the cases that a gate can hold in pairs, and that the policy wants measured."""
 
     def admit(cases: Sequence[Case]) -> tuple[tuple[Case, ...], Mapping[str, Skip]]:
         kept, left = part.admit(cases)
-        return tuple(c for c in kept if _wanted(part, c, policy)), left
+        return tuple(c for c in kept if _wanted(part, c, policy, rigs)), left
 
     chosen: Admit = admit
-    return replace(part, cases=tuple(c for c in part.cases if _wanted(part, c, policy)), admit=chosen)
+    return replace(part, cases=tuple(c for c in part.cases if _wanted(part, c, policy, rigs)), admit=chosen)
 
 
-def _wanted(part: Planned, case: Case, policy: Policy) -> bool:
-    return gated_case(case) is not None and bool(ask([replace(part, cases=(case,))], policy))
+def _wanted(part: Planned, case: Case, policy: Policy, rigs: bool) -> bool:
+    return gated_case(case, rigs) is not None and bool(ask([replace(part, cases=(case,))], policy, rigs))
 
 
-def ask(parts: Sequence[Planned], policy: Policy) -> list[Question]:
+def ask(parts: Sequence[Planned], policy: Policy, rigs: bool = False) -> list[Question]:
     """The gate's questions about these parts."""
-    return questions(
-        {(p.id, c.id): (p.probe.claim.layer.value, p.probe.preview, c) for p in parts for c in p.cases}, policy
-    )
+    cases = {(p.id, c.id): (p.probe.claim.layer.value, p.probe.preview, c) for p in parts for c in p.cases}
+    return questions(cases, policy, rigs)
 
 
 class PairSession(Session):
@@ -84,12 +84,13 @@ class PairSession(Session):
         quiet: QuietWatch,
         sides: tuple[Side, Side],
         policy: Policy,
+        rigs: bool = False,
         *,
         stopping: Callable[[], str | None] = lambda: None,
         progress: Talk = lambda line: None,
     ) -> None:
         super().__init__(planned, settings, writer, stages[BASELINE], quiet, stopping=stopping, progress=progress)
-        self.stages, self.sides, self.policy = stages, sides, policy
+        self.stages, self.sides, self.policy, self.rigs = stages, sides, policy, rigs
         self.others: dict[str, Once] = {}  # the candidate's rigs, by probe
         self.family = Family(())
 
@@ -113,7 +114,7 @@ class PairSession(Session):
             self._fail(part, LiebenchError(f"only the baseline could be set up; the candidate: {error}"))
 
     def _add_controls(self) -> None:
-        self.family = Family(ask(self.opened, self.policy))
+        self.family = Family(ask(self.opened, self.policy, self.rigs))
         super()._add_controls()
 
     def _block(self, track: Track, once: Once, **more: Any) -> None:
@@ -124,9 +125,14 @@ class PairSession(Session):
         halves = [(self.sides[0], once), (self.sides[1], self.others[track.part.id])]
         self.rng.shuffle(halves)
         pair = len(track.blocks) // 2
+        plain = track.turns
         for side, work in halves:
-            with side.enter():
-                super()._block(track, work, side=side.name, pair=pair)
+            track.turns = tuple(_with(turn, side.args) for turn in plain)
+            try:
+                with side.enter():
+                    super()._block(track, work, side=side.name, pair=pair)
+            finally:
+                track.turns = plain
 
     def _maybe_look(self, track: Track) -> None:
         if track.control is not None:
@@ -164,3 +170,8 @@ class PairSession(Session):
         most = max((len(t.blocks) // 2 for t in self.tracks if t.control is None), default=0)
         if most > self._looked():
             self._look_at_all(most, last=True)
+
+
+def _with(turn: Turn, args: Mapping[str, str]) -> Turn:
+    """A turn whose arm works with this side's arguments."""
+    return replace(turn, arm=replace(turn.arm, args={**turn.arm.args, **args})) if args else turn

@@ -165,6 +165,11 @@ def read_run(path: Path | str) -> dict[str, Any]:
 
     Raises RunUnreadable naming the file and the place; the file is never touched.
     """
+    return read_document(path, lambda doc: validate(upgrade(doc)))
+
+
+def read_document(path: Path | str, check: Callable[[dict[str, Any]], dict[str, Any]]) -> dict[str, Any]:
+    """The same for any document of ours: ``check`` says whether it is one that the caller can use."""
     name = str(path)
     try:
         raw = sys.stdin.buffer.read(MOST_BYTES + 1) if name == "-" else _bytes(Path(path))
@@ -173,7 +178,7 @@ def read_run(path: Path | str) -> dict[str, Any]:
     if len(raw) > MOST_BYTES:
         raise RunUnreadable(f"{name} is larger than {MOST_BYTES >> 20} MiB; that is no run file of liebench")
     try:
-        return validate(upgrade(_parse(raw.decode("utf-8"), name)))
+        return check(_parse(raw.decode("utf-8"), name))
     except UnicodeDecodeError as error:
         raise RunUnreadable(f"{name} is not text (byte {error.start}); is it a run file?") from error
     except RecursionError as error:

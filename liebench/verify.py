@@ -34,7 +34,7 @@ def differences(doc: Json) -> list[str]:
     Raises RunUnreadable where the document is damaged.
     """
     run = open_run(doc)
-    found: list[str] = gate_differences(doc) if doc.get("kind") == "gate" else []
+    found: list[str] = gate_differences(doc) if doc.get("kind") in ("gate", "trial") else []
     for i, entry in enumerate(records(doc, "looks")):
         if "statistic" in entry:  # a gate's, which looks at all its metrics together
             continue

@@ -1,4 +1,6 @@
-"""Tests import their helpers by name: this folder is on the path. In CI a test skips only as ci/allowed-skips says."""
+"""Tests import their helpers by name: this folder is on the path. In CI a test skips only as ci/allowed-skips.toml
+says. Tests marked ``guest`` run in a guest: guest_plugin.py.
+"""
 
 from __future__ import annotations
 
@@ -6,43 +8,57 @@ import contextlib
 import os
 import re
 import sys
-from collections.abc import Iterator
+import tomllib
 from pathlib import Path
 
 import pytest
 
-for folder in (".", "judging", "statistics", "probes"):  # their helpers stand beside them
+for folder in (".", "judging", "statistics", "probes", "exporting"):  # their helpers stand beside them
     sys.path.insert(0, str(Path(__file__).parent / folder))
-ALLOWED = Path(__file__).parents[1] / "ci" / "allowed-skips"
+ALLOWED = Path(__file__).parents[1] / "ci" / "allowed-skips.toml"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    from guest_plugin import GuestTests
+
+    config.pluginmanager.register(GuestTests(allowed))
 
 
 def _patterns() -> list[str]:
-    return [line for line in ALLOWED.read_text().splitlines() if line and not line.startswith("#")]
+    return [str(row["pattern"]) for row in tomllib.loads(ALLOWED.read_text())["skip"]]
 
 
-@pytest.fixture(scope="session", autouse=True)
-def before_others() -> Iterator[None]:
-    """Whoever else works on this machine works behind us, where we may say so: the kernel's tests need a processor.
-
-    sched(7): with autogroups a nice value counts within a session only, and the session has one of its own.
-    """
-    autogroup = Path("/proc/self/autogroup")
-    with contextlib.suppress(PermissionError):
-        os.setpriority(os.PRIO_PROCESS, 0, -20)
-    with contextlib.suppress(OSError):
-        autogroup.write_text("-20")
-    yield
-    with contextlib.suppress(OSError):
-        autogroup.write_text("0")
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):
+def allowed(report: pytest.TestReport) -> pytest.TestReport:
     """A skip that is not allowed is a failure where CI=true."""
-    report = yield
     if report.skipped and not hasattr(report, "wasxfail") and os.environ.get("CI") == "true":
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
         if not any(re.search(pattern, reason) for pattern in _patterns()):
             report.outcome = "failed"
-            report.longrepr = f"{item.nodeid} skipped in CI: {reason}; meet its need, or list it in ci/allowed-skips"
+            report.longrepr = (
+                f"{report.nodeid} skipped in CI: {reason}; meet its need, or list it in ci/allowed-skips.toml"
+            )
     return report
+
+
+AUTOGROUP = Path("/proc/self/autogroup")
+
+
+def pytest_sessionstart() -> None:
+    """Whoever else works on this machine works behind us, where we may say so: the kernel's tests need a processor.
+
+    sched(7): with autogroups a nice value counts within a session only, and the session has one of its own.
+    """
+    with contextlib.suppress(PermissionError):
+        os.setpriority(os.PRIO_PROCESS, 0, -20)
+    with contextlib.suppress(OSError):
+        AUTOGROUP.write_text("-20")
+
+
+def pytest_sessionfinish() -> None:
+    with contextlib.suppress(OSError):
+        AUTOGROUP.write_text("0")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):
+    return allowed((yield))

@@ -13,12 +13,14 @@ from typing import Any
 import pytest
 
 from liebench.bill import bill
+from liebench.gate_table import gate_table, stored_policy
 from liebench.judge import judge_run
 from liebench.verify import differences
 
 import fakes
+from two_sides import gate
 
-HEAVY = ("numpy", "scipy", "pandas", "jinja2", "duckdb", "pyperf")
+HEAVY = ("numpy", "scipy", "pandas", "jinja2", "duckdb", "pyarrow", "pyperf", "liebench.export")
 
 
 def test_a_run_imports_nothing_heavy() -> None:
@@ -39,10 +41,18 @@ def test_a_gate_that_measures_imports_nothing_heavy() -> None:
     assert done.stdout.strip() == "[]"
 
 
-def test_judging_reads_no_file_no_clock_and_starts_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    session = fakes.session(tmp_path, *fakes.plan(fakes.probe(fakes.World(1.5))))
+def test_a_gate_is_judged_without_file_and_clock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    session, _ = gate(tmp_path, 1.5)
     session.run()
     doc = session.writer.document
+    out_of_reach(monkeypatch)
+    code, wrong = gate_table(doc, stored_policy(doc)).exit, differences(doc)
+    monkeypatch.undo()
+    assert (code, wrong) == (1, [])
+
+
+def out_of_reach(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No file, no process, no clock."""
 
     def refuse(*args: Any, **kwargs: Any) -> None:
         raise AssertionError(f"judging touched the machine: {args!r}")
@@ -52,6 +62,14 @@ def test_judging_reads_no_file_no_clock_and_starts_nothing(tmp_path: Path, monke
             monkeypatch.setattr(owner, name, refuse)
     for name in ("time", "monotonic", "time_ns", "monotonic_ns", "perf_counter"):
         monkeypatch.setattr(time, name, refuse)
+
+
+def test_judging_reads_no_file_no_clock_and_starts_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    session = fakes.session(tmp_path, *fakes.plan(fakes.probe(fakes.World(1.5))))
+    session.run()
+    doc = session.writer.document
+
+    out_of_reach(monkeypatch)
     verdicts = judge_run(doc)
     bill(doc, verdicts)
     assert differences(doc) == []

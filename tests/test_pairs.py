@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import collections
-import contextlib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,66 +13,13 @@ from liebench.errors import CoreFailed
 from liebench.family import LOOKS
 from liebench.gate import BASELINE, CANDIDATE, pairs_of
 from liebench.gate_table import gate_table, stored_policy
-from liebench.pairs import PairSession, Side, gate_part
+from liebench.pairs import PairSession, Side
 from liebench.policy import Policy, parse_policy
-from liebench.quiet import QuietWatch
-from liebench.result import RunWriter
 from liebench.stage import Stage
 from liebench.verify import differences
 
 import fakes
-
-
-class Sides:
-    """Two sides of one world: the candidate's half costs ``factor`` times as much."""
-
-    def __init__(self, world: fakes.World, factor: float) -> None:
-        self.world, self.factor, self.order = world, factor, []
-        self.plain = world.factor
-
-    @contextlib.contextmanager
-    def enter(self, name: str) -> Iterator[None]:
-        self.order.append(name)
-        world = self.world
-        before, rep = world.rep, world.rep
-
-        def dearer(case: Any, turn: Any) -> Any:
-            made = rep(case, turn)
-            scaled = {k: [v * self.factor for v in values] for k, values in made.samples.items()}
-            return type(made)(scaled, elapsed_ns=made.elapsed_ns)
-
-        world.rep = dearer if name == CANDIDATE else before  # type: ignore[method-assign]
-        try:
-            yield
-        finally:
-            world.rep = before  # type: ignore[method-assign]
-
-    @property
-    def both(self) -> tuple[Side, Side]:
-        return tuple(Side(n, enter=lambda n=n: self.enter(n)) for n in (BASELINE, CANDIDATE))  # type: ignore[return-value, misc]
-
-
-def gate(
-    folder: Path, factor: float, *cases: Any, policy: Policy | None = None, noise: float = 0.01, seed: int = 3,
-    plants: Any = (), **more: Any,
-) -> tuple[PairSession, Sides]:  # fmt: skip
-    policy, world = policy or Policy(), fakes.World(1.2, noise)
-    sides = Sides(world, factor)
-    planned, settings = fakes.plan(fakes.probe(world, *cases, plants=plants), seed=seed)
-    parts = [gate_part(p, policy) for p in planned]
-    header = fakes.header(settings, parts) | {"kind": "gate", "switch": "fakes", "policy": policy.stored()}
-    stages = {n: (lambda part: None) for n in (BASELINE, CANDIDATE)}
-    session = PairSession(
-        parts,
-        settings,
-        RunWriter(folder, header),
-        stages,
-        QuietWatch(fakes.host(), 0.0),
-        sides.both,
-        policy,
-        **more,  # type: ignore[arg-type]
-    )
-    return session, sides
+from two_sides import gate
 
 
 def words(session: PairSession, policy: Policy | None = None) -> dict[str, str]:

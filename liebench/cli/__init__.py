@@ -5,18 +5,8 @@ from __future__ import annotations
 import sys
 
 COMMANDS = (
-    "run",
-    "list",
-    "explain",
-    "doctor",
-    "report",
-    "verify",
-    "selftest",
-    "compare",
-    "gate",
-    "noise",
-    "history",
-    "baseline",
+    *("run", "list", "explain", "doctor", "report", "verify", "selftest", "export"),
+    *("compare", "gate", "noise", "history", "baseline", "try"),
 )
 
 

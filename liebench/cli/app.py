@@ -9,6 +9,7 @@ from liebench.cli import (
     compare,
     doctor,
     explain,
+    export,
     gate,
     history,
     listing,
@@ -16,6 +17,7 @@ from liebench.cli import (
     report,
     run,
     selftest,
+    trying,
     verify,
 )
 
@@ -32,6 +34,7 @@ app.command("list")(listing.listing)
 app.command("explain")(explain.explain)
 app.command("compare")(compare.compare)
 app.command("gate")(gate.gate)
+app.command("try")(trying.try_)
 app.command("noise")(noise.noise)
 app.command("history")(history.history)
 app.add_typer(baseline.app, name="baseline")
@@ -39,3 +42,4 @@ app.command("doctor")(doctor.doctor)
 app.command("report")(report.report)
 app.command("verify")(verify.verify)
 app.command("selftest")(selftest.selftest)
+app.command("export")(export.export)

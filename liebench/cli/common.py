@@ -125,12 +125,12 @@ def judged(doc: dict[str, Any]) -> tuple[Any, Any]:
     return verdicts, advice
 
 
-def run_files(folder: Path, gates: bool = False) -> list[Path]:
-    """Finished run files of a folder, oldest first: runs, or gates. The kind stands at the head of the file."""
+def run_files(folder: Path, kind: str = "run") -> list[Path]:
+    """Finished run files of a folder, oldest first: runs, gates, or trials. The kind stands at the head of the file."""
     found = []
     for path in sorted(folder.glob("*T*Z-????????.json")):
         with contextlib.suppress(OSError), path.open("rb") as file:
-            if (b'"kind":"gate"' in file.read(400)) == gates:
+            if f'"kind":"{kind}"'.encode() in file.read(400):
                 found.append(path)
     return found
 

@@ -41,9 +41,9 @@ def compare(
         found = compare_sides(first, second, alike(limits))
         tables.append(compare_table(found, second[-1], f"{' '.join(name)} against {' '.join(sides[0])}"))
     if as_json:
-        from dataclasses import asdict
+        from liebench.export.tables import COMPARE, table_object
 
-        common.emit({"schema": "liebench.compare/1", "exit": 0, "comparisons": [asdict(t) for t in tables]})
+        common.emit({"schema": COMPARE, "exit": 0, "tables": [table_object(t) for t in tables]})
         return
     for table in tables:
         print(table_text(table, everything))

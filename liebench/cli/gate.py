@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -20,6 +21,18 @@ STORED = {
     "fleet": "a folder with runs of other hosts",
     "trend": "a folder with runs of this host",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Reports:
+    """What is written beside standard output."""
+
+    junit: Path | None = None
+    markdown: Path | None = None
+    openmetrics: Path | None = None
+    github: bool = False
+
+
 MOST_LOOKED_AT = 40  # files, newest first, for a noise measurement
 MODES = ("rerun", *STORED)
 
@@ -45,6 +58,10 @@ def gate(
     sets: Annotated[list[str] | None, typer.Option("--set", help="probe.name=value.")] = None,
     out: Annotated[Path | None, typer.Option("--out", help="Folder of the run file.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
+    junit: Annotated[Path | None, typer.Option("--junit", help="Also write JUnit XML.")] = None,
+    markdown: Annotated[Path | None, typer.Option("--markdown", help="Also write a table for a merge request.")] = None,
+    openmetrics: Annotated[Path | None, typer.Option("--openmetrics", help="Also write OpenMetrics text.")] = None,
+    github: Annotated[bool, typer.Option("--github", help="Annotations, summary and outputs of a workflow.")] = False,
 ) -> None:
     """Measure baseline and candidate in pairs whose order a coin decides; fail on a proved regression only."""
     from liebench.cli.gate_stored import stored
@@ -60,9 +77,8 @@ def gate(
         if not baseline:
             raise _usage(f"--mode {mode} needs --baseline: {STORED[mode]}")
         settings = common.make_settings("quick" if quick else "default", seed, budget, disturb, names or (), sets or ())
-        code = said(*stored(mode, baseline, candidate, names, settings, policy, out), as_json)
-        if code:
-            raise typer.Exit(code)
+        ended = stored(mode, baseline, candidate, names, settings, policy, out)
+        _end(*ended, as_json, Reports(junit, markdown, openmetrics, github))
         return
     switch = _switch(baseline, candidate, baseline_core, candidate_core, change, to_baseline, to_candidate)
     settings = common.make_settings(
@@ -72,9 +88,8 @@ def gate(
     from liebench.gate_table import gate_table
 
     table = gate_table(doc, policy)
-    code = said(table, 130 if doc["stopped"] == "interrupted" else table.exit, written, as_json)
-    if code:
-        raise typer.Exit(code)
+    code = 130 if doc["stopped"] == "interrupted" else table.exit
+    _end(table, code, written, as_json, Reports(junit, markdown, openmetrics, github))
 
 
 def _usage(text: str) -> Exception:
@@ -113,7 +128,8 @@ def _switch(
     to_candidate: str | None,
 ) -> Switch:
     """What is switched between the sides; exactly one thing."""
-    from liebench.gating import Switch, path_of
+    from liebench.gating import Switch
+    from liebench.knobs import path_of
 
     cores = (_core(first_core), _core(second_core)) if first_core or second_core else None
     key, equals, value = (change or "").partition("=")
@@ -178,7 +194,7 @@ def _expected(bench: Any, asked: Any, settings: Any, policy: Any) -> str:
     from liebench.result import read_run
 
     ours = bench.host.hashes().get("host")
-    for path in reversed(common.run_files(bench.out, gates=True)[-MOST_LOOKED_AT:]):
+    for path in reversed(common.run_files(bench.out, "gate")[-MOST_LOOKED_AT:]):
         try:
             doc = read_run(path)
             if doc.get("switch") == NOISE and doc["hashes"].get("host") == ours:
@@ -190,18 +206,29 @@ def _expected(bench: Any, asked: Any, settings: Any, policy: Any) -> str:
     return says(None, policy.base.limit)
 
 
-def said(table: Table, code: int, written: str, as_json: bool) -> int:
-    """Print a gate's table; returns the code it ends with."""
+def _end(table: Table, code: int, written: str, as_json: bool, reports: Reports) -> None:
+    """Write what was asked for, say the table, and end with its code."""
+    from dataclasses import replace
+
+    from liebench.export.files import publish_github, write_reports
+
+    table = replace(table, exit=code)
+    write_reports(table, junit=reports.junit, markdown=reports.markdown, openmetrics=reports.openmetrics)
+    for line in publish_github(table) if reports.github else ():
+        print(line)
+    _say(table, code, written, as_json)
+    if code:
+        raise typer.Exit(code)
+
+
+def _say(table: Table, code: int, written: str, as_json: bool) -> None:
     from liebench.table_text import MEANINGS, table_text
 
     if as_json:
-        from dataclasses import asdict
+        from liebench.export.tables import GATE, table_object
 
-        rows = [asdict(r) | {"name": r.name} for r in table.rows]
-        common.emit({"schema": "liebench.gate/1", "exit": code, "run": written, "rows": rows, "notes": table.notes,
-                     "skipped": dict(table.skipped), "failed": dict(table.failed)})  # fmt: skip
+        common.emit(table_object(table) | {"schema": GATE, "exit": code, "run": written})
     else:
         print(table_text(table))
         print(f"exit {code}: {MEANINGS.get(code, 'interrupted, the host is as it was')}")
         print(written)
-    return code

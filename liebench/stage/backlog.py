@@ -10,7 +10,7 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from liebench.contract import Disturbs, Need, Touches
+from liebench.contract import Arm, Disturbs, Need, Rep, Touches, Turn
 from liebench.errors import NeedUnmet, StageRefused
 from liebench.host import program
 from liebench.stage.wiring import Wiring, wired
@@ -71,3 +71,13 @@ def receiver(stage: Stage, filters: int = 400, steered: bool = True) -> Iterator
             said = (done.stderr.strip().splitlines() or ["no word"])[0]
             raise NeedUnmet(f"filters of tc ({said})", "modprobe cls_u32 sch_ingress")
         yield found
+
+
+def flood(stage: Stage, found: Wiring, turn: Turn, size: int, **more: int) -> Rep:
+    """One repetition of a burst through a queue of this size; what it loses is noted as ours."""
+    processors = stage.host.processors
+    bare = Turn(Arm(turn.arm.id), turn.label, turn.plant)
+    with stage.value(SIZE, str(size)):
+        rep = stage.core("net-flood", bare, cpu=processors[0], far_cpu=processors[-1], **more, **found.ends)
+    caused(stage, round(float(rep.facts["dropped"])))
+    return rep

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,15 +43,18 @@ def _record(name: str, mode: int, content: bytes, device: tuple[int, int] = (0, 
     return head + bytes(-len(head) % 4) + content + bytes(-len(content) % 4)
 
 
-def initramfs(core: bytes) -> bytes:
-    """A root that holds liebench-core as /init, and the console that a kernel opens for it."""
-    files = (
+def initramfs(init: bytes, files: Mapping[str, bytes] | None = None) -> bytes:
+    """A root that holds ``init``, liebench-core for one, and the console that a kernel opens for it.
+
+    ``files``: what else it holds, executable, each in a folder that exists ("dev") or in the root.
+    """
+    records = (
         _record("dev", 0o040755, b""),
         _record("dev/console", 0o020600, b"", (5, 1)),
-        _record("init", 0o100755, core),
+        *(_record(name, 0o100755, content) for name, content in {"init": init, **(files or {})}.items()),
         _record("TRAILER!!!", 0, b""),
     )
-    return b"".join(files)
+    return b"".join(records)
 
 
 def _command(kernel: str, root: Path, log: Path, accelerator: str) -> list[str]:

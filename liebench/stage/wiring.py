@@ -21,6 +21,7 @@ MIDDLE, INNER_NEAR, INNER_FAR = "10.213.7.254", "10.213.8.1", "10.213.8.2"
 OTHER_FAR, OTHER_MIDDLE = "10.213.9.2", "10.213.9.254"
 PORT = 7399
 NFT = Need("nft", lambda host: program(host, "nft"), "apt install nftables")
+WG = Need("wg", lambda host: program(host, "wg"), "apt install wireguard-tools")
 TUN = Need("/dev/net/tun", lambda host: host.writable("/dev/net/tun"), "modprobe tun; run as root")
 
 
@@ -98,6 +99,27 @@ def _vxlan(found: Lab) -> Wiring:
     return _inside(found, "VXLAN", near, far)
 
 
+def _wg(found: Lab, at: str, *words: str, text: str = "") -> str:
+    done = found.inside(at, ["wg", *words], text)
+    if done.returncode:
+        said = (done.stderr.strip().splitlines() or ["no word"])[0]
+        raise NeedUnmet(f"a tunnel configured by wg ({said})", WG.cure)
+    return done.stdout.strip()
+
+
+def _wireguard(found: Lab) -> Wiring:
+    """A ciphered tunnel of the kernel's own. Its keys are made here, known to these two ends and gone with them."""
+    plain = "type wireguard"
+    wired = _inside(found, "WireGuard", plain, plain)
+    keys = {name: _wg(found, name, "genkey") for name in ("near", "far")}
+    for name, other, outer, inner in (("near", "far", FAR, INNER_FAR), ("far", "near", NEAR, INNER_NEAR)):
+        public = _wg(found, other, "pubkey", text=keys[other] + "\n")
+        said = f"[Interface]\nPrivateKey = {keys[name]}\nListenPort = {PORT}\n[Peer]\nPublicKey = {public}\n"
+        said += f"Endpoint = {outer}:{PORT}\nAllowedIPs = {inner}/32\n"
+        _wg(found, name, "setconf", "t0", "/dev/stdin", text=said)
+    return wired
+
+
 def _routed(found: Lab) -> Wiring:
     """Through a namespace in the middle that forwards, as hosts do for their containers."""
     found.pair("near", "e0", "middle", "m0")
@@ -141,6 +163,7 @@ BUILDERS: Mapping[str, Callable[[Lab], Wiring]] = {
     "ipvlan": _ipvlan,
     "vlan": _vlan,
     "vxlan": _vxlan,
+    "wireguard": _wireguard,
     "routed": _routed,
     "nat": _translated,
 }

@@ -25,7 +25,7 @@ from liebench.probes.net_virtual.verdict import advise, delivers
 from liebench.stage import Stage
 from liebench.stage.needs import TWO
 from liebench.stage.net import LAB
-from liebench.stage.wiring import NFT, TUN, Wiring, halting, wired
+from liebench.stage.wiring import NFT, TUN, WG, Wiring, halting, wired
 
 WAYS: Mapping[str, tuple[str, bool, tuple[Need, ...]]] = {  # what it is, headline, needs
     "veth": ("a pair of virtual cards", True, ()),
@@ -34,12 +34,14 @@ WAYS: Mapping[str, tuple[str, bool, tuple[Need, ...]]] = {  # what it is, headli
     "ipvlan": ("two virtual cards of one card (ipvlan)", False, ()),
     "vlan": ("a VLAN on a pair", False, ()),
     "vxlan": ("VXLAN over a pair", True, ()),
+    "wireguard": ("WireGuard over a pair", False, (WG,)),
     "routed": ("a namespace that forwards", False, ()),
     "nat": ("a translated address (nft)", False, (NFT,)),
     "proxy": ("a proxy in user space", False, ()),
     "overlay": ("an overlay in user space (TAP over UDP)", False, (TUN,)),
 }
 OURS = ("proxy", "overlay")  # written by us: a demonstration of what such a hop costs, not this host's own
+# Not WireGuard: workers of the kernel cipher for it, and their processor time is charged to nobody.
 BULK = ("veth", "bridge", "vxlan", "proxy", "overlay")
 
 

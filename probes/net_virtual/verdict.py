@@ -11,6 +11,7 @@ NAMES = {
     "veth": "a pair of virtual cards",
     "bridge": "a bridge",
     "vxlan": "VXLAN",
+    "wireguard": "WireGuard",
     "routed": "a forwarding namespace",
     "nat": "a translated address",
     "proxy": "a proxy in user space",

@@ -26,7 +26,7 @@ from liebench.facts.softnet import softnet, steering
 from liebench.host import Host
 from liebench.probes.netdev_backlog.verdict import DROPS, NEEDED, advise, bracket, counted, delivers, judge
 from liebench.stage import Stage
-from liebench.stage.backlog import SIZE, TC, TOUCHES, caused, receiver
+from liebench.stage.backlog import SIZE, TC, TOUCHES, caused, flood, receiver
 from liebench.stage.laws import Law
 from liebench.stage.needs import TWO
 from liebench.stage.net import LAB
@@ -84,13 +84,7 @@ class _Bench:
     def flood(self, t: Turn, size: int = 0, **more: int) -> Rep:
         if self.wiring is None:
             self.wiring = self.rigs.enter_context(receiver(self.stage, FILTERS))
-        processors = self.stage.host.processors
-        bare = Turn(Arm(t.arm.id), t.label, t.plant)
-        with self.stage.value(SIZE, str(size or t.arm.args["size"])):
-            args = {"cpu": processors[0], "far_cpu": processors[-1], "packets": PACKETS, **more}
-            rep = self.stage.core("net-flood", bare, **args, **self.wiring.ends)
-        caused(self.stage, round(float(rep.facts["dropped"])))
-        return rep
+        return flood(self.stage, self.wiring, t, size or int(t.arm.args["size"]), packets=PACKETS, **more)
 
     def lost(self, t: Turn) -> Rep:
         if t.arm.promised:

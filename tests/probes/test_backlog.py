@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from live import Bench, host_with, left_behind
@@ -15,7 +14,7 @@ from liebench.facts.reader import Reader
 from liebench.facts.softnet import Softnet, softnet, steering
 from liebench.host import read_host
 from liebench.probes.netdev_backlog.verdict import advise, bracket, counted
-from liebench.stage.backlog import SIZE, TC, caused, receiver
+from liebench.stage.backlog import SIZE, TC, caused, flood, receiver
 from liebench.stage.net import LAB
 
 HOST = read_host()
@@ -35,20 +34,12 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
     assert not before or Path(SIZE).read_text() == before
 
 
-def flood(bench: Bench, ends: dict[str, Any], size: int) -> Any:
-    processors = HOST.processors
-    with bench.stage.value(SIZE, str(size)):
-        return bench.stage.core(
-            "net-flood", X, cpu=processors[0], far_cpu=processors[-1], packets=PACKETS, samples=3, **ends
-        )
-
-
 @ABLE
 def test_every_packet_is_processed_or_dropped_and_none_where_there_is_room(bench: Bench) -> None:
     with receiver(bench.stage, 1000) as found:
         for size in (100, 1000, PACKETS):
             for _ in range(TRIES):  # counters are the host's: whoever else sends is in them
-                rep = flood(bench, dict(found.ends), size)
+                rep = flood(bench.stage, found, X, size, packets=PACKETS, samples=3)
                 if all(c == pytest.approx(PACKETS, rel=0.005) for c in rep.samples["counted"]):
                     break
             assert rep.samples["counted"] == pytest.approx([PACKETS] * 3, rel=0.005)
@@ -61,7 +52,7 @@ def test_every_packet_is_processed_or_dropped_and_none_where_there_is_room(bench
 @ABLE
 def test_without_steering_the_sender_empties_the_queue_itself(bench: Bench) -> None:
     with receiver(bench.stage, 100, steered=False) as found:
-        assert flood(bench, dict(found.ends), 10).samples["lost"] == [0, 0, 0]
+        assert flood(bench.stage, found, X, 10, packets=PACKETS, samples=3).samples["lost"] == [0, 0, 0]
 
 
 @ABLE

@@ -22,7 +22,7 @@ from liebench.probes.tcp_idle_restart.verdict import seen
 from liebench.probes.tcp_window.verdict import advise, reach
 from liebench.probes.tcp_window.verdict import seen as held
 from liebench.stage.net import FAR, LAB, LATE, lab, path, route
-from liebench.stage.wiring import BUILDERS, NFT, TUN, wired
+from liebench.stage.wiring import BUILDERS, NFT, TUN, WG, wired
 
 HOST = read_host()
 NET = pytest.mark.skipif(not LAB.met(HOST), reason="needs iproute2 and nsenter")
@@ -258,11 +258,11 @@ def has(way: str) -> bool:
         return TUN.met(HOST)
     if way == "nat":
         return NFT.met(HOST)
-    if way not in ("ipvlan", "vlan", "vxlan", "macvlan", "bridge"):
+    if way not in ("ipvlan", "vlan", "vxlan", "macvlan", "bridge", "wireguard"):
         return True
     asked = f"ip link add x type {way} 2>&1"
     said = subprocess.run(["unshare", "-rn", "sh", "-c", asked], capture_output=True, text=True).stdout
-    return "Unknown device type" not in said
+    return "Unknown device type" not in said and (way != "wireguard" or WG.met(HOST))
 
 
 @NET

@@ -28,6 +28,12 @@ static int tap(const char *name)
     return fd;
 }
 
+/* A device that is not up yet loses frames (EIO), as a wire does; its twin may send before. */
+static bool lost(int error)
+{
+    return error == EAGAIN || error == ECONNREFUSED || error == ENOBUFS || error == EIO;
+}
+
 static void carry(int from, int to, int64_t spin)
 {
     static char frame[FRAME];
@@ -35,7 +41,7 @@ static void carry(int from, int to, int64_t spin)
     while ((length = read(from, frame, sizeof frame)) > 0) {
         for (int64_t until = lb_now() + spin; spin && lb_now() < until;)
             lb_relax();
-        if (write(to, frame, (size_t)length) < 0 && errno != EAGAIN && errno != ECONNREFUSED && errno != ENOBUFS)
+        if (write(to, frame, (size_t)length) < 0 && !lost(errno))
             lb_fail("cannot carry a frame on: %s", strerror(errno));
     }
 }

@@ -1,0 +1,135 @@
+"""liebench try: a change measured both ways on this host, in the narrowest place that shows it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from liebench.cli import common
+
+
+def try_(
+    changes: Annotated[
+        list[str] | None, typer.Argument(help="name=value, as idle-restart=0, vm.swappiness=10.")
+    ] = None,
+    with_: Annotated[str | None, typer.Option("--with", help="Your own command as the workload.")] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Everything the last run advised that can be tried.")
+    ] = False,
+    using: Annotated[list[str] | None, typer.Option("--using", help="Argument of the trial: congestion=cubic.")] = None,
+    limit: Annotated[str | None, typer.Option("--limit", help='Less is no gain: "3 %"; 5 % for I/O.')] = None,
+    floor: Annotated[str, typer.Option("--floor", help='Less is no difference: "1 %".')] = "1 %",
+    untested: Annotated[bool, typer.Option("--untested", help="Also settings outside the catalogue.")] = False,
+    disturb: Annotated[str, typer.Option("--disturb", help="nobody, neighbours, host.")] = "nobody",
+    budget: Annotated[float, typer.Option("--budget", help="Most seconds for all of them.")] = 300.0,
+    seed: Annotated[int | None, typer.Option("--seed", help="Seed of every order.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Folder of the trials' files.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
+) -> None:
+    """Measure the present and the proposed value in pairs, judge, and keep the proof. Changes nothing for good."""
+    from liebench.errors import LiebenchError, UsageError
+    from liebench.policy import share
+    from liebench.registry import find_probes
+    from liebench.trial import trial_result
+    from liebench.trying import refuse
+
+    bench = common.make_bench(out, ["liebench", *sys.argv[1:]])
+    wished = _wishes(changes or [], everything, with_ or "", _pairs(using or []), bench, untested)
+    if not wished:
+        raise UsageError("name a change, as `liebench try idle-restart=0`, or use --all after a run")
+    settings = common.make_settings("default", seed, budget / len(wished), disturb, [])
+    for wish in wished if not everything else ():
+        refuse(wish, settings.disturb)
+    size, least = None if limit is None else share(limit, "--limit"), share(floor, "--floor")
+    probes, found = dict(find_probes().probes), []
+    for wish in wished:
+        try:
+            doc, written = _tried(wish, bench, settings, size, least, probes)
+        except LiebenchError as error:
+            if not everything or error.exit_code >= 70:
+                raise
+            common.say(f"{wish.knob.key}: not tried, {error}")
+            continue
+        found.append((trial_result(doc), written))
+        if doc["stopped"] == "interrupted":
+            break
+    _say(found, as_json)
+
+
+def _pairs(words: list[str]) -> dict[str, str]:
+    for word in words:
+        if "=" not in word:
+            from liebench.errors import UsageError
+
+            raise UsageError(f"--using takes name=value, not {word!r}")
+    return {k: v for k, _, v in (word.partition("=") for word in words)}
+
+
+def _wishes(
+    changes: list[str], everything: bool, command: str, more: dict[str, str], bench: Any, untested: bool
+) -> list[Any]:
+    from liebench.knobs import parse
+    from liebench.trying import Wish
+    from liebench.workload import words_of
+
+    if command:
+        words_of(command)
+    if everything:
+        changes = [*changes, *_advised(bench)]
+    return [Wish(*parse(text, bench.host, untested), command, more) for text in changes]
+
+
+def _advised(bench: Any) -> list[str]:
+    """What the newest run of this host advised, as far as the catalogue can write it."""
+    from liebench.errors import UsageError
+    from liebench.knobs import catalogue, parse
+    from liebench.result import read_run
+
+    files = common.run_files(bench.out)
+    if not files:
+        raise UsageError(f"there is no run in {bench.out} whose advice could be tried; `liebench run` makes one")
+    advice, known, found = common.judged(read_run(files[-1]))[1], catalogue(), []
+    for item in advice:
+        try:
+            if item.change in known:
+                parse(f"{item.change}={item.to}", bench.host)
+                found.append(f"{item.change}={item.to}")
+        except UsageError as error:
+            common.say(f"{item.change}: not tried, {error}")
+    return found
+
+
+def _tried(wish: Any, bench: Any, settings: Any, limit: float | None, floor: float, probes: Any) -> tuple[Any, str]:
+    from liebench.result import read_run
+    from liebench.trying import measure_trial, policy_for, registered_for
+
+    registered = registered_for(wish, probes)
+    policy = policy_for(wish, registered.probe.claim.layer.value, registered.id, limit, floor)
+    if wish.command:
+        from dataclasses import replace
+
+        settings = replace(settings, options={**settings.options, "command.run": wish.command})
+    common.say(
+        f"{wish.knob.key}: {wish.now} against {wish.to}, by {wish.workload} ({wish.scope.value}), "
+        f"at most {settings.budget_s:.0f} s, seed {settings.seed}"
+    )
+    with common.stopping() as stopper:
+        written = measure_trial(bench, registered, settings, wish, policy, stopping=stopper, progress=common.progress())
+    return read_run(written), str(written)
+
+
+def _say(found: list[tuple[Any, str]], as_json: bool) -> None:
+    if as_json:
+        from dataclasses import asdict
+
+        rows = [{**asdict(r), "rows": [asdict(row) for row in r.rows], "run": written} for r, written in found]
+        common.emit({"schema": "liebench.try/1", "exit": 0, "trials": rows})
+        return
+    from liebench.trial_text import trial_text
+
+    for result, written in found:
+        print(trial_text(result))
+        print(written)

@@ -1,0 +1,209 @@
+"""The only settings of a kernel that liebench writes: each a file below /proc/sys or /sys, with what it may hold.
+
+A knob says how a value is checked, read and composed; what to set it to comes from what was measured. Whatever is not
+listed here can be written only with ``--untested``, and then it must be a sysctl or a sysfs file all the same. Names
+and values never reach a shell.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from liebench.errors import UsageError
+from liebench.host import Host
+
+ROOTS = ("/proc/sys/", "/sys/")
+MOST_CHARACTERS = 512
+
+
+class Scope(StrEnum):
+    """How far a setting reaches; ordered from one process to everything at the next boot."""
+
+    PROCESS = "process"
+    NAMESPACE = "namespace"
+    CGROUP = "cgroup"
+    HOST = "host"
+    REBOOT = "reboot"
+
+    @property
+    def rank(self) -> int:
+        return list(Scope).index(self)
+
+
+Valid = Callable[[str], str]  # the value in its usual form; raises UsageError saying what it should be
+
+
+@dataclass(frozen=True, slots=True)
+class Knob:
+    """One setting.
+
+    ``key``: what people call it (``vm.swappiness``; a path for sysfs). ``path``: the file, which may hold one ``*``
+    (a disk, a card) that ``at`` fills. ``field``: which of several numbers in the file. ``scope``: how far a write
+    reaches. ``raises``: a size limit, which is never lowered. ``bracketed``: the file lists what there is and marks the
+    one in force, ``[always] madvise never``. ``network``: applied only with a time to confirm it. ``trial``: what can
+    show its effect, and how narrowly (``Trial``); None: only the user's own command (``--with``).
+    """
+
+    id: str
+    key: str
+    path: str
+    scope: Scope
+    valid: Valid
+    risk: str
+    default: str
+    source: str
+    field: int | None = None
+    raises: bool = False
+    bracketed: bool = False
+    network: bool = False
+    trial: Trial | None = None
+
+    @property
+    def is_sysctl(self) -> bool:
+        return self.path.startswith("/proc/sys/")
+
+    def read(self, host: Host) -> str | None:
+        """The value in force; None where the file is not there, cannot be read, or holds too few numbers."""
+        text = host.read(self.path)
+        return None if text is None else self.value_in(text)
+
+    def value_in(self, text: str) -> str | None:
+        """The value in the text of its file."""
+        if self.bracketed:
+            marked = re.search(r"\[(.*?)\]", text)
+            return marked[1] if marked else None
+        if self.field is None:
+            return text.strip()
+        parts = text.split()
+        return parts[self.field] if len(parts) > self.field else None
+
+    def text_for(self, text: str, value: str) -> str:
+        """What is written so that the file, which holds ``text`` now, holds ``value``."""
+        if self.field is None:
+            return value
+        parts = text.split()
+        parts[self.field] = value
+        return " ".join(parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What shows a knob's effect: cases of a probe, and how the two values get there.
+
+    ``scope``: the narrowest that shows it. ``args``: the argument of an arm that carries the value inside a rig of the
+    probe (``{"restart": "{to}"}``); without it the live value is switched, which needs consent. ``cases``: patterns of
+    the cases that are the target, and ``arm`` which of their arms; ``more``: arguments a user may add to both sides.
+    """
+
+    probe: str
+    cases: tuple[str, ...]
+    scope: Scope
+    arm: str
+    args: Mapping[str, str] | None = None
+    more: tuple[str, ...] = ()
+    settle_s: float = 0.0
+
+
+def whole(low: int, high: int) -> Valid:
+    """A whole number in a range, without sign and leading zeros."""
+
+    def check(value: str) -> str:
+        if not re.fullmatch("[0-9]{1,19}", value) or not low <= int(value) <= high:
+            raise UsageError(f"it takes a whole number from {low} to {high}, not {value[:40]!r}")
+        return str(int(value))
+
+    return check
+
+
+def one_of(*words: str) -> Valid:
+    def check(value: str) -> str:
+        if value not in words:
+            raise UsageError(f"it takes {', '.join(words)}, not {value[:40]!r}")
+        return value
+
+    return check
+
+
+def named(pattern: str, what: str) -> Valid:
+    def check(value: str) -> str:
+        if not re.fullmatch(pattern, value):
+            raise UsageError(f"it takes {what}, not {value[:40]!r}")
+        return value
+
+    return check
+
+
+def catalogue() -> Mapping[str, Knob]:
+    """Every knob, by id."""
+    from liebench.knobs import block, cpu, memory, net
+
+    return {knob.id: knob for area in (block, cpu, memory, net) for knob in area.KNOBS}
+
+
+def path_of(name: str) -> str:
+    """``vm.swappiness``, ``vm/swappiness`` or a path below /proc/sys or /sys. Raises UsageError for anything else."""
+    path = name if name.startswith("/") else f"/proc/sys/{name if '/' in name else name.replace('.', '/')}"
+    parts = path.split("/")
+    if ".." in parts or "." in parts or "\0" in path or not path.startswith(ROOTS) or not Path(path).is_file():
+        raise UsageError(f"{name[:80]} is no sysctl and no file below /proc/sys or /sys; name one, as vm.swappiness")
+    return path
+
+
+def find(name: str, untested: bool = False) -> Knob:
+    """A knob by its id, its key, or the path of its file. Raises UsageError for one that is not in the catalogue.
+
+    ``untested``: any sysctl or sysfs file is a knob then, without a trial, whose value is taken as it is.
+    """
+    knobs = catalogue()
+    if name in knobs:
+        return knobs[name]
+    for knob in knobs.values():
+        if name in (knob.key, knob.path) or (knob.is_sysctl and name.replace("/", ".") == knob.key):
+            return knob
+        filled = (
+            re.fullmatch(re.escape(knob.path).replace(r"\*", "([A-Za-z0-9._-]+)"), name) if "*" in knob.path else None
+        )
+        if filled and ".." not in filled[1]:
+            from dataclasses import replace
+
+            return replace(knob, path=name, key=name)
+    if untested:
+        path = path_of(name)
+        key = path.removeprefix("/proc/sys/").replace("/", ".") if path.startswith("/proc/sys/") else path
+        return Knob(key, key, path, Scope.HOST, as_it_is, "nobody has looked at what it does", "unknown", "")
+    import difflib
+
+    near = difflib.get_close_matches(name, [*knobs, *(k.key for k in knobs.values())], n=3)
+    hint = f"did you mean {' or '.join(near)}?" if near else "`liebench audit` shows the settings that it knows"
+    raise UsageError(f"{name[:80]!r} is not in the catalogue of changes; {hint} (--untested takes any sysctl)")
+
+
+def as_it_is(value: str) -> str:
+    """Any one line of printable text."""
+    if not value or len(value) > MOST_CHARACTERS or not value.isprintable():
+        raise UsageError(f"a value is one line of printable text, not {value[:40]!r}")
+    return value
+
+
+def parse(text: str, host: Host, untested: bool = False) -> tuple[Knob, str, str]:
+    """``name=value`` as (knob, value in force, value to set). Raises UsageError for what cannot be, with the reason."""
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise UsageError(f"a change is name=value, as vm.swappiness=10, not {text[:80]!r}")
+    knob = find(name.strip(), untested)
+    if "*" in knob.path:
+        raise UsageError(f"{knob.id} is one of several: name its file, as {knob.path.replace('*', 'NAME')}={value}")
+    now = knob.read(host)
+    if now is None:
+        raise UsageError(f"{knob.key} is not there on this kernel or cannot be read: {knob.path}")
+    try:
+        to = knob.valid(value.strip())
+    except UsageError as error:
+        raise UsageError(f"{knob.key}: {error}") from error
+    if knob.raises and to.isdecimal() and now.isdecimal() and int(to) < int(now):
+        raise UsageError(f"{knob.key} is a limit on sizes and is never lowered: it is {now}, not {to}")
+    return knob, now, to

@@ -1,0 +1,39 @@
+"""A trial in words: what was tried, where, what came of it, what to do next. Pure."""
+
+from __future__ import annotations
+
+from textwrap import wrap
+
+from liebench.trial import Found, TrialResult
+
+WIDTH = 80
+NEXT = {
+    Found.WIN: "A first win is a promise: run it again later with another seed; only that second trial is the proof.",
+    Found.NO_EFFECT: "Leave it as it is: here it changes nothing that would be worth a setting.",
+    Found.LOSS: "Leave it as it is.",
+    Found.GUARD: "Leave it as it is, or let your own work decide: `liebench try --with 'COMMAND'`.",
+    Found.CANNOT_TELL: "Give it a larger --budget, or try on a quieter machine; until then nothing is proven.",
+}
+
+
+def cost(ratio: float | None) -> str:
+    """``12.0 % less``, or ``0.41 times`` where it is far from one; empty for what is not known."""
+    if ratio is None:
+        return ""
+    if 0.8 <= ratio <= 1.25:
+        change = 100 * (ratio - 1)
+        return f"{abs(change):.1f} % {'more' if change > 0 else 'less'}"
+    return f"{ratio:.3g} times"
+
+
+def trial_text(result: TrialResult) -> str:
+    s = result.subject
+    lines = wrap(f"{s.key} {s.now} -> {s.to}: {result.found.value}", WIDTH)
+    if result.ratio is not None:
+        span = f" ({cost(result.low)} to {cost(result.high)})" if result.low and result.high else ""
+        lines += wrap(f"{result.case} costs {cost(result.ratio)}{span}, {result.pairs} pairs", WIDTH - 2,
+                      initial_indent="  ", subsequent_indent="  ")  # fmt: skip
+    lines += wrap(f"shown by {s.workload}, in the scope {s.scope}", WIDTH, initial_indent="  ", subsequent_indent="  ")
+    if result.why:
+        lines += wrap(result.why, WIDTH, initial_indent="  ", subsequent_indent="  ")
+    return "\n".join([*lines, *wrap(NEXT[result.found], WIDTH, initial_indent="  ", subsequent_indent="  ")])
