@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from liebench.contract import Case
-from liebench.document import Json, case_of, mapping, number, section, sequence, text
+from liebench.document import Json, case_of, mapping, number, section, sequence, size, text
 from liebench.errors import NotComparable, RunUnreadable, UsageError
 from liebench.metrics import FACT, Key, RunMetrics, Value, work_of
 from liebench.result import write_atomic
@@ -90,12 +90,12 @@ def _loaded(stored: object, place: str) -> RunMetrics:
         key = Key(*(text(found.get(f), f"{where}.{f}") for f in Key._fields))
         if key[:2] not in cases:
             raise RunUnreadable(f"{where} speaks of a case that the baseline does not hold")
-        word, size = text(found.get("word") or "", where), found.get("value")
-        if (key.what == FACT) != bool(word) or bool(word) == (size is not None):
+        word, shown = text(found.get("word") or "", where), found.get("value")
+        if (key.what == FACT) != bool(word) or bool(word) == (shown is not None):
             raise RunUnreadable(f"{where} should hold a word where it is a fact, and else a number")
-        value = number(size, where) if size is not None else float("nan")
+        value = size(shown, where) if shown is not None else float("nan")
         unknown = float("nan") if word else float("inf")
-        half = number(found["half"], where) if found.get("half") is not None else unknown
+        half = size(found["half"], where) if found.get("half") is not None else unknown
         values[key] = Value(value, half, int(number(found.get("blocks"), where)), word)
     head = {k: text(row.get(k), f"{place}.{k}") for k in HEAD}
     works = {key: work_of(case) for key, case in cases.items()}

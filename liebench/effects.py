@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from statistics import fmean, median
 
 from liebench.contract import Better, Case, Kind, Rhythm
-from liebench.document import LARGEST, Json, mapping, number, sequence, text
+from liebench.document import LARGEST, Json, mapping, number, sequence, size, text
 from liebench.series import slope
 from liebench.stats import hodges_lehmann, quantile
 
@@ -65,7 +65,7 @@ def samples(block: Json, label: str, quantity: str) -> list[float]:
     values = mapping(rep.get("samples") or {}, f"{place}.samples").get(quantity)
     if values is None or not (values := sequence(values, f"{place}.samples.{quantity}")):
         raise MissingValue(f"{place_of(block)}: {label} has no samples of {quantity}")
-    return [number(v, f"{place}.samples.{quantity}[{i}]") for i, v in enumerate(values)]
+    return [size(v, f"{place}.samples.{quantity}[{i}]") for i, v in enumerate(values)]
 
 
 def _costs(case: Case, values: list[float], where: str) -> list[float]:

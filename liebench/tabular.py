@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from liebench.document import mapping, number, optional_number, records, refuse, section, sequence, text, whole
+from liebench.document import mapping, optional_number, records, refuse, section, sequence, size, text, whole
 from liebench.result import read_run
 from liebench.stats import quantile
 
@@ -77,7 +77,7 @@ def _rows(doc: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
             rep = mapping(stored, place)
             own = _rep(rep, label, order, place) | {"unit": _word(case.get("unit"), "unit")}
             for quantity, values in mapping(rep.get("samples") or {}, f"{place}.samples").items():
-                found = [number(v, f"{place}.samples.{quantity}") for v in sequence(values or [], f"{place}.samples")]
+                found = [size(v, f"{place}.samples.{quantity}") for v in sequence(values or [], f"{place}.samples")]
                 yield head | words | stand | own | {"quantity": quantity} | _sample_columns(found)
 
 

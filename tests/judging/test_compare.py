@@ -112,7 +112,7 @@ def test_other_work_is_refused_with_the_reason() -> None:
 
 
 def test_where_nothing_is_common_nothing_is_compared() -> None:
-    same: dict[str, Any] = {"started": "2026", "hashes": {"host": "h"}, "tool": {"core": "1"}}
+    same: dict[str, Any] = {"kind": "run", "started": "2026", "hashes": {"host": "h"}, "tool": {"core": "1"}}
     other = document({"d": case()}, pairs(24, {"a": 1, "b": 1}, name="d"), id="x", **same)
     with pytest.raises(NotComparable, match="the second side did not measure it"):
         compare(side(doc(1)), side(other), LIMITS)
