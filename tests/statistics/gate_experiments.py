@@ -24,10 +24,11 @@ REPETITION_S, OVERHEAD = 0.020, 1.15
 
 @dataclass(frozen=True)
 class Setting:
-    """``change`` of the first metric and ``limit`` of the gate, as shares; the floor is 1 %, a tail's limit twice."""
+    """``change`` of the first metric and ``limit`` of the gate, as shares; a tail's limit is twice that."""
 
     change: float
     limit: float
+    floor: float = 0.01
 
     @property
     def says(self) -> str:
@@ -55,12 +56,12 @@ class Build:
         return sum(self.pairs) * 2 * REPETITION_S * OVERHEAD / 60
 
 
-def asked(limit: float, metrics: int = METRICS) -> list[Question]:
+def asked(limit: float, floor: float = 0.01, metrics: int = METRICS) -> list[Question]:
     """The gate's questions, by its own constructors: one arm's cost per case."""
     cases = {
         ("p", f"c{i}"): ("cpu", False, Case(f"c{i}", "ns", "ns", (Arm("a", promised=True),))) for i in range(metrics)
     }
-    return questions(cases, Policy().with_limits(limit, 0.01))
+    return questions(cases, Policy().with_limits(limit, floor))
 
 
 def stream(source: str, builds: int, rng: np.random.Generator, rounds: int = 192) -> Floats:
@@ -89,7 +90,7 @@ def gated(repetitions: dict[str, Floats], setting: Setting, rng: np.random.Gener
 
     Without the ``coin`` the candidate is always second: what must not be done.
     """
-    family = Family(asked(setting.limit))
+    family = Family(asked(setting.limit, setting.floor))
     effects: dict[Metric, list[float]] = {m: [] for m, _, _ in family.metrics()}
     at, taken, planted = 0, [0] * METRICS, float(np.log1p(setting.change))
     for last, look in enumerate(family.looks(), 1):

@@ -39,6 +39,14 @@ def test_a_build_without_a_change_is_not_called_worse() -> None:
     assert sum(Outcome.BETTER in words for words in found) <= binom.ppf(0.999, len(found), 0.005)
 
 
+def test_family_and_looks_are_paid_for_where_no_limit_helps() -> None:
+    """Limit and floor next to nothing: what is left is alpha over 60 numbers and five looks, 2.5 % to each side."""
+    bare = Setting(0.0, 2e-6, 1e-6)
+    found = [b.words for source, n in (("M2 process", 20), ("M6 cloud", 10)) for b in builds(source, bare, n, seed=5)]
+    for word in (Outcome.WORSE, Outcome.BETTER):
+        assert sum(word in words for words in found) <= binom.ppf(0.999, len(found), 0.025), word
+
+
 @pytest.mark.parametrize("setting", [FOUND, FOUND_TIGHT], ids=lambda s: s.says)
 def test_half_more_than_the_limit_is_found(setting: Setting) -> None:
     found = [b.words[0] is Outcome.WORSE for b in everything(setting)]
