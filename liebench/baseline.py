@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from liebench.contract import Case
-from liebench.document import Json, case_of, mapping, number, section, sequence, text
+from liebench.document import Json, case_of, mapping, number, section, sequence, size, text
 from liebench.errors import NotComparable, RunUnreadable, UsageError
-from liebench.metrics import Key, RunMetrics, Value, work_of
+from liebench.metrics import FACT, Key, RunMetrics, Value, work_of
 from liebench.result import write_atomic
 from liebench.stored import stored_case
 
@@ -44,7 +44,7 @@ class Baseline:
 def days_of(words: str) -> timedelta:
     """``30d``, ``12h``. Raises UsageError for anything else."""
     value, unit = words[:-1], words[-1:]
-    if not value.isdecimal() or unit not in ("d", "h") or not 0 < int(value) <= 3650:
+    if not value.isdecimal() or len(value) > 4 or unit not in ("d", "h") or not 0 < int(value) <= 3650:
         raise UsageError(f"--expires takes a number of days or hours, as 30d or 12h, not {words!r}")
     return timedelta(days=int(value)) if unit == "d" else timedelta(hours=int(value))
 
@@ -54,12 +54,14 @@ def promote(
 ) -> Baseline:
     """These runs are normal from now on. The anchor stays, unless there is none or ``anchor`` moves it.
 
-    Raises NotComparable where they are not of one host.
+    Raises NotComparable where they are not of one host, or the anchor is another host's.
     """
     hosts = {m.host for m in runs}
     if len(hosts) != 1:
         raise NotComparable(f"a baseline holds runs of one host, these are of {len(hosts)}; promote each on its own")
-    kept = runs if old is None or anchor else old.anchor
+    kept = runs if old is None or anchor or not old.anchor else old.anchor
+    if {m.host for m in kept} != hosts:
+        raise NotComparable("the anchor is of another host; move it too with --anchor, or name another file")
     return Baseline(name, list(runs), list(kept), now, now + lasts)
 
 
@@ -88,16 +90,25 @@ def _loaded(stored: object, place: str) -> RunMetrics:
         key = Key(*(text(found.get(f), f"{where}.{f}") for f in Key._fields))
         if key[:2] not in cases:
             raise RunUnreadable(f"{where} speaks of a case that the baseline does not hold")
-        word, size = text(found.get("word") or "", where), found.get("value")
-        if not word and size is None:
-            raise RunUnreadable(f"{where} holds neither a number nor a word")
-        value = number(size, where) if size is not None else float("nan")
-        half = number(found["half"], where) if found.get("half") is not None else float("inf")
+        word, shown = text(found.get("word") or "", where), found.get("value")
+        if (key.what == FACT) != bool(word) or bool(word) == (shown is not None):
+            raise RunUnreadable(f"{where} should hold a word where it is a fact, and else a number")
+        value = size(shown, where) if shown is not None else float("nan")
+        unknown = float("nan") if word else float("inf")
+        half = size(found["half"], where) if found.get("half") is not None else unknown
         values[key] = Value(value, half, int(number(found.get("blocks"), where)), word)
     head = {k: text(row.get(k), f"{place}.{k}") for k in HEAD}
     works = {key: work_of(case) for key, case in cases.items()}
     layers = {str(k): str(v) for k, v in section(row, "layers").items()}
-    return RunMetrics(**head, cases=cases, works=works, values=values, facts=section(row, "facts"), layers=layers)
+    return RunMetrics(
+        **head,
+        previews=frozenset(),
+        cases=cases,
+        works=works,
+        values=values,
+        facts=section(row, "facts"),
+        layers=layers,
+    )
 
 
 def write_baseline(path: Path, baseline: Baseline) -> None:

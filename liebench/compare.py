@@ -29,6 +29,8 @@ from liebench.stats import ALPHA, ORDER, holm
 from liebench.words import host_line
 
 FEWEST = 3  # degrees of freedom of the spread between runs: five runs in all
+GONE, NEW = "the second side did not measure it", "the first side did not measure it"
+OTHER_WORK = "the work differs (another version of the probe, or other options)"
 TOO_FEW = "how much this host varies from run to run is not known; five in all are needed"
 
 
@@ -120,11 +122,11 @@ def _keys(a: Sequence[RunMetrics], b: Sequence[RunMetrics]) -> list[Key]:
 def _refusal(key: Key, a: Sequence[RunMetrics], b: Sequence[RunMetrics], levels: str) -> str:
     if key.what == LEVEL and levels:
         return levels
-    for side, name in ((a, "the first"), (b, "the second")):
+    for side, why in ((a, NEW), (b, GONE)):
         if not any(key in m.values for m in side):
-            return f"{name} side did not measure it"
+            return why
     if len({m.works[key[:2]] for m in (*a, *b) if key in m.values}) > 1:
-        return "the work differs (another version of the probe, or other options)"
+        return OTHER_WORK
     return ""
 
 
@@ -162,7 +164,7 @@ def difference(case: Case, a: Sequence[Value], b: Sequence[Value], least: float,
         return _tested(estimate, math.hypot(*within), min(a[0].blocks, b[0].blocks) - 1, least, "these two runs only")
     if freedom < FEWEST:
         return replace(UNKNOWN, estimate=estimate, why=f"{len(x)} and {len(y)} runs: {TOO_FEW}")
-    squares = sum((v - fmean(x)) ** 2 for v in x) + sum((v - fmean(y)) ** 2 for v in y)
+    squares = sum((v - fmean(side)) ** 2 for side in (x, y) for v in side)
     spread = max(squares / freedom, _successive(x), _successive(y), fmean(w * w for w in within))
     return _tested(estimate, math.sqrt(spread * (1 / len(x) + 1 / len(y))), freedom, least, "")
 

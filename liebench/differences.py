@@ -6,16 +6,19 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 MOST = 12
+DEEPEST = 20
 PASSING = ("boot", "pressure", "load", "uptime", "time")  # areas of facts that differ between any two runs
 
 
-def _leaves(value: Any, place: str) -> Iterator[tuple[str, str]]:
-    if isinstance(value, Mapping):
+def _leaves(value: Any, place: str, depth: int = 0) -> Iterator[tuple[str, str]]:
+    if depth > DEEPEST:
+        yield place, "nested too deeply"
+    elif isinstance(value, Mapping):
         for key in sorted(value, key=str):
-            yield from _leaves(value[key], f"{place}.{key}" if place else str(key))
+            yield from _leaves(value[key], f"{place}.{key}" if place else str(key), depth + 1)
     elif isinstance(value, list) and any(isinstance(v, (Mapping, list)) for v in value):
         for index, item in enumerate(value):
-            yield from _leaves(item, f"{place}[{index}]")
+            yield from _leaves(item, f"{place}[{index}]", depth + 1)
     else:
         yield place, ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 

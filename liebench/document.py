@@ -15,6 +15,7 @@ from liebench.errors import RunUnreadable
 
 Json = Mapping[str, Any]
 E = TypeVar("E", bound=StrEnum)
+LARGEST = 1e150  # no time, size or count comes near; squares and sums of them stay finite
 _ABSENT = object()
 
 
@@ -51,6 +52,14 @@ def number(value: object, place: str) -> float:
     if not math.isfinite(result):
         refuse(place, "a finite number", value)
     return result
+
+
+def size(value: object, place: str) -> float:
+    """A number that something can have been measured at: of a size whose squares and sums are finite."""
+    found = number(value, place)
+    if abs(found) > LARGEST:
+        refuse(place, f"a number up to {LARGEST:g}", value)
+    return found
 
 
 def text(value: object, place: str) -> str:
@@ -101,7 +110,7 @@ def _arm(doc: Json, place: str) -> Arm:
         text(doc.get("says", ""), f"{place}.says"),
         flag(doc.get("promised", False), f"{place}.promised"),
         mapping(doc.get("args") or {}, f"{place}.args"),
-        optional_number(doc.get("number"), f"{place}.number"),
+        None if doc.get("number") is None else size(doc["number"], f"{place}.number"),
     )
 
 

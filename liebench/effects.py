@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from statistics import fmean, median
 
 from liebench.contract import Better, Case, Kind, Rhythm
-from liebench.document import Json, mapping, number, sequence, text
+from liebench.document import LARGEST, Json, mapping, number, sequence, size, text
 from liebench.series import slope
 from liebench.stats import hodges_lehmann, quantile
 
@@ -65,14 +65,14 @@ def samples(block: Json, label: str, quantity: str) -> list[float]:
     values = mapping(rep.get("samples") or {}, f"{place}.samples").get(quantity)
     if values is None or not (values := sequence(values, f"{place}.samples.{quantity}")):
         raise MissingValue(f"{place_of(block)}: {label} has no samples of {quantity}")
-    return [number(v, f"{place}.samples.{quantity}[{i}]") for i, v in enumerate(values)]
+    return [size(v, f"{place}.samples.{quantity}[{i}]") for i, v in enumerate(values)]
 
 
 def _costs(case: Case, values: list[float], where: str) -> list[float]:
     """Samples as costs: a throughput is inverted, and a ratio needs positive numbers."""
     if case.kind is Kind.READING:
         return values
-    if min(values) <= 0:
+    if min(values) < 1 / LARGEST:
         raise MissingValue(f"{where}: a ratio needs samples above zero, the smallest is {min(values):g}")
     return [1 / v for v in values] if case.better is Better.HIGHER else values
 

@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from liebench.contract import Outcome
-from liebench.stats import ALPHA, Interval, holm, p_greater, signed_rank_interval
+from liebench.stats import ALPHA, Interval, both_sides, holm
 
 Name = TypeVar("Name", bound=Hashable)
 LOOKS = (12, 24, 48, 96, 192)
@@ -60,6 +60,7 @@ class Judged:
     p: float  # of "at most the floor"
     n: int
     detectable: float
+    p_better: float = 1.0  # of "at least minus the floor"
 
     @property
     def half(self) -> float:
@@ -96,43 +97,35 @@ def judge_family(
 
     A frozen "same" can no longer fall, but stays counted: that only makes the others harder to call.
     """
-    names = list(effects)
-    found = {
-        sign: _fallen(names, effects, limits, frozen, sign, taken)
-        for sign, taken in ((1, Outcome.WORSE), (-1, Outcome.BETTER))
-    }
+    tests = {n: both_sides(v, ALPHA_LOOK, limits[n].least) for n, v in effects.items() if n not in frozen}
+    worse = _fallen({n: t[1] for n, t in tests.items()}, list(effects), frozen, Outcome.WORSE)
+    better = _fallen({n: t[2] for n, t in tests.items()}, list(effects), frozen, Outcome.BETTER)
     judged = {}
-    for name in names:
+    for name in effects:
         if name in frozen:
             judged[name] = frozen[name]
             continue
-        span, bounds = signed_rank_interval(effects[name], ALPHA_LOOK), limits[name]
+        (span, p, p_better), bounds = tests[name], limits[name]
         outcome = Outcome.INCONCLUSIVE
-        if found[1][0][name] and span.estimate > bounds.beyond:
+        if name in worse and span.estimate > bounds.beyond:
             outcome = Outcome.WORSE
-        elif found[-1][0][name] and span.estimate < -bounds.beyond:
+        elif name in better and span.estimate < -bounds.beyond:
             outcome = Outcome.BETTER
         elif -bounds.beyond < span.low and span.high < bounds.beyond:
             outcome = Outcome.SAME
         judged[name] = Judged(
-            outcome, span.estimate, span.low, span.high, found[1][1][name], span.n, detectable(span, bounds.floor)
+            outcome, span.estimate, span.low, span.high, p, span.n, detectable(span, bounds.floor), p_better
         )
     return judged
 
 
 def _fallen(
-    names: Sequence[Name],
-    effects: Mapping[Name, Sequence[float]],
-    limits: Mapping[Name, Limits],
-    frozen: Mapping[Name, Judged],
-    sign: int,
-    taken: Outcome,
-) -> tuple[dict[Name, bool], dict[Name, float]]:
-    """Which metrics exceed their floor to this side, family-wise, and their p."""
+    ps: Mapping[Name, float], names: Sequence[Name], frozen: Mapping[Name, Judged], taken: Outcome
+) -> set[Name]:
+    """Which metrics exceed their floor to this side, family-wise."""
     family = [n for n in names if not (n in frozen and frozen[n].outcome is taken)]
-    ps = [1.0 if n in frozen else p_greater([sign * v for v in effects[n]], limits[n].least) for n in family]
-    fallen = holm(ps, ALPHA_LOOK / 2)
-    return dict(zip(family, fallen, strict=True)), dict(zip(family, ps, strict=True)) | {n: frozen[n].p for n in frozen}
+    fallen = holm([ps.get(n, 1.0) for n in family], ALPHA_LOOK / 2)
+    return {n for n, fell in zip(family, fallen, strict=True) if fell}
 
 
 def settled(judged: Judged, limits: Limits) -> bool:
@@ -143,5 +136,7 @@ def settled(judged: Judged, limits: Limits) -> bool:
 def mirrored(judged: Judged) -> Judged:
     """The same statement with both sides exchanged."""
     swap = {Outcome.WORSE: Outcome.BETTER, Outcome.BETTER: Outcome.WORSE}
-    outcome = swap.get(judged.outcome, judged.outcome)
-    return replace(judged, outcome=outcome, estimate=-judged.estimate, low=-judged.high, high=-judged.low)
+    return replace(
+        judged, outcome=swap.get(judged.outcome, judged.outcome), estimate=-judged.estimate,
+        low=-judged.high, high=-judged.low, p=judged.p_better, p_better=judged.p,
+    )  # fmt: skip

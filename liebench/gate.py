@@ -169,9 +169,10 @@ def pairs_of(blocks: Sequence[Json]) -> dict[tuple[str, str], list[Pair]]:
     """The complete pairs of a gate's run file, by (probe, case), in the order they were measured."""
     open_ones: dict[tuple[str, str, int], dict[str, Json]] = {}
     for block in blocks:
-        if block.get("side") in (BASELINE, CANDIDATE) and isinstance(block.get("pair"), int):
-            key = (str(block.get("probe")), str(block.get("case")), block["pair"])
-            open_ones.setdefault(key, {})[block["side"]] = block
+        side, number = block.get("side"), block.get("pair")
+        if side in (BASELINE, CANDIDATE) and isinstance(number, int) and block.get("control") is None:
+            key = (str(block.get("probe")), str(block.get("case")), number)
+            open_ones.setdefault(key, {})[side] = block
     found: dict[tuple[str, str], list[Pair]] = {}
     for (probe, case, _), sides in sorted(open_ones.items(), key=lambda item: item[0]):
         if len(sides) == 2:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from liebench.contract import Case, Outcome, State, Word
 from liebench.controls import by_work
-from liebench.document import Json, mapping, section
+from liebench.document import Json, mapping, optional_number, section, sequence
 from liebench.effects import levels
 from liebench.errors import RunUnreadable, UsageError
 from liebench.family import Judged
@@ -110,16 +110,16 @@ def _missing(pairs: Sequence[Pair], arm: str) -> str:
     if not pairs:
         return "no pair of blocks has both sides"
     reps = [mapping(mapping(b.get("reps"), "reps").get(arm) or {}, arm) for pair in pairs for b in pair]
-    flags = sorted({str(f) for rep in reps for f in rep.get("flags") or ()})
+    flags = sorted({str(f) for rep in reps for f in sequence(rep.get("flags") or (), "flags")})
     return f"none of {len(pairs)} pairs can be used" + (f": {', '.join(flags)}" if flags else "")
 
 
-def _worse_than(question: Question, pairs: Sequence[Pair]) -> Iterator[Row]:
-    """The lie itself on the candidate's side, where the policy bounds it by a word."""
+def _worse_than(question: Question, pairs: Sequence[Pair], control: tuple[str, str]) -> Iterator[Row]:
+    """The lie itself on the candidate's side, where the policy bounds it by a word. ``control``: status, failed ids."""
     for arm, rule in question.rules.items():
         if rule.worse_than is None or arm == question.case.promised.id:
             continue
-        verdict = case_verdict(Evidence(question.case, [after for _, after in pairs], arm))
+        verdict = case_verdict(Evidence(question.case, [after for _, after in pairs], arm, *control))
         least, most = verdict.at_least or Word.HELPFUL, verdict.at_most or Word.COSTLY
         bound = ORDER.index(rule.worse_than)
         outcome = Outcome.INCONCLUSIVE
@@ -128,6 +128,7 @@ def _worse_than(question: Question, pairs: Sequence[Pair]) -> Iterator[Row]:
         elif ORDER.index(most) <= bound:
             outcome = Outcome.SAME
         why = f"the policy allows {rule.worse_than.value} at most; it is {verdict.word.value}"
+        why = verdict.why if verdict.control == "failed" else why
         yield Row(
             question.probe, question.case.id, arm, "lie", outcome.value, verdict.value, verdict.low, verdict.high,
             verdict.unit, verdict.limit, verdict.statistic, verdict.blocks, why, rule.level.value,
@@ -148,8 +149,8 @@ def gate_table(doc: Json, policy: Policy, family: Family | None = None) -> Table
     rows: list[Row] = []
     for question in family.questions:
         both = pairs.get((question.probe, question.case.id), [])
-        failed = works.get(question.case.work, ("none", ""))[1]
-        rows += [*_rows(question, family, both, failed), *_worse_than(question, both)]
+        control = works.get(question.case.work, ("none", ""))
+        rows += [*_rows(question, family, both, control[1]), *_worse_than(question, both, control)]
     states = {k: mapping(v, f"probes.{k}") for k, v in section(doc, "probes").items()}
     skipped = {
         k: (str(v.get("needs") or ""), str(v.get("cure") or ""))
@@ -157,12 +158,12 @@ def gate_table(doc: Json, policy: Policy, family: Family | None = None) -> Table
         if v.get("state") == State.SKIPPED
     }
     failures = {k: str(v.get("error") or "") for k, v in states.items() if v.get("state") == State.FAILED}
-    code = exit_code(rows, failures, policy)
-    loop = mapping(doc.get("instrument") or {}, "instrument").get("loop_s")
+    code = exit_code(rows, _lost(doc, policy, rows, failures, pairs), policy)
+    loop = optional_number(mapping(doc.get("instrument") or {}, "instrument").get("loop_s"), "instrument.loop_s")
     return Table(
         "gate", str(doc.get("switch") or "baseline against candidate"), rows,
         str(section(doc, "hashes").get("host") or ""), host_line(doc), str(doc.get("started") or ""),
-        float(loop) if isinstance(loop, (int, float)) else None, code, _early(doc), skipped, failures,
+        loop, code, _early(doc), skipped, failures,
     )  # fmt: skip
 
 
@@ -179,11 +180,27 @@ def _early(doc: Json) -> tuple[str, ...]:
     return (said,) if said else ()
 
 
-def exit_code(rows: Sequence[Row], failed: Mapping[str, str], policy: Policy) -> int:
+def _lost(
+    doc: Json, policy: Policy, rows: Sequence[Row], failures: Mapping[str, str],
+    pairs: Mapping[tuple[str, str], Sequence[Pair]],
+) -> dict[str, str]:  # fmt: skip
+    """What should have been gated and has no number: a failed probe, an arm without samples. What only warns cannot."""
+    strict = {q.probe for q in gate_questions(doc, policy, (State.FAILED,)) if Level.ERROR in _levels(q)}
+    bare = {k for k in failures if not mapping(section(doc, "probes")[k], f"probes.{k}").get("cases")}
+    lost = {k: why for k, why in failures.items() if k in strict or k in bare}
+    bare_rows = (r for r in rows if r.what == "level" and not r.blocks and pairs.get((r.probe, r.case)))
+    return lost | {r.name: r.why for r in bare_rows if r.level == Level.ERROR}
+
+
+def _levels(question: Question) -> set[Level]:
+    return {r.level for r in question.rules.values()}
+
+
+def exit_code(rows: Sequence[Row], lost: Mapping[str, str], policy: Policy) -> int:
     """1 a proved regression; 4 a metric that is missing, or none at all; 3 inconclusive where that fails; else 0."""
     words = {row.word for row in rows if row.level == Level.ERROR}
     if Outcome.WORSE in words:
         return REGRESSION
-    if failed or not rows:
+    if lost or not rows:
         return MISSING
     return INCONCLUSIVE if Outcome.INCONCLUSIVE in words and policy.inconclusive_fails else OK

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from statistics import median
+from statistics import fmean, median
 from typing import Any, NamedTuple
 
 from liebench.contract import Better, Case, Kind, Subject
@@ -18,6 +18,8 @@ from liebench.document import Json, mapping, section
 from liebench.effects import MissingValue, cost_of, effects
 from liebench.errors import NotComparable
 from liebench.judge import Run, open_run
+from liebench.readings import ALIKE, FEWEST
+from liebench.series import lag1
 from liebench.stats import signed_rank_interval
 
 LEVEL, LIE, FACT = "level", "lie", "fact"
@@ -65,6 +67,7 @@ class RunMetrics:
     values: Mapping[Key, Value]
     facts: Json  # of the host
     layers: Mapping[str, str]  # of the probes
+    previews: frozenset[str] = frozenset()  # probes that fail no gate
 
 
 def _hash(doc: Json, name: str) -> str:
@@ -82,11 +85,19 @@ def work_of(case: Case) -> str:
     return f"{case.kind} {case.quantity} {case.unit} {case.better} {case.rhythm} {case.quantile} {arms}"
 
 
-def _of(values: Sequence[float]) -> Value | None:
+def one_value(values: Sequence[float], alone: bool = True) -> Value | None:
+    """``alone``: whether these values are independent; else half of what they span stands for an interval."""
     if not values:
         return None
     span = signed_rank_interval(values)
-    return Value(span.estimate, span.half, len(values))
+    return Value(span.estimate, span.half if alone else (max(values) - min(values)) / 2, len(values))
+
+
+def independent(values: Sequence[float]) -> tuple[Sequence[float], bool]:
+    """(means of neighbours, merged until one no longer resembles the next; whether that was reached)."""
+    while len(values) >= FEWEST and lag1(values) > ALIKE:
+        values = [fmean(values[i : i + 2]) for i in range(0, len(values) - 1, 2)]
+    return values, lag1(values) <= ALIKE
 
 
 def _levels(case: Case, blocks: Sequence[Json], arm: str) -> Value | None:
@@ -96,7 +107,7 @@ def _levels(case: Case, blocks: Sequence[Json], arm: str) -> Value | None:
             found.append(cost_of(case, block, arm, median))
         except MissingValue:
             continue
-    return _of(found)
+    return one_value(found)
 
 
 def _numbers(case: Case, blocks: Sequence[Json]) -> Iterator[tuple[str, str, Value | None]]:
@@ -105,7 +116,7 @@ def _numbers(case: Case, blocks: Sequence[Json]) -> Iterator[tuple[str, str, Val
         if case.kind is Kind.RATIO:
             yield arm.id, LEVEL, _levels(case, blocks, arm.id)
         if not arm.promised:
-            yield arm.id, LIE, _of(effects(case, blocks, arm.id, promised).location)
+            yield arm.id, LIE, one_value(*independent(effects(case, blocks, arm.id, promised).location))
 
 
 def _stated(case: Case, blocks: Sequence[Json]) -> str:
@@ -155,6 +166,7 @@ def run_metrics(doc: Json) -> RunMetrics:
         dict(_values(run)),
         section(doc, "host"),
         {name: _layer(row) for name, row in section(doc, "probes").items()},
+        frozenset(k for k, row in section(doc, "probes").items() if mapping(row, f"probes.{k}").get("preview")),
     )
 
 

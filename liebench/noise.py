@@ -14,7 +14,7 @@ from statistics import fmean
 
 from liebench.contract import Outcome
 from liebench.controls import sentinel_of
-from liebench.document import Json, mapping
+from liebench.document import Json, mapping, optional_number, sequence
 from liebench.family import ALPHA_LOOK, Limits, detectable, pairs_needed
 from liebench.gate import Family, Metric, Pair, effects_of, pairs_of
 from liebench.metrics import Key, RunMetrics
@@ -73,8 +73,8 @@ def noise_of(
     """Every metric of a gate with equal sides. ``past``: stored runs of this host for the mode ``history``."""
     pairs = pairs_of(blocks)
     count = sum(map(len, pairs.values())) or 1
-    loop = mapping(doc.get("instrument") or {}, "instrument").get("loop_s")
-    each_s = float(loop) / count if isinstance(loop, (int, float)) else math.nan
+    loop = optional_number(mapping(doc.get("instrument") or {}, "instrument").get("loop_s"), "instrument.loop_s")
+    each_s = math.nan if loop is None else loop / count
     found = []
     for metric, question, rule in family.metrics():
         judged = family.words.get(metric)
@@ -110,7 +110,7 @@ def _marked(pairs: Mapping[tuple[str, str], Sequence[Pair]]) -> Iterator[tuple[J
         for pair in found:
             for block in pair:
                 for label, rep in mapping(block.get("reps"), "reps").items():
-                    flags = {str(f) for f in mapping(rep, "rep").get("flags") or ()}
+                    flags = {str(f) for f in sequence(mapping(rep, "rep").get("flags") or (), "flags")}
                     yield block, label, flags | ({SIBLING} if (id(block), label) in disturbed else set())
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from liebench.contract import Case, Once, Turn
-from liebench.errors import LiebenchError, NeedUnmet
+from liebench.errors import LiebenchError
 from liebench.gate import (
     BASELINE,
     CANDIDATE,
@@ -110,8 +110,8 @@ class PairSession(Session):
             for track in mine:
                 self.tracks.remove(track)
             self.opened = [p for p in self.opened if p.id != part.id]
-            unmet = NeedUnmet(f"the candidate to set it up too ({error})", "see the message")
-            self._skip(part, unmet) if isinstance(error, NeedUnmet) else self._fail(part, error)
+            # The baseline could: what is missing on the candidate's side alone is no skip but a loss.
+            self._fail(part, LiebenchError(f"only the baseline could be set up; the candidate: {error}"))
 
     def _add_controls(self) -> None:
         self.family = Family(ask(self.opened, self.policy, self.rigs))

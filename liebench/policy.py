@@ -67,6 +67,7 @@ class Policy:
         found = self.base
         for name in names:
             found = replace(found, **self.rules.get(name, {}))
+        _checked(found, f"the policy's lines about {'/'.join(parts)} together")
         return replace(found, level=Level.WARN) if preview and found.level is Level.ERROR else found
 
     def stored(self) -> dict[str, Any]:
@@ -136,7 +137,7 @@ def parse_policy(text: str, name: str) -> Policy:
     """Raises UsageError naming the file and the place."""
     try:
         data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise UsageError(f"{name} is no TOML: {error}") from error
     return policy_of(data, name)
 

@@ -13,6 +13,7 @@ this interval. A look spends the same share of alpha as every other look, so any
 from __future__ import annotations
 
 import math
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -132,10 +133,13 @@ def hodges_lehmann(values: Sequence[float]) -> float:
 
 def signed_rank_interval(values: Sequence[float], alpha: float = ALPHA) -> Interval:
     """Hodges-Lehmann estimate and the exact two-sided signed-rank interval; infinite where n is too small."""
-    n = len(values)
+    return _interval(walsh_sums(values), len(values), alpha)
+
+
+def _interval(sums: Sequence[float], n: int, alpha: float) -> Interval:
     if not n:
         return Interval(math.nan, -INFINITY, INFINITY, 0)
-    sums, cut = walsh_sums(values), critical(n, alpha)
+    cut = critical(n, alpha)
     if not cut:
         return Interval(_middle(sums), -INFINITY, INFINITY, n)
     return Interval(_middle(sums), sums[cut - 1] / 2, sums[-cut] / 2, n)
@@ -146,19 +150,29 @@ def p_greater(values: Sequence[float], margin: float = 0.0) -> float:
 
     The statistic counts the Walsh averages above the margin, so ties and zeros can only make it more careful.
     """
-    n = len(values)
+    sums = walsh_sums(values)
+    return _p(len(sums) - bisect_right(sums, 2 * margin), len(values))
+
+
+def both_sides(values: Sequence[float], alpha: float, margin: float) -> tuple[Interval, float, float]:
+    """(interval, p of "at most ``margin``", p of "at least -``margin``"): the Walsh averages are made once for all."""
+    sums, n = walsh_sums(values), len(values)
+    above, below = len(sums) - bisect_right(sums, 2 * margin), bisect_left(sums, -2 * margin)
+    return _interval(sums, n, alpha), _p(above, n), _p(below, n)
+
+
+def _p(beyond: int, n: int) -> float:
+    """p of so many Walsh averages beyond the margin, of ``n`` values."""
     if not n:
         return 1.0
-    above = sum(1 for s in walsh_sums(values) if s > 2 * margin)
-    below = n * (n + 1) // 2 - above  # P(T >= above) = P(T <= below) by symmetry
+    rest = n * (n + 1) // 2 - beyond  # P(T >= beyond) = P(T <= rest) by symmetry
     if n > EXACT_UP_TO:
         spread = math.sqrt(n * (n + 1) * (2 * n + 1) / 24)
-        return float(NormalDist().cdf((below + 0.5 - n * (n + 1) / 4) / spread))
+        return float(NormalDist().cdf((rest + 0.5 - n * (n + 1) / 4) / spread))
     counts = _lower_half(n)
-    if below < len(counts):
-        return counts[below] / (1 << n)
-    rest = n * (n + 1) // 2 - below - 1
-    return 1 - (counts[rest] / (1 << n) if rest >= 0 else 0.0)
+    if rest < len(counts):
+        return counts[rest] / (1 << n)
+    return 1 - (counts[beyond - 1] / (1 << n) if beyond else 0.0)
 
 
 def holm(ps: Sequence[float], alpha: float) -> list[bool]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from liebench.document import mapping, records, section
+from liebench.document import mapping, optional_number, records, refuse, section, sequence, size, text, whole
 from liebench.result import read_run
 from liebench.stats import quantile
 
@@ -24,10 +24,6 @@ COLUMNS: Mapping[str, str] = {  # of a repetition, with pandas' dtypes; times in
 Run = Mapping[str, Any] | Path | str
 
 
-def _numbers(values: Sequence[Any]) -> list[float]:
-    return [float(v) for v in values if isinstance(v, (int, float)) and not isinstance(v, bool)]
-
-
 def _sample_columns(values: list[float]) -> dict[str, float | int]:
     if not values:
         return {"samples": 0}
@@ -37,24 +33,52 @@ def _sample_columns(values: list[float]) -> dict[str, float | int]:
     }  # fmt: skip
 
 
+def _word(value: object, place: str) -> str | None:
+    return None if value is None else text(value, place)
+
+
+def _whole(value: object, place: str) -> int | None:
+    """As a column of 64 bits holds it."""
+    if value is None:
+        return None
+    found = whole(value, place)
+    if abs(found) >= 1 << 63:
+        refuse(place, "a whole number of 64 bits", found)
+    return found
+
+
+def _rep(rep: Mapping[str, Any], label: str, order: Sequence[object], place: str) -> dict[str, Any]:
+    """What is said of a repetition, whatever its quantities."""
+    alibi, chains = (mapping(rep.get(k) or {}, f"{place}.{k}") for k in ("alibi", "sentinel"))
+    flags = [text(f, f"{place}.flags") for f in sequence(rep.get("flags") or [], f"{place}.flags")]
+    return {
+        "arm": label, "slot": order.index(label) if label in order else None, "flags": " ".join(flags),
+        **{k: _whole(rep.get(k), f"{place}.{k}") for k in ("start_ns", "elapsed_ns")},
+        "run_delay_ns": optional_number(alibi.get("run_delay_ns"), f"{place}.alibi.run_delay_ns"),
+        **{k: optional_number(chains.get(k), f"{place}.sentinel.{k}") for k in ("chain8_ns", "chain1_ns")},
+    }  # fmt: skip
+
+
 def _rows(doc: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
     hashes, tool, probes = section(doc, "hashes"), section(doc, "tool"), section(doc, "probes")
     head = {"run": doc.get("id"), "started": doc.get("started"), "core": tool.get("core")}
     head |= {name: hashes.get(name) for name in ("host", "kind", "config")}
-    for block in records(doc, "blocks"):
-        row = mapping(probes.get(str(block.get("probe"))) or {}, "probes")
-        case = mapping(mapping(row.get("cases") or {}, "cases").get(str(block.get("case"))) or {}, "case")
-        order = list(block.get("order") or ())
-        place = {"probe": block.get("probe"), "case": block.get("case"), "control": block.get("control")}
-        place |= {"side": block.get("side"), "pair": block.get("pair"), "block": block.get("n")}
-        for label, stored in mapping(block.get("reps"), "reps").items():
-            rep = mapping(stored, f"reps.{label}")
-            alibi, chains = (mapping(rep.get(k) or {}, k) for k in ("alibi", "sentinel"))
-            own = {"arm": label, "unit": case.get("unit"), "slot": order.index(label) if label in order else None}
-            own |= {k: rep.get(k) for k in ("start_ns", "elapsed_ns")} | {"flags": " ".join(rep.get("flags") or ())}
-            own |= {"run_delay_ns": alibi.get("run_delay_ns")} | {k: chains.get(k) for k in ("chain8_ns", "chain1_ns")}
-            for quantity, values in mapping(rep.get("samples") or {}, "samples").items():
-                yield head | place | own | {"quantity": quantity} | _sample_columns(_numbers(values))
+    head = {k: _word(v, k) for k, v in head.items()}
+    for i, block in enumerate(records(doc, "blocks")):
+        at = f"blocks[{i}]"
+        words = {k: _word(block.get(k), f"{at}.{k}") for k in ("probe", "case", "control", "side")}
+        stand = {"pair": _whole(block.get("pair"), f"{at}.pair"), "block": _whole(block.get("n"), f"{at}.n")}
+        row = mapping(probes.get(words["probe"] or "") or {}, f"probes.{words['probe']}")
+        cases = mapping(row.get("cases") or {}, f"probes.{words['probe']}.cases")
+        case = mapping(cases.get(words["case"] or "") or {}, f"probes.{words['probe']}.cases.{words['case']}")
+        order = sequence(block.get("order") or [], f"{at}.order")
+        for label, stored in mapping(block.get("reps") or {}, f"{at}.reps").items():
+            place = f"{at}.reps.{label}"
+            rep = mapping(stored, place)
+            own = _rep(rep, label, order, place) | {"unit": _word(case.get("unit"), "unit")}
+            for quantity, values in mapping(rep.get("samples") or {}, f"{place}.samples").items():
+                found = [size(v, f"{place}.samples.{quantity}") for v in sequence(values or [], f"{place}.samples")]
+                yield head | words | stand | own | {"quantity": quantity} | _sample_columns(found)
 
 
 def frames(runs: Iterable[Run] | Run) -> pd.DataFrame:

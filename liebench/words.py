@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from liebench.contract import Verdict, Word
+from liebench.document import mapping, section
 
 SHAPES = {
     Word.COSTLY: "◆",
@@ -78,9 +79,9 @@ def clean(value: object, most: int = MOST) -> str:
 
 def host_line(doc: Mapping[str, Any]) -> str:
     """One line about the host: processor, count, what the labels say, kernel."""
-    host = doc["host"]
-    cpu, virt = host.get("cpu", {}), host.get("virt", {})
+    host = section(doc, "host")
+    cpu, virt, kernel = (mapping(host.get(k) or {}, f"host.{k}") for k in ("cpu", "virt", "kernel"))
     place = "guest" if virt.get("hypervisor_flag") else ""
     inside = f"{virt['container']} container" if virt.get("container") else ""
-    parts = [cpu.get("model"), f"{cpu.get('online')} processors", place, inside, host.get("kernel", {}).get("release")]
+    parts = [cpu.get("model"), f"{cpu.get('online')} processors", place, inside, kernel.get("release")]
     return ", ".join(str(p) for p in parts if p)

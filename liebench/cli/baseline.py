@@ -30,7 +30,8 @@ def promote(
     sides = open_side(common.read_runs(runs))
     new = promoted(old, at.stem, sides, datetime.now(UTC), days_of(expires), anchor)
     write_baseline(at, new)
-    kept = "the anchor moved too" if anchor or old is None else f"the anchor stays at {old.anchor[-1].started}"
+    stays = old is not None and old.anchor and not anchor
+    kept = f"the anchor stays at {new.anchor[-1].started}" if stays else "the anchor moved too"
     print(f"{at}: {len(new.runs)} runs, until {new.expires:%Y-%m-%d %H:%M} UTC; {kept}")
     if len(new.runs) < 10:
         common.say("fewer than 10 runs: `liebench gate --mode history` will say inconclusive against it")

@@ -23,6 +23,7 @@ NASTY = (
 often = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])  # a busy machine is none
 hostile = st.lists(st.one_of(st.text(st.characters(), max_size=8), st.sampled_from(NASTY)), max_size=4).map("".join)
 finite = st.floats(allow_nan=False, allow_infinity=False)
+sizes = st.floats(-1e150, 1e150)  # what a sample may be
 numbers = st.one_of(st.none(), finite)
 wild = st.one_of(numbers, st.sampled_from([float("nan"), float("inf"), float("-inf")]))
 KNOWN = [*(w.value for w in Word), *(o.value for o in Outcome)]

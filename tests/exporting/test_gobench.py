@@ -99,7 +99,7 @@ def test_claims_and_facts_are_no_measurements() -> None:
 
 
 @hostile.often
-@given(hostile.hostile, hostile.hostile, hostile.hostile, hostile.hostile, hostile.finite)
+@given(hostile.hostile, hostile.hostile, hostile.hostile, hostile.hostile, hostile.sizes)
 def test_whatever_the_names_hold_it_is_read(probe: str, case: str, arm: str, unit: str, value: float) -> None:
     doc = hostile.run(id=unit, started=arm, tool={"version": case}, hashes={"host": "!" + arm, "kind": unit})
     stored = docs.case(arms=[docs.arm("a", promised=True), docs.arm("a" + arm + "!")], quantity="q", unit=unit)
