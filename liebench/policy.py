@@ -18,7 +18,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from typing import Any
@@ -69,6 +69,10 @@ class Policy:
             found = replace(found, **self.rules.get(name, {}))
         _checked(found, f"the policy's lines about {'/'.join(parts)} together")
         return replace(found, level=Level.WARN) if preview and found.level is Level.ERROR else found
+
+    def strangers(self, known: Collection[str]) -> list[str]:
+        """Names in [levels] that begin with no layer and no probe of ``known``: a slip would gate nothing, silently."""
+        return [name for name in self.rules if name.partition("/")[0] not in known]
 
     def stored(self) -> dict[str, Any]:
         """As ``policy_of`` reads it back, for the run file."""

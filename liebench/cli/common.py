@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -125,12 +126,15 @@ def judged(doc: dict[str, Any]) -> tuple[Any, Any]:
     return verdicts, advice
 
 
+HEAD = 1000  # bytes of a run file in which its kind stands
+
+
 def run_files(folder: Path, kind: str = "run") -> list[Path]:
     """Finished run files of a folder, oldest first: runs, gates, or trials. The kind stands at the head of the file."""
     found = []
     for path in sorted(folder.glob("*T*Z-????????.json")):
         with contextlib.suppress(OSError), path.open("rb") as file:
-            if f'"kind":"{kind}"'.encode() in file.read(400):
+            if re.search(rb'"kind"\s*:\s*"%b"' % kind.encode(), file.read(HEAD)):
                 found.append(path)
     return found
 

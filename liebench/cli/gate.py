@@ -74,6 +74,7 @@ def gate(
         None if limit is None else share(limit, "--limit"), None if floor is None else share(floor, "--floor")
     )
     policy = _ends(policy, inconclusive)
+    _refuse_strangers(policy)
     if mode != "rerun":
         if not baseline:
             raise _usage(f"--mode {mode} needs --baseline: {STORED[mode]}")
@@ -111,6 +112,21 @@ def _usage(text: str) -> Exception:
     from liebench.errors import UsageError
 
     return UsageError(text)
+
+
+def _refuse_strangers(policy: Policy) -> None:
+    """Raises UsageError for a level of something that does not exist: it would gate nothing, and nobody would know."""
+    from liebench.contract import Layer
+    from liebench.registry import find_probes
+
+    known = [*(layer.value for layer in Layer), *find_probes().probes, "command"]
+    strange = policy.strangers(known)
+    if strange:
+        import difflib
+
+        near = difflib.get_close_matches(strange[0].partition("/")[0], known, n=1)
+        hint = f"; did you mean {near[0]}?" if near else "; `liebench list` names them"
+        raise _usage(f"[levels] names {strange[0]!r}, which is no layer and no probe{hint}")
 
 
 def _ends(policy: Any, inconclusive: str | None) -> Any:

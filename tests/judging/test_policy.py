@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from liebench.cli.gate import read_policy
 from liebench.contract import Word
 from liebench.errors import UsageError
-from liebench.policy import TAIL, Level, Policy, Rule, parse_policy, policy_of, read_policy, share
+from liebench.policy import TAIL, Level, Policy, Rule, parse_policy, policy_of, share
 
 GOOD = """
 [gate]
@@ -141,3 +142,8 @@ def test_files_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     for path in (None, tmp_path, tmp_path / "none.toml"):
         with pytest.raises(UsageError, match="cannot be read"):
             read_policy(path)
+
+
+def test_a_level_of_nothing_that_exists_is_named() -> None:
+    policy = parse_policy('[levels]\ncpu = "warn"\n"clock-raed/vdso" = "off"\nsmt-core = "off"\n', "f")
+    assert policy.strangers(["cpu", "smt-core", "clock-read"]) == ["clock-raed/vdso"]
