@@ -134,7 +134,8 @@ def run_files(folder: Path, kind: str = "run") -> list[Path]:
     found = []
     for path in sorted(folder.glob("*T*Z-????????.json")):
         with contextlib.suppress(OSError), path.open("rb") as file:
-            if re.search(rb'"kind"\s*:\s*"%b"' % kind.encode(), file.read(HEAD)):
+            stated = re.search(rb'"kind"\s*:\s*"(run|gate|trial)"', file.read(HEAD))
+            if (stated[1].decode() if stated else "run") == kind:
                 found.append(path)
     return found
 
