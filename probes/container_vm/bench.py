@@ -20,7 +20,7 @@ OPS = {  # (operations a sample, samples): some 10 ms of work on a host of today
     "exec": (6, 4),
     "switch": (100, 8),
     "fault": (512, 8),
-    "copy": (4096, 3),
+    "copy": (1024, 3),
     "file": (32, 15),
 }
 TRIPS = 30  # samples of ten

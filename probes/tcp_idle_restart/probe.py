@@ -27,7 +27,7 @@ from liebench.stage.sockets import SS
 
 SILENCE = 5.5  # timeouts: enough halvings for the window to reach the initial one
 Args = dict[str, str | int | float]
-NEAR: Args = {"trip_ms": 10}
+NEAR: Args = {"trip_ms": 6}
 FAR: Args = {"trip_ms": 20}
 CUBIC: Args = {"congestion": "cubic"}
 BURST: Args = {**NEAR, "bytes": 200_000, "warm": 3}
