@@ -7,6 +7,7 @@ import sys
 COMMANDS = (
     *("run", "list", "explain", "doctor", "report", "verify", "selftest", "export"),
     *("compare", "gate", "noise", "history", "baseline"),
+    *("apply", "undo", "status"),
 )
 
 

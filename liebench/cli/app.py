@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from liebench.cli import (
+    apply,
     baseline,
     compare,
     doctor,
@@ -17,6 +18,8 @@ from liebench.cli import (
     report,
     run,
     selftest,
+    status,
+    undo,
     verify,
 )
 
@@ -41,3 +44,6 @@ app.command("report")(report.report)
 app.command("verify")(verify.verify)
 app.command("selftest")(selftest.selftest)
 app.command("export")(export.export)
+app.command("apply")(apply.apply)
+app.command("undo")(undo.undo)
+app.command("status")(status.status)
