@@ -34,6 +34,7 @@ class Change:
     """One applied change, by its number. ``text``: what the whole file holds with it. ``beside``: settings that the
     kernel zeroes together with this one, with what they held. ``confirm_s``: seconds to confirm it, of the clock that
     counts from boot, which stood at ``since_s``; None: it needs no confirmation. ``group``: changes of one command.
+    ``lived``: it was read back once; before that, a third value may be what the kernel made of ours.
     """
 
     number: int
@@ -55,6 +56,7 @@ class Change:
     field: int | None = None
     bracketed: bool = False
     beside: Mapping[str, str] = made_of(default_factory=dict)
+    lived: bool = False
 
     @property
     def knob(self) -> Knob:
@@ -133,7 +135,9 @@ def ledger_of(rows: Iterable[Mapping[str, Any]], said: Sequence[str] = ()) -> Le
                 if changes[n].state in ("live", "confirmed"):
                     changes[n] = replace(changes[n], state="done")
         elif kind in STATES and isinstance(number, int) and number in changes:
-            changes[number] = replace(changes[number], state=str(kind), said=str(row.get("said", "")))
+            known = changes[number]
+            lived = known.lived or kind == "live"
+            changes[number] = replace(known, state=str(kind), said=str(row.get("said", "")), lived=lived)
         else:
             notes.append(f"a record of the ledger belongs to no change and was passed over: {str(row)[:80]}")
     return Ledger(tuple(changes[n] for n in sorted(changes)), hashes, frozenset(made), frozenset(kept), tuple(notes))
@@ -195,8 +199,9 @@ def sysctl_name(path: str) -> str:
 
 def comments(change: Change) -> list[str]:
     """The evidence of a change, for whoever finds the file: lines of at most 78 characters."""
-    undo = f"; to take it back: liebench undo {change.number}" if change.number else ""
-    lines = [f"{change.key}: {change.from_} -> {change.to}, {change.time}{undo}", change.evidence]
+    lines = [f"{change.key}: {change.from_} -> {change.to}, {change.time}", change.evidence]
+    if change.number:
+        lines.append(f"to take it back: liebench undo {change.number}")
     wide = [comment(line) for line in [*lines, f"what can get worse: {change.risk}"]]
     return [part for line in wide for part in textwrap.wrap(line, 78, subsequent_indent="  ")]
 

@@ -5,9 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from liebench.applied import Change
+from liebench.applying import apply, intended
+from liebench.hands import Hands
 from liebench.host import Host, read_host
 from liebench.knobs import Scope
 from liebench.proofs import Proof
+from liebench.wanted import plan
 
 SWAPPINESS, RMEM = "proc/sys/vm/swappiness", "proc/sys/net/ipv4/tcp_rmem"
 IDLE, THP = "proc/sys/net/ipv4/tcp_slow_start_after_idle", "sys/kernel/mm/transparent_hugepage/enabled"
@@ -33,3 +37,29 @@ def proof(**changes: Any) -> Proof:
         "made": "2026-01-02T00:00:00Z", "confirmed": True,
     }  # fmt: skip
     return Proof(**(values | changes))
+
+
+def hands(root: Path) -> Hands:
+    return Hands(machine(root / "root"), root / "state")
+
+
+def value(h: Hands, path: str = SWAPPINESS) -> str:
+    return h.at(path).read_text()
+
+
+def files(h: Hands) -> list[str]:
+    """Every file below /etc of the fake host."""
+    return sorted(str(p.relative_to(h.host.root)) for p in h.at("etc").rglob("*") if p.is_file())
+
+
+def wanted(h: Hands, *texts: str, confirm: str | None = None) -> list[Change]:
+    """Planned as the command does, untested."""
+    ledger = h.ledger()
+    found = plan(h, ledger, texts, True, confirm)
+    return intended(h, found.wanted, found.confirm_s, ledger.next_number)
+
+
+def applied(h: Hands, *texts: str, confirm: str | None = None) -> list[Change]:
+    changes = wanted(h, *texts, confirm=confirm)
+    apply(h, changes, lambda seconds: None)
+    return changes
