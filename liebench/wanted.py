@@ -37,7 +37,7 @@ class Plan:
 
 def seconds(text: str) -> float:
     """``10m``, ``90s``, ``1h`` or plain seconds. Raises UsageError outside 1 s to 24 h."""
-    match = re.fullmatch(r"(\d{1,6})([smh]?)", text)
+    match = re.fullmatch(r"([0-9]{1,6})([smh]?)", text)
     value = int(match[1]) * UNITS[match[2]] if match else 0.0
     if not LEAST_S <= value <= MOST_S:
         raise UsageError(f"--confirm takes a time from 1s to 24h, as 10m, or never; not {text[:20]!r}")
