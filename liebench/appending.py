@@ -31,10 +31,12 @@ def append(path: Path, record: Mapping[str, Any]) -> None:
     finally:
         os.close(fd)
     if fresh:
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
+        sync_folder(path.parent.parent)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Names that were made or removed in a folder survive a power cut from here on."""
     fd = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(fd)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from liebench.applied import Change, Ledger, found_as, same
-from liebench.errors import HostDirty, LiebenchError, NeedUnmet, StorageFull, UsageError
+from liebench.errors import HostDirty, Interrupted, LiebenchError, NeedUnmet, StorageFull, UsageError
 from liebench.hands import Foreign, Hands, beside
 from liebench.knobs import Knob
 
@@ -76,7 +76,9 @@ def apply(hands: Hands, changes: Sequence[Change], watch: Callable[[float], None
     except BaseException as error:
         left = _give_up(hands, noted)
         if left:
-            raise HostDirty(f"{error}; {'; '.join(left)}") from error
+            raise HostDirty(f"{error or 'interrupted'}; {'; '.join(left)}") from error
+        if isinstance(error, KeyboardInterrupt):
+            raise Interrupted("interrupted; nothing of this command is applied") from error
         raise
 
 

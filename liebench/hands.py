@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from liebench.appending import append, records
+from liebench.appending import append, records, sync_folder
 from liebench.applied import FILE, SCHEMA, SYSCTLS, VALUES, Change, Ledger, digest, dropin_text, ledger_of
 from liebench.errors import HostDirty, LiebenchError, NeedUnmet, StorageFull
 from liebench.host import Host
@@ -94,7 +94,11 @@ class Hands:
             return found
         if found is None:
             raise Foreign(f"{file} was removed by somebody since liebench wrote it; `liebench undo all` ends that")
-        known = "was changed by somebody since liebench wrote it" if file in ledger.hashes else "is not liebench's"
+        known = (
+            "was changed by somebody since liebench wrote it"
+            if file in ledger.hashes
+            else "is not in liebench's ledger"
+        )
         raise Foreign(f"{file} {known}, so it was left; move its lines to a file of another name, then remove it")
 
     def set_dropin(self, file: str, changes: Sequence[Change], ledger: Ledger) -> None:
@@ -117,6 +121,7 @@ class Hands:
                 path.chmod(0o644)
                 return
             path.unlink(missing_ok=True)
+            sync_folder(path.parent)  # else a power cut brings it back, and the next boot its values
             if made:
                 with contextlib.suppress(OSError):  # somebody else keeps files there now
                     path.parent.rmdir()

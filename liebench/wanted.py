@@ -8,10 +8,11 @@ import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from liebench.applied import Change, Ledger, dropin_text, originals, same
+from liebench.applied import VALUES, Change, Ledger, dropin_text, originals, same
 from liebench.applying import Wanted
 from liebench.errors import UsageError
 from liebench.hands import Hands
+from liebench.host import program
 from liebench.journal import held
 from liebench.knobs import Knob, Scope, parse
 from liebench.proofs import config_of, lapsed, needed_scope, proof_for, read_proofs
@@ -128,6 +129,17 @@ def wrapped(text: str, indent: str = "  ") -> list[str]:
     return textwrap.wrap(text, 80, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False)
 
 
+def _late(hands: Hands, changes: Sequence[Change]) -> list[str]:
+    """What a drop-in for sysfs cannot promise."""
+    if not any(c.dropin == VALUES for c in changes):
+        return []
+    if not program(hands.host, "systemd-tmpfiles"):
+        return wrapped(f"at boot {VALUES} is read by systemd-tmpfiles, which is not here: it will not last")
+    if any(c.path.startswith(("/sys/block/", "/sys/class/net/")) for c in changes):
+        return wrapped("at boot it is set once: a disk or card that comes later keeps its default")
+    return []
+
+
 def difference(hands: Hands, ledger: Ledger, changes: Sequence[Change], wanted: Sequence[Wanted]) -> list[str]:
     """What would change: values, evidence, risk, whom it overrides, and the drop-ins as a unified difference."""
     lines: list[str] = []
@@ -136,6 +148,7 @@ def difference(hands: Hands, ledger: Ledger, changes: Sequence[Change], wanted: 
         lines += wrapped(f"what can get worse: {change.risk}")
         lines += [line for words in w.overrides for line in wrapped(words)]
         lines += [f"  {path} becomes 0 by it; it is {text}" for path, text in change.beside.items()]
+    lines += _late(hands, changes)
     for file in dict.fromkeys(c.dropin for c in changes):
         mine = [c for c in changes if c.dropin == file]
         before = (hands.ours(file, ledger) or b"").decode(errors="replace").splitlines()

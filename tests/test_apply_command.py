@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
@@ -103,19 +104,35 @@ def test_usage_errors_change_nothing(h: Hands, call: Any) -> None:
         assert len(err.splitlines()) == 1
 
 
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
 @pytest.mark.parametrize(("answer", "now"), [("y\n", "10"), ("n\n", "60"), ("\n", "60")])
 def test_a_terminal_is_asked(h: Hands, call: Any, monkeypatch: pytest.MonkeyPatch, answer: str, now: str) -> None:
-    import io
-
-    class Terminal(io.StringIO):
-        def isatty(self) -> bool:
-            return True
-
     monkeypatch.setattr(sys, "stdin", Terminal(answer))
     code, out, err = call("apply", "vm.swappiness=10", "--untested")
     assert (code, value(h)) == (0, now)
     assert "+vm.swappiness = 10" in out
     assert ("nothing was changed" in err) == (now == "60")
+
+
+def test_the_end_of_the_input_is_no_regression(h: Hands, call: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", Terminal(""))
+    code, _, err = call("apply", "vm.swappiness=10", "--untested")
+    assert (code, value(h)) == (130, "60")
+    assert "nothing was changed" in err
+
+
+def test_a_ledger_of_a_newer_liebench_stops_what_changes_and_not_what_measures(h: Hands, call: Any) -> None:
+    from liebench.cli import common
+
+    h.state.mkdir(exist_ok=True)
+    (h.state / FILE).write_text('{"record": "intent", "schema": "liebench.applied/2"}\n')
+    assert call("apply", "vm.swappiness=10", "--untested", "--yes")[0] == 4
+    assert "upgrade liebench" in call("status")[2]
+    assert "upgrade liebench" in common.settle_applied(h.host, h.state)[0]
 
 
 def test_what_waits_is_confirmed_by_one_command(h: Hands, call: Any) -> None:

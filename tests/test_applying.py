@@ -14,7 +14,7 @@ import pytest
 from liebench import hands as hands_module
 from liebench.applied import FILE, SYSCTLS, VALUES
 from liebench.applying import apply, chosen, confirm, settle, undo
-from liebench.errors import HostDirty, LiebenchError, NeedUnmet, StorageFull, UsageError
+from liebench.errors import HostDirty, Interrupted, LiebenchError, NeedUnmet, StorageFull, UsageError
 from liebench.hands import Hands
 
 from applying_fakes import IDLE, RMEM, SWAPPINESS, applied, files, hands, value, wanted
@@ -37,7 +37,9 @@ def test_apply_sets_the_value_and_one_file_and_undo_takes_both_back(tmp_path: Pa
     assert value(h) == "10"
     assert value(h, RMEM).split() == ["4096", "131072", "33554432"]
     assert files(h) == []  # it waits
+    before = os.umask(0o077)
     assert confirm(h)
+    os.umask(before)
     assert lines(h) == ["vm.swappiness = 10", "net.ipv4.tcp_rmem = 4096 131072 33554432"]
     assert oct(h.at(SYSCTLS).stat().st_mode & 0o777) == "0o644"
     said = undo_all(h)
@@ -77,10 +79,11 @@ def test_a_folder_that_we_made_goes_too_and_others_stay(tmp_path: Path) -> None:
     assert files(h) == ["etc/sysctl.d/80-mine.conf"]
 
 
-def test_an_administrators_value_is_left_and_said(tmp_path: Path) -> None:
+def test_an_administrators_value_is_left_and_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     h = hands(tmp_path)
     applied(h, "vm.swappiness=10")
     h.at(SWAPPINESS).write_text("33")
+    monkeypatch.setattr(hands_module, "poke", lambda *args: pytest.fail("it was not even touched"))
     said = undo_all(h)
     assert "somebody set it" in said[0]
     assert value(h) == "33"
@@ -109,7 +112,7 @@ def test_an_administrators_drop_in_is_left_and_nothing_is_applied_over_it(tmp_pa
 def test_a_drop_in_that_was_there_before_us_is_not_ours(tmp_path: Path) -> None:
     h = hands(tmp_path)
     h.at(SYSCTLS).write_text("vm.swappiness = 1\n")
-    with pytest.raises(UsageError, match="not liebench's"):
+    with pytest.raises(UsageError, match="not in liebench's ledger"):
         applied(h, "vm.swappiness=10")
     h.at(SYSCTLS).unlink()
     h.at(SYSCTLS).symlink_to("/dev/null")
@@ -423,6 +426,19 @@ def test_without_a_watchman_nothing_is_changed(tmp_path: Path) -> None:
     with pytest.raises(LiebenchError, match="cannot be started"):
         apply(h, wanted(h, "vm.swappiness=10", confirm="10m"), fail)
     assert (value(h), h.ledger().open) == ("60", ())
+
+
+def test_control_c_takes_back_and_says_so(tmp_path: Path) -> None:
+    h = hands(tmp_path)
+
+    def press(count: int, name: str, step: Callable[[], Any]) -> Any:
+        if name == "write_atomic":
+            raise KeyboardInterrupt
+        return step()
+
+    with pytest.raises(Interrupted, match="nothing of this command"), at_step(press):
+        applied(h, "vm.swappiness=10")
+    assert (value(h), files(h), h.ledger().open) == ("60", [], ())
 
 
 def test_a_setting_of_sysfs_goes_to_its_own_file(tmp_path: Path) -> None:

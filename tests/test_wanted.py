@@ -250,5 +250,12 @@ def test_the_difference_shows_values_evidence_risk_and_file(tmp_path: Path) -> N
     applied(h, "vm.swappiness=10")
     found = planned(h, "vm.swappiness=20", untested=True)
     again = difference(h, h.ledger(), intended(h, found.wanted, None, 2), found.wanted)
+    put(h, "/sys/block/sda/queue/read_ahead_kb", "128")
+    found = planned(h, "/sys/block/sda/queue/read_ahead_kb=256", untested=True)
+    changes = intended(h, found.wanted, None, 2)
+    lines = difference(h, h.ledger(), changes, found.wanted)
+    assert "systemd-tmpfiles, which is not here" in " ".join(line.strip() for line in lines)
+    put(h, "/usr/bin/systemd-tmpfiles", "")
+    assert "comes later keeps its default" in " ".join(difference(h, h.ledger(), changes, found.wanted))
     assert "-vm.swappiness = 10" in again
     assert "+vm.swappiness = 20" in again

@@ -112,15 +112,24 @@ def _apply(hands: Hands, texts: Sequence[str], untested: bool, confirm: str | No
         print(line, file=sys.stderr if as_json else sys.stdout)
     if made:
         applying.preflight(hands, made, hands.ledger())
-        if not yes and not typer.confirm("Apply this?", default=False, err=True):
+        if not yes and not _agreed():
             common.say("nothing was changed")
-            raise typer.Exit(0)
+            return
         applying.apply(hands, made, lambda s: watchman.start(hands.state, hands.host.root, s))
     opened = {c.number: c for c in hands.ledger().open}
     rows = [changing.row(hands, opened[c.number]) for c in made]
     if as_json:
         common.emit({"schema": "liebench.apply/1", "exit": 0, "changes": rows, "already": list(found.already)})
     _next(rows, found.confirm_s)
+
+
+def _agreed() -> bool:
+    from liebench.errors import Interrupted
+
+    try:
+        return typer.confirm("Apply this?", default=False, err=True)
+    except typer.Abort as error:  # it would end with 1, which means a regression
+        raise Interrupted("interrupted; nothing was changed") from error
 
 
 def _next(rows: Sequence[dict[str, object]], confirm_s: float | None) -> None:

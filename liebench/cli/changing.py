@@ -33,7 +33,7 @@ def settle_if_any(hands: Hands) -> list[str]:
     """The same where we may, else why not. Nothing is created where nothing was ever applied."""
     from liebench.applied import FILE
     from liebench.applying import settle
-    from liebench.errors import HostBusy, NeedUnmet
+    from liebench.errors import LiebenchError
     from liebench.locking import exclusive
 
     if not (hands.state / FILE).exists():
@@ -41,7 +41,7 @@ def settle_if_any(hands: Hands) -> list[str]:
     try:
         with exclusive(hands.state, "ending what was cut off"):
             return settle(hands)
-    except (HostBusy, NeedUnmet) as error:
+    except LiebenchError as error:
         return [str(error)]
 
 
