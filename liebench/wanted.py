@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 import re
 import textwrap
 from collections.abc import Sequence
@@ -45,9 +46,22 @@ def seconds(text: str) -> float:
     return float(value)
 
 
+def _is_network(knob: Knob) -> bool:
+    return knob.network or knob.path.startswith(("/proc/sys/net/", "/sys/class/net/"))
+
+
+def _elsewhere(hands: Hands) -> bool:
+    """Whether our network namespace is another than that of the first process; not where that cannot be seen."""
+    try:
+        ours, first = (os.readlink(hands.at(f"/proc/{pid}/ns/net")) for pid in ("self", "1"))
+    except OSError:
+        return False
+    return ours != first
+
+
 def confirm_seconds(text: str | None, knobs: Sequence[Knob]) -> float | None:
     """How long a command waits for its confirmation. Raises UsageError for never where a network key is among them."""
-    network = [k.key for k in knobs if k.network or k.path.startswith(("/proc/sys/net/", "/sys/class/net/"))]
+    network = [k.key for k in knobs if _is_network(k)]
     if text == "never" and network:
         raise UsageError(
             f"{network[0]} can cut off the connection you came by, so it is always confirmed: leave --confirm away "
@@ -86,6 +100,11 @@ def _may_be(hands: Hands, knob: Knob, to: str) -> None:
     text = hands.host.read(knob.path) or ""
     if knob.bracketed and to not in re.findall(r"[^\s\[\]]+", text):
         raise UsageError(f"{knob.key} takes one of what the kernel offers, {text[:80]}; not {to[:40]!r}")
+    if _is_network(knob) and _elsewhere(hands):
+        raise UsageError(
+            f"this process is in a network namespace of its own, and a file of ours would set {knob.key} for the host; "
+            "apply it from the host's namespace"
+        )
     pid = held(hands.state).get(str(hands.at(knob.path)))
     if pid is not None:
         raise UsageError(f"a measurement (process {pid}) holds {knob.key} for now; apply when it has ended")

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 TRIES, PAUSE_S, LOCK_S = 120, 5.0, 30.0
 READY_S = 20.0
+SYSTEMD = Path("/run/systemd/system")  # sd_booted(3)
 
 
 def by_systemd(state: Path, root: Path, seconds: float, unit: str) -> list[str]:
@@ -37,7 +38,7 @@ def _ourselves(state: Path, root: Path) -> list[str]:
 
 def start(state: Path, root: Path, seconds: float) -> None:
     """Returns when it stands ready. Raises LiebenchError where it cannot be started; nothing should be changed then."""
-    if root == Path("/") and Path("/run/systemd/system").is_dir():
+    if root == Path("/") and SYSTEMD.is_dir():
         command = by_systemd(state, root, seconds, f"liebench-confirm-{os.getpid()}-{int(time.time())}")
         try:
             if subprocess.run(command, capture_output=True, timeout=READY_S, check=False).returncode == 0:

@@ -131,6 +131,22 @@ def test_a_watchman_that_ends_at_once_is_an_error(tmp_path: Path, monkeypatch: p
     assert value(hands(tmp_path)) == "60"
 
 
+@pytest.mark.parametrize(("code", "processes"), [(0, 0), (1, 1)])
+def test_where_systemd_will_not_a_process_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, processes: int
+) -> None:
+    fake = tmp_path / "systemd-run"
+    fake.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" > {tmp_path}/arguments\nexit {code}\n')
+    fake.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setattr(watchman, "SYSTEMD", tmp_path)
+    started: list[Path] = []
+    monkeypatch.setattr(watchman, "_as_a_process", lambda state, root: started.append(state))
+    watchman.start(tmp_path / "state", Path("/"), 90.0)
+    assert len(started) == processes
+    assert (tmp_path / "arguments").read_text().split()[3] == "--on-active=90s"
+
+
 def test_systemd_gets_arguments_and_no_shell(tmp_path: Path) -> None:
     evil = tmp_path / "a b;$(id)"
     command = watchman.by_systemd(evil, Path("/"), 600.0, "liebench-confirm-1")

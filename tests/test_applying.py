@@ -183,6 +183,7 @@ def test_a_kill_between_the_write_and_the_look_at_what_the_kernel_made_of_it(
         assert value(h) == "40"
         if admin:
             h.at(SWAPPINESS).write_text("33")
+        h.note("undoing", n=1)  # the next start was killed, too
         settle(h)
         assert value(h) == ("33" if admin else "60")
         assert h.ledger().open == ()
@@ -396,6 +397,18 @@ def test_a_torn_last_line_is_no_change(tmp_path: Path) -> None:
         assert (h.ledger().open, files(h)) == ((), [])
         h.at(SYSCTLS).write_bytes(dropin)
         h.at(SWAPPINESS).write_text("10")
+
+
+def test_undo_needs_no_catalogue(tmp_path: Path) -> None:
+    """An upgrade may have dropped the knob, and an older ledger lacks fields."""
+    h = hands(tmp_path)
+    applied(h, BIG, confirm="10m")
+    confirm(h)
+    text = (h.state / FILE).read_text()
+    (h.state / FILE).write_text(text.replace("receive-window", "no-longer-known").replace(', "lived": false', ""))
+    undo_all(h)
+    assert value(h, RMEM).split() == ["4096", "131072", "16777216"]
+    assert (files(h), h.ledger().said) == ([], ())
 
 
 def test_what_a_kill_left_beside_the_drop_in_is_swept(tmp_path: Path) -> None:

@@ -148,6 +148,16 @@ def test_what_a_measurement_holds_is_not_taken_for_the_administrators(tmp_path: 
     assert planned(h, "vm.swappiness=10", untested=True).wanted
 
 
+def test_a_network_namespace_of_its_own_is_not_the_hosts(tmp_path: Path) -> None:
+    h = hands(tmp_path)
+    for pid, name in (("self", "net:[2]"), ("1", "net:[1]")):
+        h.at(f"/proc/{pid}/ns").mkdir(parents=True)
+        h.at(f"/proc/{pid}/ns/net").symlink_to(name)
+    with pytest.raises(UsageError, match="from the host's namespace"):
+        planned(h, f"{IDLE_KEY}=0", untested=True)
+    assert planned(h, "vm.swappiness=10", untested=True).wanted
+
+
 def test_networks_are_always_confirmed(tmp_path: Path) -> None:
     h = hands(tmp_path)
     with pytest.raises(UsageError, match="always confirmed"):
