@@ -158,6 +158,9 @@ def test_every_start_ends_what_ran_out(h: Hands, call: Any, monkeypatch: pytest.
     assert "nobody confirmed it in time" in common.settle_applied(h.host, h.state)[0]
     assert value(h) == "60"
     assert common.settle_applied(h.host, h.state / "nothing here") == []
+    out = call("status")[1]  # whoever lost the connection sees what became of it
+    assert "ended lately\n  vm.swappiness: it is 60 again (nobody confirmed it in time)" in out
+    assert "nobody confirmed" in json.loads(call("status", "--json")[1])["ended"][0]
 
 
 def test_status_names_what_is_proved_and_not_applied(h: Hands, call: Any) -> None:

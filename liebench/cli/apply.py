@@ -92,15 +92,12 @@ def _show(
         print("\n".join([*found.already, *lines]))
         common.say("nothing was changed")
         return
-    from dataclasses import replace
-
     from liebench.export.changes import exported
 
     ledger = hands.ledger()
     changes = [c for c in ledger.open if c.state == "done"]
     if texts:
-        _, made, _ = _planned(hands, texts, untested, confirm)
-        changes = [replace(c, number=0) for c in made]
+        _, changes, _ = _planned(hands, texts, untested, confirm)
     changing.deliver(exported(export, list({c.path: c for c in changes}.values())), out)
 
 

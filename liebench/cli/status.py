@@ -11,11 +11,15 @@ if TYPE_CHECKING:
     from liebench.hands import Hands
 
 
+MOST_ENDED = 3
+
+
 def status(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
 ) -> None:
     """Show the applied changes by number, and end what was cut off."""
     from liebench.cli import changing, common
+    from liebench.wanted import wrapped
 
     hands = changing.make_hands()
     notes = changing.settle_if_any(hands)
@@ -23,13 +27,24 @@ def status(
         hands = type(hands)(hands.host, changing.SYSTEM_STATE)  # what root has applied, for whoever may read it
     ledger = hands.ledger()
     rows = [changing.row(hands, c) for c in ledger.open]
-    proofs = _proofs(hands)
+    proofs, ended = _proofs(hands), [c.said for c in ledger.changes if c.state == "undone" and c.said][-MOST_ENDED:]
     if as_json:
-        common.emit({"schema": "liebench.status/1", "exit": 0, "changes": rows, "proofs": proofs, "notes": notes})
+        common.emit(
+            {
+                "schema": "liebench.status/1",
+                "exit": 0,
+                "changes": rows,
+                "proofs": proofs,
+                "ended": ended,
+                "notes": notes,
+            }
+        )
         return
     for line in notes:
         common.say(line)
     print("\n".join(_lines(rows)))
+    if ended:
+        print("ended lately\n" + "\n".join(line for said in ended for line in wrapped(said)))
     if proofs:
         print("proved here and not applied\n" + "\n".join(f"  {p['change']}: {p['words']}" for p in proofs))
 

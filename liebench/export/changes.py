@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from liebench.applied import SYSCTLS, VALUES, Change, comments, plain, setting_line, sysctl_name
 from liebench.errors import UsageError
 from liebench.knobs import Scope, catalogue
 
-TITLE = "Settings that liebench applied on the host where the trials below were made; they prove nothing elsewhere."
+TITLE = "Settings that liebench applied on one host; they prove nothing elsewhere."
+# names of their own: the drop-ins themselves belong to the ledger of the host where liebench applies
+SYSCTL_FILE, VALUE_FILE = "/etc/sysctl.d/90-liebench-exported.conf", "/etc/tmpfiles.d/90-liebench-exported.conf"
 # https://kubernetes.io/docs/tasks/administer-cluster/sysctl-cluster/: the safe set of 1.32; names are per pod
 SAFE = frozenset(
     "kernel.shm_rmid_forced net.ipv4.ip_local_port_range net.ipv4.tcp_syncookies net.ipv4.ping_group_range "
@@ -36,7 +39,7 @@ def _about(change: Change, indent: str = "") -> list[str]:
 
 
 def _body(file: str, changes: Sequence[Change]) -> list[str]:
-    """The lines of a drop-in on another host, which liebench there knows nothing of."""
+    """The lines of a file on another host, which liebench there knows nothing of; ``file`` says the grammar."""
     lines = [f"# {TITLE}"]
     for change in changes:
         lines += [*_about(change), setting_line(file, change)]
@@ -48,7 +51,7 @@ def as_sysctl_d(changes: Sequence[Change]) -> str:
     sysctls, values = _split(changes)
     lines = _body(SYSCTLS, sysctls)
     if values:
-        lines += ["", f"# No sysctls; these lines belong into {VALUES}:"]
+        lines += ["", f"# No sysctls; these lines belong into {VALUE_FILE}:"]
         for change in values:
             lines += [*_about(change), f"# {setting_line(VALUES, change)}"]
     return "\n".join(lines) + "\n"
@@ -69,8 +72,11 @@ def as_tuned(changes: Sequence[Change]) -> str:
 def _files(changes: Sequence[Change]) -> list[tuple[str, list[str], list[str]]]:
     """(file, its text, the program with arguments that puts it into force)."""
     sysctls, values = _split(changes)
-    found = [(SYSCTLS, sysctls, ["sysctl", "-p", SYSCTLS]), (VALUES, values, ["systemd-tmpfiles", "--create", VALUES])]
-    return [(file, _body(file, rows), command) for file, rows, command in found if rows]
+    found = [
+        (SYSCTL_FILE, _body(SYSCTLS, sysctls), ["sysctl", "-p", SYSCTL_FILE]),
+        (VALUE_FILE, _body(VALUES, values), ["systemd-tmpfiles", "--create", VALUE_FILE]),
+    ]
+    return [row for row, any_of_it in zip(found, (sysctls, values), strict=True) if any_of_it]
 
 
 def as_ansible(changes: Sequence[Change]) -> str:
@@ -145,4 +151,4 @@ def exported(kind: str, changes: Sequence[Change]) -> str:
         raise UsageError(f"--export takes {', '.join(FORMATS)}; not {kind[:40]!r}")
     if not changes:
         raise UsageError("nothing is applied that could be exported; name changes, as vm.swappiness=10")
-    return FORMATS[kind](changes)
+    return FORMATS[kind]([replace(c, number=0) for c in changes])  # there is nothing to undo elsewhere

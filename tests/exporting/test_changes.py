@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 import yaml
 
-from liebench.applied import SYSCTLS, VALUES, Change
+from liebench.applied import Change
 from liebench.errors import UsageError
-from liebench.export.changes import FORMATS, exported
+from liebench.export.changes import FORMATS, SYSCTL_FILE, VALUE_FILE, exported
 
 THP = "/sys/kernel/mm/transparent_hugepage/enabled"
 
@@ -66,6 +66,7 @@ def test_the_evidence_stands_in_comments_of_every_format(kind: str) -> None:
     assert "prove nothing elsewhere" in comments
     assert text.endswith("\n")
     assert text.isascii()
+    assert "liebench undo" not in text  # elsewhere there is nothing to undo
 
 
 @pytest.mark.parametrize("kind", FORMATS)
@@ -133,11 +134,14 @@ def test_tuned() -> None:
 def test_ansible() -> None:
     tasks = yaml.safe_load(exported("ansible", ALL))
     copies = [t["ansible.builtin.copy"] for t in tasks if "ansible.builtin.copy" in t]
-    assert [c["dest"] for c in copies] == [SYSCTLS, VALUES]
+    assert [c["dest"] for c in copies] == [SYSCTL_FILE, VALUE_FILE]
     assert pairs(copies[0]["content"]) == VALUES_OF
     assert f"w {THP} - - - - madvise" in copies[1]["content"].splitlines()
     commands = [t["ansible.builtin.command"] for t in tasks if "ansible.builtin.command" in t]
-    assert [c["argv"] for c in commands] == [["sysctl", "-p", SYSCTLS], ["systemd-tmpfiles", "--create", VALUES]]
+    assert [c["argv"] for c in commands] == [
+        ["sysctl", "-p", SYSCTL_FILE],
+        ["systemd-tmpfiles", "--create", VALUE_FILE],
+    ]
     assert [t["when"] for t in tasks if "when" in t] == ["liebench_file_1 is changed", "liebench_file_2 is changed"]
 
 
@@ -161,7 +165,7 @@ def test_ansible_itself_reads_the_tasks_and_writes_the_file(tmp_path: Path) -> N
             check=False,
         )
         assert done.returncode == 0, done.stdout + done.stderr
-    assert pairs((tmp_path / SYSCTLS[1:]).read_text()) == VALUES_OF
+    assert pairs((tmp_path / SYSCTL_FILE[1:]).read_text()) == VALUES_OF
     assert "changed=4" in done.stdout
 
 
@@ -169,9 +173,9 @@ def test_cloud_init() -> None:
     text = exported("cloud-init", ALL)
     assert text.startswith("#cloud-config\n")
     document = yaml.safe_load(text)
-    assert [f["path"] for f in document["write_files"]] == [SYSCTLS, VALUES]
+    assert [f["path"] for f in document["write_files"]] == [SYSCTL_FILE, VALUE_FILE]
     assert pairs(document["write_files"][0]["content"]) == VALUES_OF
-    assert document["runcmd"] == [["sysctl", "-p", SYSCTLS], ["systemd-tmpfiles", "--create", VALUES]]
+    assert document["runcmd"] == [["sysctl", "-p", SYSCTL_FILE], ["systemd-tmpfiles", "--create", VALUE_FILE]]
 
 
 def test_cloud_init_itself_accepts_it(tmp_path: Path) -> None:
