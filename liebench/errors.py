@@ -11,6 +11,7 @@
     │   └── CoreKilled            70  somebody killed it: a memory limit, or a person
     ├── ToolFailed                70  a program that we use (fio) failed, was killed, or said something unreadable
     ├── StageRefused              70  a probe tried to touch what it did not declare, or what consent does not cover
+    ├── HostBusy                   4  another liebench changes this host at this moment
     ├── HostDirty                 70  a change of ours could not be taken back; names the journal
     ├── StorageFull               70  the results directory is full or read-only
     ├── BreakerTripped             0  the neighbours suffered; the run stopped and kept what it had
@@ -70,6 +71,10 @@ class ToolFailed(LiebenchError):
 
 class StageRefused(LiebenchError):
     pass
+
+
+class HostBusy(LiebenchError):
+    exit_code = 4
 
 
 class HostDirty(LiebenchError):

@@ -17,6 +17,8 @@ from liebench.facts.reader import Reader
 CAPABILITIES = {"CAP_NET_ADMIN": 12, "CAP_SYS_ADMIN": 21, "CAP_SYS_NICE": 23, "CAP_SYS_TIME": 25}
 SECRET = ("password", "passwd", "secret", "token", "key")
 PLACES = ("/usr/bin", "/usr/local/bin", "/bin", "/usr/sbin", "/sbin")
+CLOCKSOURCE = "/sys/devices/system/clocksource/clocksource0/current_clocksource"
+HUGE_PAGES = "/sys/kernel/mm/transparent_hugepage/enabled"
 CONFIG_SYSCTLS = ("vm/swappiness", "kernel/sched_rt_runtime_us", "kernel/numa_balancing", "kernel/timer_migration")
 
 
@@ -86,19 +88,22 @@ class Host:
             return None
         return limits.throttled_us(Reader(self.root))
 
-    def hashes(self, salt: str = "liebench") -> dict[str, str]:
-        """Three identities: this host, its kind of hardware, its configuration (design, section 7)."""
-        facts = self.facts
+    def hashes(self, salt: str = "liebench", instead: Mapping[str, str] | None = None) -> dict[str, str]:
+        """Three identities: this host, its kind of hardware, its configuration (design, section 7).
+
+        ``instead``: by the path of a setting, the value that counts in place of the one in force.
+        """
+        facts, instead = self.facts, instead or {}
         machine = self.read("/etc/machine-id") or self.read("/sys/class/dmi/id/product_uuid") or platform.node()
         kind = {k: facts["cpu"][k] for k in ("model", "online", "cores", "threads_per_core", "sockets")}
         kind |= {"virt": facts["virt"], "memory_gib": round((facts["memory"]["total_mib"] or 0) / 1024)}
         config = {k: facts[k] for k in ("kernel", "limits")} | {
-            "clock": facts["clock"]["current"],
+            "clock": instead.get(CLOCKSOURCE, facts["clock"]["current"]),
             "governor": facts["cpu"]["governor"],
             "microcode": facts["cpu"]["microcode"],
-            "thp": facts["memory"]["thp"],
+            "thp": instead.get(HUGE_PAGES, facts["memory"]["thp"]),
             "mglru": facts["memory"]["mglru"],
-            "sysctls": {k: self.read(f"/proc/sys/{k}") for k in CONFIG_SYSCTLS},
+            "sysctls": {k: instead.get(f"/proc/sys/{k}", self.read(f"/proc/sys/{k}")) for k in CONFIG_SYSCTLS},
         }
         return {"host": _hash(salt + machine), "kind": _hash(kind), "config": _hash(config)}
 

@@ -117,6 +117,18 @@ def _is_alive(path: Path) -> bool:
     return pid.isdigit() and str(process_start(int(pid))) == start
 
 
+def held(state: Path) -> dict[str, int]:
+    """Files whose value a running liebench has changed for a measurement, with its process id."""
+    found: dict[str, int] = {}
+    for path in (state / "journal").glob("*.jsonl"):
+        try:
+            if _is_alive(path):
+                found |= {e["what"]: int(path.stem.partition("-")[0]) for e in _pending(path) if e["kind"] == "value"}
+        except OSError:
+            continue
+    return found
+
+
 def recover(state: Path, boot: str | None) -> list[str]:
     """Take back what dead processes left. Returns one sentence per thing done, left or reported."""
     said: list[str] = []

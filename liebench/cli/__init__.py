@@ -7,6 +7,7 @@ import sys
 COMMANDS = (
     *("run", "look", "audit", "list", "explain", "doctor", "report", "verify", "selftest", "export"),
     *("compare", "gate", "noise", "history", "baseline", "try"),
+    *("apply", "undo", "status"),
 )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from liebench.cli import (
+    apply,
     audit,
     baseline,
     compare,
@@ -19,7 +20,9 @@ from liebench.cli import (
     report,
     run,
     selftest,
+    status,
     trying,
+    undo,
     verify,
 )
 
@@ -47,3 +50,6 @@ app.command("report")(report.report)
 app.command("verify")(verify.verify)
 app.command("selftest")(selftest.selftest)
 app.command("export")(export.export)
+app.command("apply")(apply.apply)
+app.command("undo")(undo.undo)
+app.command("status")(status.status)

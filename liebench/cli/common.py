@@ -41,8 +41,20 @@ def make_bench(out: Path | None, command: Sequence[str]) -> Any:
     from liebench.result import results_dir, state_dir
 
     core, host, state = core_path(), read_host(), state_dir()
+    for line in settle_applied(host, state):
+        say(line)
     host.facts["cpu"]["processor"] = processor(state, host.facts["boot"]["token"])
     return Bench(host, core, build_id(core), state, results_dir(out), command)
+
+
+def settle_applied(host: Any, state: Path) -> list[str]:
+    """What an apply left half done, or nobody confirmed in time; loads nothing where nothing was ever applied."""
+    if not (state / "applied.jsonl").exists():
+        return []
+    from liebench.cli.changing import settle_if_any
+    from liebench.hands import Hands
+
+    return settle_if_any(Hands(host, state))
 
 
 def make_settings(

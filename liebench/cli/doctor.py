@@ -38,6 +38,7 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="One JSON object
             lines.append(("part", f"{r.id}/{case} needs {skip.needs}", skip.cure))
     lines += [("miss", f"{name} cannot be loaded: {why}", "fix or remove it") for name, why in registry.broken.items()]
     lines += [("note", said, "") for said in recover(state_dir(), host.facts["boot"]["token"])]
+    lines += [("note", said, "") for said in common.settle_applied(host, state_dir())]
     if as_json:
         rows = [{"state": a, "what": b, "cure": c or None} for a, b, c in lines]
         common.emit({"schema": "liebench.doctor/1", "exit": 0, "checks": rows})

@@ -112,7 +112,7 @@ def whole(low: int, high: int) -> Valid:
     """A whole number in a range, without sign and leading zeros."""
 
     def check(value: str) -> str:
-        if not re.fullmatch("[0-9]{1,19}", value) or not low <= int(value) <= high:
+        if not re.fullmatch(r"[0-9]{1,19}", value) or not low <= int(value) <= high:
             raise UsageError(f"it takes a whole number from {low} to {high}, not {value[:40]!r}")
         return str(int(value))
 

@@ -1,0 +1,465 @@
+"""Apply, confirm and undo on a kernel made of files: every step cut off once, every disk full once."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from liebench import hands as hands_module
+from liebench.applied import FILE, SYSCTLS, VALUES
+from liebench.applying import apply, chosen, confirm, settle, undo
+from liebench.errors import HostDirty, Interrupted, LiebenchError, NeedUnmet, StorageFull, UsageError
+from liebench.hands import Hands
+
+from applying_fakes import IDLE, RMEM, SWAPPINESS, applied, files, hands, value, wanted
+
+DROPIN = SYSCTLS[1:]
+BIG = "receive-window=33554432"
+
+
+def undo_all(h: Hands) -> list[str]:
+    return undo(h, chosen(h.ledger(), "all"))
+
+
+def lines(h: Hands) -> list[str]:
+    return [line for line in h.at(SYSCTLS).read_text().splitlines() if line and not line.startswith("#")]
+
+
+def test_apply_sets_the_value_and_one_file_and_undo_takes_both_back(tmp_path: Path) -> None:
+    h = hands(tmp_path)
+    applied(h, "vm.swappiness=10", BIG, confirm="10m")
+    assert value(h) == "10"
+    assert value(h, RMEM).split() == ["4096", "131072", "33554432"]
+    assert files(h) == []  # it waits
+    before = os.umask(0o077)
+    assert confirm(h)
+    os.umask(before)
+    assert lines(h) == ["vm.swappiness = 10", "net.ipv4.tcp_rmem = 4096 131072 33554432"]
+    assert oct(h.at(SYSCTLS).stat().st_mode & 0o777) == "0o644"
+    said = undo_all(h)
+    assert value(h) == "60"
+    assert value(h, RMEM).split() == ["4096", "131072", "16777216"]
+    assert files(h) == []
+    assert len(said) == 2
+    assert settle(h) == []
+
+
+def test_undo_by_number_keeps_the_others(tmp_path: Path) -> None:
+    h = hands(tmp_path)
+    applied(h, "vm.swappiness=10")
+    before = h.at(SYSCTLS).read_bytes()
+    applied(h, "vm.swappiness=20")
+    with pytest.raises(UsageError, match="undo that one first"):
+        chosen(h.ledger(), "1")
+    with pytest.raises(UsageError, match="applied: 1, 2"):
+        chosen(h.ledger(), "3")
+    undo(h, chosen(h.ledger(), "2"))
+    assert value(h) == "10"
+    assert h.at(SYSCTLS).read_bytes() == before
+    undo(h, chosen(h.ledger(), "last"))
+    assert (value(h), files(h)) == ("60", [])
+
+
+def test_a_folder_that_we_made_goes_too_and_others_stay(tmp_path: Path) -> None:
+    h = hands(tmp_path)
+    h.at("/etc/sysctl.d").rmdir()
+    applied(h, "vm.swappiness=10")
+    undo_all(h)
+    assert not h.at("/etc/sysctl.d").exists()
+    assert h.at("/etc/tmpfiles.d").exists()
+    applied(h, "vm.swappiness=10")
+    h.at("/etc/sysctl.d/80-mine.conf").write_text("# mine\n")
+    undo_all(h)
+    assert files(h) == ["etc/sysctl.d/80-mine.conf"]
+
+
+def test_an_administrators_value_is_left_and_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    h = hands(tmp_path)
+    applied(h, "vm.swappiness=10")
+    h.at(SWAPPINESS).write_text("33")
+    monkeypatch.setattr(hands_module, "poke", lambda *args: pytest.fail("it was not even touched"))
+    said = undo_all(h)
+    assert "somebody set it" in said[0]
+    assert value(h) == "33"
+    assert files(h) == []
+    assert h.ledger().open == ()
+
+
+def test_an_administrators_drop_in_is_left_and_nothing_is_applied_over_it(tmp_path: Path) -> None:
+    h = hands(tmp_path)
+    applied(h, "vm.swappiness=10")
+    edited = h.at(SYSCTLS).read_text() + "vm.dirty_ratio = 5\n"
+    h.at(SYSCTLS).write_text(edited)
+    with pytest.raises(UsageError, match=r"changed by somebody.*nothing was changed"):
+        applied(h, "vm.swappiness=20")
+    said = undo_all(h)
+    assert "changed by somebody" in said[0]
+    assert value(h) == "60"
+    assert h.at(SYSCTLS).read_text() == edited
+    with pytest.raises(UsageError, match="move its lines"):
+        applied(h, "vm.swappiness=20")
+    h.at(SYSCTLS).unlink()  # as the message says
+    applied(h, "vm.swappiness=20")
+    assert value(h) == "20"
+
+
+def test_a_drop_in_that_was_there_before_us_is_not_ours(tmp_path: Path) -> None:
+    h = hands(tmp_path)
+    h.at(SYSCTLS).write_text("vm.swappiness = 1\n")
+    with pytest.raises(UsageError, match="not in liebench's ledger"):
+        applied(h, "vm.swappiness=10")
+    h.at(SYSCTLS).unlink()
+    h.at(SYSCTLS).symlink_to("/dev/null")
+    with pytest.raises(UsageError, match="no regular file"):
+        applied(h, "vm.swappiness=10")
+    assert value(h) == "60"
+    assert h.ledger().changes == ()
+
+
+def test_a_removed_drop_in_is_respected(tmp_path: Path) -> None:
+    h = hands(tmp_path)
+    applied(h, "vm.swappiness=10")
+    h.at(SYSCTLS).unlink()
+    with pytest.raises(UsageError, match="removed by somebody"):
+        applied(h, "vm.swappiness=20")
+    undo_all(h)
+    assert (value(h), files(h)) == ("60", [])
+    applied(h, "vm.swappiness=20")
+    assert value(h) == "20"
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "says"),
+    [
+        (OSError(errno.EINVAL, "Invalid argument"), UsageError, "refuses '10'.*nothing was changed"),
+        (PermissionError(errno.EPERM, "Operation not permitted"), NeedUnmet, "as root"),
+        (OSError(errno.EROFS, "Read-only file system"), NeedUnmet, "as root"),
+    ],
+)
+def test_what_the_kernel_refuses_changes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: OSError, kind: type[LiebenchError], says: str
+) -> None:
+    h = hands(tmp_path)
+
+    def refuse(path: Path, text: str) -> None:
+        if path.name == "swappiness":
+            raise error
+        path.write_text(text)
+
+    monkeypatch.setattr(hands_module, "poke", refuse)
+    with pytest.raises(kind, match=says):
+        applied(h, BIG, "vm.swappiness=10", confirm="10m")
+    assert value(h) == "60"
+    assert value(h, RMEM).split()[2] == "16777216"  # the other change of the same command
+    assert (files(h), h.ledger().open) == ([], ())
+
+
+def test_what_the_kernel_bends_is_taken_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    h = hands(tmp_path)
+    monkeypatch.setattr(hands_module, "poke", lambda path, text: path.write_text("40" if text == "10" else text))
+    with pytest.raises(LiebenchError, match="makes '40' of '10'"):
+        applied(h, "vm.swappiness=10")
+    assert files(h) == []
+    assert value(h) == "60"
+    assert h.ledger().open == ()
+
+
+def test_a_kill_between_the_write_and_the_look_at_what_the_kernel_made_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def kernel(path: Path, text: str) -> None:
+        path.write_text("40" if text == "10" else text)
+
+    for number, admin in ((2, False), (2, True)):
+        h = hands(tmp_path / str(admin))
+        monkeypatch.setattr(hands_module, "poke", kernel)
+        assert killed_at(number, True, lambda h=h: applied(h, "vm.swappiness=10"))  # type: ignore[misc]
+        assert value(h) == "40"
+        if admin:
+            h.at(SWAPPINESS).write_text("33")
+        h.note("undoing", n=1)  # the next start was killed, too
+        settle(h)
+        assert value(h) == ("33" if admin else "60")
+        assert h.ledger().open == ()
+
+
+def test_what_the_kernel_zeroes_beside_it_comes_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """dirty_bytes does not take 0 back: only dirty_ratio makes it 0 again."""
+    h = hands(tmp_path)
+    ratio, byte = h.at("proc/sys/vm/dirty_ratio"), h.at("proc/sys/vm/dirty_bytes")
+    ratio.write_text("20")
+    byte.write_text("0")
+
+    def kernel(path: Path, text: str) -> None:
+        if path == byte and text == "0":
+            raise OSError(errno.EINVAL, "Invalid argument")
+        path.write_text(text)
+        {ratio: byte, byte: ratio}.get(path, path.with_name("other")).write_text("0")
+
+    monkeypatch.setattr(hands_module, "poke", kernel)
+    applied(h, "vm.dirty_bytes=16777216")
+    assert (ratio.read_text(), byte.read_text()) == ("0", "16777216")
+    undo_all(h)
+    assert (ratio.read_text(), byte.read_text()) == ("20", "0")
+
+
+def test_nobody_confirms_and_it_is_taken_back(tmp_path: Path) -> None:
+    h = hands(tmp_path)
+    applied(h, "vm.swappiness=10", confirm="10m")
+    assert settle(h) == []
+    assert value(h) == "10"
+    later = _At(h.host, h.state, 601.0)
+    assert "nobody confirmed it in time" in settle(later)[0]
+    assert (value(h), files(h), h.ledger().open) == ("60", [], ())
+    assert confirm(h) == []
+
+
+class _At(Hands):
+    """The same hands, so many seconds later."""
+
+    __slots__ = ("later",)
+
+    def __init__(self, host: Any, state: Path, later: float) -> None:
+        super().__init__(host, state)
+        object.__setattr__(self, "later", later)
+
+    def now_s(self) -> float:
+        return Hands.now_s(self) + float(self.later)
+
+
+def rebooted(h: Hands, swappiness: str) -> Hands:
+    h.at("proc/sys/kernel/random/boot_id").write_text("boot-2")
+    h.at(SWAPPINESS).write_text(swappiness)
+    return hands(h.state.parent)
+
+
+def test_a_reboot_ends_what_was_not_confirmed_and_keeps_what_was(tmp_path: Path) -> None:
+    h = hands(tmp_path / "a")
+    applied(h, "vm.swappiness=10", confirm="10m")
+    h = rebooted(h, "60")
+    assert "the reboot has taken it back" in settle(h)[0]
+    assert (value(h), files(h), h.ledger().open) == ("60", [], ())
+
+    h = hands(tmp_path / "b")
+    applied(h, "vm.swappiness=10")
+    h = rebooted(h, "10")  # sysctl.d did it
+    assert settle(h) == []
+    assert value(h) == "10"
+    undo_all(h)
+    assert (value(h), files(h)) == ("60", [])
+
+
+def test_what_is_in_force_after_a_reboot_by_others_is_not_touched(tmp_path: Path) -> None:
+    h = hands(tmp_path)
+    applied(h, "vm.swappiness=10", confirm="10m")
+    h = rebooted(h, "10")  # the administrator's own file did that
+    settle(h)
+    assert value(h) == "10"
+
+
+def test_confirming_what_somebody_changed_keeps_nothing(tmp_path: Path) -> None:
+    h = hands(tmp_path)
+    applied(h, "vm.swappiness=10", confirm="10m")
+    h.at(SWAPPINESS).write_text("44")
+    assert "somebody set it" in confirm(h)[0]
+    assert (value(h), files(h), h.ledger().open) == ("44", [], ())
+
+
+# Every step once the last one. A step is a line of the ledger, a write to the kernel, or a drop-in.
+
+STEPS = ("append", "poke", "write_atomic")
+
+
+@contextmanager
+def at_step(act: Callable[[int, str, Callable[[], Any]], Any]) -> Iterator[None]:
+    """``act(number, name, step)`` is called in place of each step, and may do it or not."""
+    count = 0
+
+    def wrap(name: str, step: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*args: Any) -> Any:
+            nonlocal count
+            count += 1
+            return act(count, name, lambda: step(*args))
+
+        return call
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name in STEPS:
+            patch.setattr(hands_module, name, wrap(name, getattr(hands_module, name)))
+        yield
+
+
+def killed_at(number: int, after: bool, work: Callable[[], Any]) -> bool:
+    """Whether ``work`` in a child came so far that it was killed before, or after, that step."""
+
+    def die(count: int, name: str, step: Callable[[], Any]) -> Any:
+        if count == number and not after:
+            os._exit(9)
+        done = step()
+        if count == number:
+            os._exit(9)
+        return done
+
+    child = os.fork()
+    if child == 0:
+        try:
+            with at_step(die):
+                work()
+        finally:
+            os._exit(0)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
+
+
+WORKS: dict[str, Callable[[Hands], Any]] = {
+    "apply": lambda h: applied(h, "vm.swappiness=10", "net.ipv4.tcp_slow_start_after_idle=0", confirm="never"),
+    "apply to confirm": lambda h: applied(h, "vm.swappiness=10", confirm="10m"),
+    "confirm": confirm,
+    "undo": undo_all,
+}
+
+
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("work", WORKS)
+def test_a_kill_at_any_step_leaves_the_old_or_the_new_value(
+    tmp_path: Path, work: str, after: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("liebench.wanted.confirm_seconds", lambda text, knobs: 600.0 if text == "10m" else None)
+    for number in range(1, 99):
+        h = hands(tmp_path / str(number))
+        h.at("/etc/sysctl.d/20-mine.conf").write_text("# mine\n")
+        if work in ("confirm", "undo"):
+            applied(h, "vm.swappiness=10", confirm="10m" if work == "confirm" else None)
+        if not killed_at(number, after, lambda h=h: WORKS[work](h)):  # type: ignore[misc]
+            assert number > 3
+            return
+        assert value(h) in ("60", "10")
+        said = settle(h)
+        state = (value(h), value(h, IDLE), files(h)[:1] == [DROPIN] or DROPIN in files(h), len(h.ledger().open))
+        kept, gone = ("10", "1", True, 1), ("60", "1", False, 0)
+        waits, both = ("10", "1", False, 1), ("10", "0", True, 2)
+        possible = {"apply": (gone, both), "apply to confirm": (gone, waits), "confirm": (waits, kept)}
+        assert state in possible.get(work, (kept, gone)), (number, said)
+        assert settle(h) == []
+        undo_all(h)
+        assert (value(h), value(h, IDLE), files(h)) == ("60", "1", ["etc/sysctl.d/20-mine.conf"])
+    pytest.fail("it never came to its end")
+
+
+@pytest.mark.parametrize("work", ["apply", "apply to confirm", "undo", "confirm"])
+def test_a_disk_that_fills_up_at_any_step_leaves_the_old_or_the_new_value(
+    tmp_path: Path, work: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("liebench.wanted.confirm_seconds", lambda text, knobs: 600.0 if text == "10m" else None)
+    for number in range(1, 99):
+        h = hands(tmp_path / str(number))
+        if work in ("confirm", "undo"):
+            applied(h, "vm.swappiness=10", confirm="10m" if work == "confirm" else None)
+        seen: list[str] = []
+
+        def full(count: int, name: str, step: Callable[[], Any], at: int = number, seen: list[str] = seen) -> Any:
+            if count >= at and name != "poke":
+                seen.append("full")
+                raise OSError(errno.ENOSPC, "No space left on device")
+            return step()
+
+        try:
+            with at_step(full):
+                WORKS[work](h)
+        except (HostDirty, StorageFull) as error:
+            assert "No space left" in str(error)  # noqa: PT017
+            if work.startswith("apply"):
+                assert (value(h), value(h, IDLE), files(h)) in (("60", "1", []), ("60", "1", [DROPIN]))
+        if not seen:
+            return
+        settle(h)  # there is room again
+        assert value(h) in ("60", "10")
+        assert (value(h) == "10") == bool(h.ledger().open)
+        undo_all(h)
+        assert (value(h), value(h, IDLE), files(h), h.ledger().open) == ("60", "1", [], ())
+    pytest.fail("it never came to its end")
+
+
+def test_a_torn_last_line_is_no_change(tmp_path: Path) -> None:
+    h = hands(tmp_path)
+    applied(h, "vm.swappiness=10")
+    whole, dropin = (h.state / FILE).read_bytes(), h.at(SYSCTLS).read_bytes()
+    for cut in range(len(whole) - 60, len(whole) - 1):
+        (h.state / FILE).write_bytes(whole[:cut])
+        said = settle(h)
+        assert value(h) == "60"  # the apply had not come to its end
+        assert any("passed over" in s for s in said)
+        assert (h.ledger().open, files(h)) == ((), [])
+        h.at(SYSCTLS).write_bytes(dropin)
+        h.at(SWAPPINESS).write_text("10")
+
+
+def test_undo_needs_no_catalogue(tmp_path: Path) -> None:
+    """An upgrade may have dropped the knob, and an older ledger lacks fields."""
+    h = hands(tmp_path)
+    applied(h, BIG, confirm="10m")
+    confirm(h)
+    text = (h.state / FILE).read_text()
+    (h.state / FILE).write_text(text.replace("receive-window", "no-longer-known").replace(', "lived": false', ""))
+    undo_all(h)
+    assert value(h, RMEM).split() == ["4096", "131072", "16777216"]
+    assert (files(h), h.ledger().said) == ([], ())
+
+
+def test_what_a_kill_left_beside_the_drop_in_is_swept(tmp_path: Path) -> None:
+    h = hands(tmp_path)
+    h.at("/etc/sysctl.d/.90-liebench.conf.4711").write_text("half")
+    h.at("/etc/sysctl.d/.90-liebench.conf.swp").write_text("an editor's")
+    settle(h)
+    assert files(h) == ["etc/sysctl.d/.90-liebench.conf.swp"]
+
+
+def test_what_cannot_be_opened_for_writing_is_said_beforehand(tmp_path: Path) -> None:
+    h = hands(tmp_path)
+    changes = wanted(h, "vm.swappiness=10")
+    h.at(SWAPPINESS).unlink()
+    h.at(SWAPPINESS).mkdir()
+    with pytest.raises(NeedUnmet, match="as root"):
+        apply(h, changes, lambda s: None)
+    assert h.ledger().changes == ()
+
+
+def test_without_a_watchman_nothing_is_changed(tmp_path: Path) -> None:
+    h = hands(tmp_path)
+
+    def fail(seconds: float) -> None:
+        assert value(h) == "60"  # it stands ready before anything is written
+        raise LiebenchError("cannot be started")
+
+    with pytest.raises(LiebenchError, match="cannot be started"):
+        apply(h, wanted(h, "vm.swappiness=10", confirm="10m"), fail)
+    assert (value(h), h.ledger().open) == ("60", ())
+
+
+def test_control_c_takes_back_and_says_so(tmp_path: Path) -> None:
+    h = hands(tmp_path)
+
+    def press(count: int, name: str, step: Callable[[], Any]) -> Any:
+        if name == "write_atomic":
+            raise KeyboardInterrupt
+        return step()
+
+    with pytest.raises(Interrupted, match="nothing of this command"), at_step(press):
+        applied(h, "vm.swappiness=10")
+    assert (value(h), files(h), h.ledger().open) == ("60", [], ())
+
+
+def test_a_setting_of_sysfs_goes_to_its_own_file(tmp_path: Path) -> None:
+    h = hands(tmp_path)
+    path = "/sys/module/haltpoll/parameters/guest_halt_poll_ns"
+    h.at(path).parent.mkdir(parents=True)
+    h.at(path).write_text("200000")
+    applied(h, "halt-poll=100000")
+    assert h.at(VALUES).read_text().splitlines()[-1] == f"w {path} - - - - 100000"
+    undo_all(h)
+    assert (value(h, path), files(h)) == ("200000", [])
