@@ -26,7 +26,18 @@ def cost(ratio: float | None) -> str:
     return f"{ratio:.3g} times"
 
 
-def trial_text(result: TrialResult) -> str:
+def _next(result: TrialResult, confirmed: bool) -> str:
+    if not confirmed:
+        return NEXT[result.found]
+    s = result.subject
+    return (
+        f"Proved: {s.workload} @ {s.scope}. The trial before it won too; the size is this trial's alone. "
+        f"`liebench apply {s.knob}={s.to}` sets it."
+    )
+
+
+def trial_text(result: TrialResult, confirmed: bool = False) -> str:
+    """Some lines of 80 columns. ``confirmed``: the trial before this one, of the same change, won too."""
     s = result.subject
     lines = wrap(f"{s.key} {s.now} -> {s.to}: {result.found.value}", WIDTH)
     if result.ratio is not None:
@@ -36,4 +47,4 @@ def trial_text(result: TrialResult) -> str:
     lines += wrap(f"shown by {s.workload}, in the scope {s.scope}", WIDTH, initial_indent="  ", subsequent_indent="  ")
     if result.why:
         lines += wrap(result.why, WIDTH, initial_indent="  ", subsequent_indent="  ")
-    return "\n".join([*lines, *wrap(NEXT[result.found], WIDTH, initial_indent="  ", subsequent_indent="  ")])
+    return "\n".join([*lines, *wrap(_next(result, confirmed), WIDTH, initial_indent="  ", subsequent_indent="  ")])

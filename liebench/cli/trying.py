@@ -53,7 +53,8 @@ def try_(
                 raise
             common.say(f"{wish.knob.key}: not tried, {error}")
             continue
-        found.append((trial_result(doc), written))
+        result = trial_result(doc)
+        found.append((result, written, _kept(result, doc, wish, bench)))
         if doc["stopped"] == "interrupted":
             break
     _say(found, as_json)
@@ -103,6 +104,9 @@ def _advised(bench: Any) -> list[str]:
 
 
 def _tried(wish: Any, bench: Any, settings: Any, limit: float | None, floor: float, probes: Any) -> tuple[Any, str]:
+    from contextlib import nullcontext
+
+    from liebench.locking import exclusive
     from liebench.result import read_run
     from liebench.trying import measure_trial, policy_for, registered_for
 
@@ -116,20 +120,45 @@ def _tried(wish: Any, bench: Any, settings: Any, limit: float | None, floor: flo
         f"{wish.knob.key}: {wish.now} against {wish.to}, by {wish.workload} ({wish.scope.value}), "
         f"at most {settings.budget_s:.0f} s, seed {settings.seed}"
     )
-    with common.stopping() as stopper:
+    held = nullcontext() if wish.inside else exclusive(bench.state, "try")  # live values: one at a time
+    with held, common.stopping() as stopper:
         written = measure_trial(bench, registered, settings, wish, policy, stopping=stopper, progress=common.progress())
     return read_run(written), str(written)
 
 
-def _say(found: list[tuple[Any, str]], as_json: bool) -> None:
+def _kept(result: Any, doc: Any, wish: Any, bench: Any) -> Any:
+    """The proof that this trial is or begins, kept in the state folder; None where it could not tell."""
+    from liebench.applied import originals
+    from liebench.hands import Hands
+    from liebench.proofs import add_proof, config_of, read_proofs
+    from liebench.proving import confirmed, proof_from
+
+    ledger = Hands(bench.host, bench.state).ledger()
+    config = config_of(bench.host, wish.knob, originals(ledger))
+    proof = proof_from(result, doc["id"], bench.host.hashes()["host"], config, doc["started"])
+    if proof is None:
+        return None
+    past, said = read_proofs(bench.state)
+    for line in said:
+        common.say(line)
+    proof = confirmed(proof, past)
+    add_proof(bench.state, proof)
+    return proof
+
+
+def _say(found: list[tuple[Any, str, Any]], as_json: bool) -> None:
     if as_json:
         from dataclasses import asdict
 
-        rows = [{**asdict(r), "rows": [asdict(row) for row in r.rows], "run": written} for r, written in found]
+        rows = [
+            {**asdict(r), "rows": [asdict(row) for row in r.rows], "run": written,
+             "confirmed": bool(proof and proof.confirmed)}
+            for r, written, proof in found
+        ]  # fmt: skip
         common.emit({"schema": "liebench.try/1", "exit": 0, "trials": rows})
         return
     from liebench.trial_text import trial_text
 
-    for result, written in found:
-        print(trial_text(result))
+    for result, written, proof in found:
+        print(trial_text(result, bool(proof and proof.confirmed)))
         print(written)
