@@ -31,6 +31,9 @@ def run(
     plan: Annotated[bool, typer.Option("--plan", help="Say what would be done and written, and do nothing.")] = False,
     path: Annotated[Path | None, typer.Option("--path", help="Folder on the file system or disk to measure.")] = None,
     against: Annotated[Path | None, typer.Option("--against", help="Folder on another volume to compare with.")] = None,
+    guest_kernel: Annotated[
+        Path | None, typer.Option("--guest-kernel", help="Kernel that guests of ours boot.")
+    ] = None,
     sets: Annotated[list[str] | None, typer.Option("--set", help="Option of a probe: probe.name=value.")] = None,
 ) -> None:
     """Measure what the layers promise against what they deliver on this host."""
@@ -47,7 +50,7 @@ def run(
     registry = find_probes()
     chosen = registry.select(names or ())
     profile = "quick" if quick else "deep" if deep else "default"
-    places = [*_places(chosen, "path", path), *_places(chosen, "against", against)]
+    places = [*_places(chosen, "path", path), *_places(chosen, "against", against), *_kernel(chosen, guest_kernel)]
     settings = common.make_settings(profile, seed, budget, disturb, names or (), [*places, *(sets or ())])
     refuse_unknown_options(chosen, settings)
     bench = common.make_bench(out, ["liebench", *sys.argv[1:]])
@@ -94,6 +97,17 @@ def _places(chosen: Sequence[Registered], option: str, folder: Path | None) -> l
     if not takers:
         raise UsageError(f"no chosen probe takes --{option}; `liebench explain` names the settings of each")
     return [f"{name}.{option}={folder.resolve()}" for name in takers]
+
+
+def _kernel(chosen: Sequence[Registered], kernel: Path | None) -> list[str]:
+    """``--guest-kernel`` as a setting of every chosen probe that boots guests."""
+    from liebench.errors import UsageError
+
+    if kernel is None:
+        return []
+    if not kernel.is_file():
+        raise UsageError(f"--guest-kernel {kernel} is no file; name a kernel, as /boot/vmlinuz-6.1.0-29-cloud-amd64")
+    return [f"{r.id}.kernel={kernel.resolve()}" for r in chosen if any(o.name == "kernel" for o in r.probe.options)]
 
 
 def _say_plan(planned: list, settings: object) -> None:  # type: ignore[type-arg]

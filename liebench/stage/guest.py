@@ -13,12 +13,14 @@ from liebench.contract import Need
 from liebench.errors import NeedUnmet
 from liebench.host import program
 from liebench.stage.place import PATHS, Place, place
+from liebench.stage.vmm import command as vmm_command
+from liebench.stage.vmm import hypervisors
 
 if TYPE_CHECKING:
     from liebench.stage import Stage
 
 QEMU = Need("qemu-system-x86_64", lambda host: program(host, "qemu-system-x86_64"), "apt install qemu-system-x86")
-KERNEL_CURE = "apt install linux-image-cloud-amd64, or name one: --set container-vm.kernel=/path/to/vmlinuz"
+KERNEL_CURE = "apt install linux-image-cloud-amd64, or name one: --guest-kernel /path/to/vmlinuz"
 BOOTS_S, EMULATED_S = 10.0, 40.0
 MEMORY_MIB = 192
 LINE = "console=ttyS0 quiet loglevel=1 panic=-1 -- place boot=1"
@@ -75,31 +77,31 @@ def _last_word(log: Path) -> str:
 
 @contextlib.contextmanager
 def guest(stage: Stage, kernel: str = "", accelerators: tuple[str, ...] = ("kvm", "tcg")) -> Iterator[Place]:
-    """A booted guest; ``facts["by"]`` says whether hardware ("kvm") or an emulator does. Raises NeedUnmet.
+    """A booted guest; ``facts["by"]`` says by what: firecracker, cloud-hypervisor, kvm (qemu), emulated. Or NeedUnmet.
 
     A stock kernel may hang under nested virtualization: hardware gets ten seconds, then the guest is emulated.
     ``Place.command`` boots another one like it, which says its first word on the same line.
     """
     named = kernel_of(kernel, stage.journal.folder.parent)
     usable = [a for a in accelerators if a != "kvm" or stage.host.writable("/dev/kvm")]
-    with stage.scratch("", 32, local=False) as folder, contextlib.ExitStack() as stack:
+    others = hypervisors(stage.host) if "kvm" in accelerators else []
+    with stage.scratch("", 96, local=False) as folder, contextlib.ExitStack() as stack:
         root, log = folder / "initramfs", folder / "console"
         root.write_bytes(initramfs(stage.core_path.read_bytes()))
         said = []
-        for accelerator in usable:
-            patience = BOOTS_S if accelerator == "kvm" else EMULATED_S
-            command = _command(named, root, log, accelerator)
+        for by in (*others, *usable):
+            patience = EMULATED_S if by == "tcg" else BOOTS_S
             try:
-                booted = place(f"a guest ({accelerator})", command, 0, patience, QEMU.cure, lambda: _last_word(log))
+                if by in others:
+                    words = vmm_command(by, Path(named), root, folder, MEMORY_MIB)
+                else:
+                    words = _command(named, root, log, by)
+                booted = place(f"a guest ({by})", words, 0, patience, QEMU.cure, lambda: _last_word(log))
                 found = stack.enter_context(booted)
             except NeedUnmet as error:
                 said.append(error.what)
                 continue
-            found.facts = {
-                "by": "emulated" if accelerator == "tcg" else accelerator,
-                "kernel": Path(named).name,
-                "tried": said,
-            }
+            found.facts = {"by": "emulated" if by == "tcg" else by, "kernel": Path(named).name, "tried": said}
             yield found
             return
         raise NeedUnmet(f"a guest that boots ({'; '.join(said) or 'no accelerator'})", QEMU.cure)

@@ -36,17 +36,19 @@ static void mounted(const char *kind, const char *at, unsigned long flags)
         lb_fail("cannot mount %s: %s", at, strerror(errno));
 }
 
-/* The first process of a guest: what a kernel leaves to it, and the second serial line as our stdin and stdout. */
-static void boot(void)
+/* The first process of a guest: what a kernel leaves to it, and a serial line as our stdin and stdout. */
+static void boot(const char *tty)
 {
+    char path[64];
     struct termios raw;
     mounted("proc", "/proc", 0);
     mounted("sysfs", "/sys", 0);
     mounted("devtmpfs", "/dev", 0);
     mounted("tmpfs", "/tmp", 0);
-    int line = open("/dev/ttyS1", O_RDWR | O_NOCTTY);
+    snprintf(path, sizeof path, "/dev/%s", tty ? tty : "ttyS1");
+    int line = open(path, O_RDWR | O_NOCTTY);
     if (line < 0)
-        lb_fail("this guest has no second serial line: %s", strerror(errno));
+        lb_fail("this guest has no serial line %s: %s", path, strerror(errno));
     tcgetattr(line, &raw);
     cfmakeraw(&raw);
     tcsetattr(line, TCSANOW, &raw);
@@ -209,7 +211,7 @@ static int run(struct lb_run *run)
     lb_watchdog(0);
     if (is_guest) {
         lb_edges = true;
-        boot();
+        boot(lb_text(run, "tty"));
         inside = place_inside("/tmp");
     } else if (root) {
         enclose(root);
@@ -225,6 +227,7 @@ static int run(struct lb_run *run)
 static const struct lb_key KEYS[] = {
     {"boot", 'i', 0, 1, 0, NULL},
     {"root", 's', 0, 0, 0, NULL},
+    {"tty", 's', 0, 0, 0, NULL}, /* of a guest; ttyS1 where none is named */
     {NULL, 0, 0, 0, 0, NULL},
 };
 
