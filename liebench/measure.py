@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,7 +13,8 @@ from typing import Any
 
 import liebench
 from liebench import receipt
-from liebench.contract import Events
+from liebench.contract import Disturbs, Events
+from liebench.guardian import guarded
 from liebench.host import Host
 from liebench.journal import Journal, recover
 from liebench.plan import Planned, Settings, options_of
@@ -120,7 +122,9 @@ def measure(
     before, counts, quiet = receipt.snapshot(bench.host), _counts(bench.host, planned), QuietWatch(bench.host)
     making = make or (lambda journal, *rest, **asked: Session(*rest, **asked))
     session = making(journal, planned, settings, writer, stage_of, quiet, stopping=stopping, progress=progress)
-    stopped = session.run()
+    watched = settings.disturb is Disturbs.HOST
+    with guarded(bench.state, bench.host.facts["boot"]["token"]) if watched else nullcontext():
+        stopped = session.run()
     rows = _events(counts, bench.host)
     for part in planned:
         row = writer.document["probes"].get(part.id, stored_probe(part))

@@ -150,6 +150,7 @@ def test_what_ends_a_gate_leaves_the_setting_as_it_was(tmp_path: Path, how: sign
         ended = running.wait(60)
     if how is signal.SIGINT:
         assert ended == 130
-    else:
-        gate(tmp_path, "clock-read", "--quick", "--to-baseline", "true", "--to-candidate", "true", "--budget", 1)
+    until = time.monotonic() + 5  # who watches over the host takes it back, without another start of ours
+    while SWAPPINESS.read_text() != before and time.monotonic() < until:
+        time.sleep(0.05)
     assert SWAPPINESS.read_text() == before
