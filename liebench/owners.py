@@ -74,9 +74,13 @@ def dotted(key: str) -> str:
     return key
 
 
-def owners_of(key: str, root: Path = Path("/")) -> list[Owner]:
-    """Every line that would set ``key``, in the order in which they are applied; the one that wins says so."""
-    return owners_among(key, all_lines(root))
+def owners_of(key: str, root: Path = Path("/"), ours: str = "") -> list[Owner]:
+    """Every line that would set ``key``, in the order in which they are applied; the one that wins says so.
+
+    ``ours``: a file of sysctl.d that counts as if it named this key, and nothing else; its own line is left out.
+    """
+    found = owners_among(key, all_lines(root, Owner(SYSCTL, ours, 0, dotted(key), "") if ours else None))
+    return [line for line in found if not ours or line.file != ours]
 
 
 def owners_among(key: str, lines: list[Owner]) -> list[Owner]:
@@ -108,10 +112,10 @@ def _matches(line: Owner, key: str) -> bool:
     )
 
 
-def all_lines(root: Path = Path("/")) -> list[Owner]:
-    """Every line that sets anything, in the order in which they are applied."""
+def all_lines(root: Path = Path("/"), instead: Owner | None = None) -> list[Owner]:
+    """Every line that sets anything, in the order in which they are applied. ``instead`` stands for its whole file."""
     reader = Reader(root)
-    files, tuned = list(_sysctl(reader)), list(_tuned(reader))
+    files, tuned = list(_sysctl(reader, instead)), list(_tuned(reader))
     if not tuned:
         return [*_command_line(reader), *files]
     early = [line for line in files if not line.file.startswith(SECOND)]
@@ -122,18 +126,21 @@ def all_lines(root: Path = Path("/")) -> list[Owner]:
     return [*_command_line(reader), *early, *rest]
 
 
-def sysctl_files(reader: Reader) -> list[str]:
-    """The files of sysctl.d that count, in order; masked ones are left out."""
-    chosen: dict[str, str] = {}
+def sysctl_files(reader: Reader, more: str = "") -> list[str]:
+    """The files of sysctl.d that count, in order; masked ones are left out. ``more``: one that may not be there yet."""
+    chosen: dict[str, str] = {os.path.basename(more): more} if more else {}
     for folder in FOLDERS:
         for name in reader.names(folder, "*.conf"):
             chosen.setdefault(name, f"{folder}/{name}")
     return [chosen[name] for name in sorted(chosen)]
 
 
-def _sysctl(reader: Reader) -> Iterator[Owner]:
+def _sysctl(reader: Reader, instead: Owner | None) -> Iterator[Owner]:
     linked = False
-    for file in sysctl_files(reader):
+    for file in sysctl_files(reader, instead.file if instead else ""):
+        if instead and file == instead.file:
+            yield instead
+            continue
         linked |= _leads(reader, file) == CONF
         yield from _parsed(reader, file)
     if linked or not reader.exists(CONF):
@@ -206,9 +213,9 @@ def _profile(reader: Reader, name: str, depth: int) -> Iterator[Owner]:
     for parent in re.split(r"[,\s]+", parser.get("main", "include", fallback="") or ""):
         if parent:
             yield from _profile(reader, parent, depth + 1)
-    for section in ("sysctl", "vm", "cpu"):
+    for section in ("sysctl", "sysfs", "vm", "cpu"):
         for key, value in parser.items(section) if parser.has_section(section) else ():
-            target = dotted(key) if section == "sysctl" else PROFILE.get((section, key))
+            target = {"sysctl": dotted(key), "sysfs": key}.get(section, PROFILE.get((section, key)))
             if target:
                 yield Owner("TuneD", file, _line(text, key), target, _plain(value or ""))
 

@@ -194,8 +194,8 @@ def put(h: Hands, path: str, text: str) -> None:
         ("/etc/sysctl.d/99-x.conf", "# c\nvm.swappiness = 30\n", True),
         ("/etc/sysctl.d/10-x.conf", "vm/swappiness=30", False),
         ("/usr/lib/sysctl.d/99-x.conf", "-vm.swappiness = 30", True),
-        ("/run/sysctl.d/90-liebench.conf", "vm.swappiness = 30", False),
-        ("/etc/sysctl.d/99-x.conf", "vm.swap* = 30", True),
+        ("/run/sysctl.d/90-liebench.conf", "vm.swappiness = 30", None),  # ours of that name in /etc hides it
+        ("/etc/sysctl.d/99-x.conf", "vm.swap* = 30", False),  # a key that is named beats every pattern
         ("/etc/sysctl.conf", "vm.swappiness=30", True),
         ("/etc/sysctl.d/99-x", "vm.swappiness=30", None),
         ("/etc/sysctl.d/99-x.conf", "; vm.swappiness = 30\nvm.swappiness_not = 1\nvm.swappiness\n", None),

@@ -79,6 +79,6 @@ def cpu_list(text: str | None) -> list[int]:
     found: list[int] = []
     for part in (text or "").replace("\n", "").split(","):
         first, _, last = part.strip().partition("-")
-        if first.isdigit() and (not last or last.isdigit()) and int(last or first) < 65536:
+        if all(n.isascii() and n.isdigit() and len(n) < 6 for n in (first, last or first)):
             found.extend(range(int(first), int(last or first) + 1))
     return found
