@@ -130,6 +130,7 @@ def measure(
         row = writer.document["probes"].get(part.id, stored_probe(part))
         row |= {"events": rows.get(part.id), "setup_s": session.setup_s.get(part.id, 0.0)}
         if part.id in stages:
+            row["setup_s"] += stages[part.id].setup_s
             row["facts"] = {"calibrations": stages[part.id].calibrations, **stages[part.id].notes}
         writer.probe(part.id, row)
     return writer.finish(

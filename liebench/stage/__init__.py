@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fnmatch
 import os
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -50,10 +51,20 @@ class Stage:
     group: Path | None = None  # control group in which the core runs
     calibrations: dict[str, dict[str, Any]] = field(default_factory=dict)
     notes: dict[str, Any] = field(default_factory=dict)
+    setup_s: float = 0.0  # of rigs that are set up when they are first asked for
 
     def note(self, key: str, value: Any) -> None:
         """Keep a fact of this probe's set-up in the run file."""
         self.notes[key] = value
+
+    @contextlib.contextmanager
+    def setting_up(self) -> Iterator[None]:
+        """What happens inside is set-up of a rig, which the run accounts apart."""
+        before = time.monotonic()
+        try:
+            yield
+        finally:
+            self.setup_s += time.monotonic() - before
 
     def stated_ppm(self) -> float | None:
         """The rate the kernel states for its clocks at this moment (adjtimex)."""

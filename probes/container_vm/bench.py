@@ -51,7 +51,8 @@ class Places:
             raise self.lost[name]
         if name not in self.up:
             try:
-                self.up[name] = self.rigs.enter_context(self.makers[name]())
+                with self.stage.setting_up():  # booting, above all
+                    self.up[name] = self.rigs.enter_context(self.makers[name]())
             except NeedUnmet as error:
                 self.lost[name] = error
                 raise

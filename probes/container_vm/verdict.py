@@ -8,6 +8,7 @@ from dataclasses import replace
 from liebench.contract import Proposal, Verdict, Word
 from liebench.host import Host
 from liebench.verdicts import Evidence, case_verdict
+from liebench.words import short
 
 WORKS: Mapping[str, tuple[str, bool]] = {  # what it is, headline
     "call": ("a system call", True),
@@ -57,7 +58,7 @@ def clocks(evidence: Evidence) -> tuple[float, float, int]:
 
 
 def time_of(ns: float) -> str:
-    for unit, size in (("ms", 1e6), ("us", 1e3)):
+    for unit, size in (("s", 1e9), ("ms", 1e6), ("us", 1e3)):
         if ns >= size:
             return f"{ns / size:.3g} {unit}"
     return f"{ns:.3g} ns"
@@ -76,9 +77,10 @@ def _place(found: Mapping[str, Verdict], place: str) -> str:
         said.append(f"times as long: {rows}")
     start, idle = found.get(f"{place}-start"), found.get(f"{place}-footprint")
     if start is not None and start.delivered and start.promised:
-        said.append(f"it starts and ends in {start.delivered:.3g} ms, a program in {start.promised:.2g}")
+        own, bare = time_of(1e6 * start.delivered), time_of(1e6 * start.promised)
+        said.append(f"it starts and ends in {own}, a program in {bare}")
     if idle is not None and idle.delivered:
-        said.append(f"doing nothing it takes {idle.delivered / 1024:.2g} MiB")
+        said.append(f"doing nothing it takes {short(idle.delivered / 1024)} MiB")
     by = next((v.term for k, v in found.items() if k.startswith(f"{place}-") and v.term), "")
     note = "emulated: no word about virtual machines on hardware" if by == EMULATED else by
     note = "namespaces of our own" if by == "own" else note
