@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PACKAGES := gcc libc6-dev make python3 python3-venv python3-dev fio nbdkit libnbd-bin fuse3 fuse-overlayfs \
 	iproute2 nftables runc qemu-system-x86
 TEST_PACKAGES := $(PACKAGES) chromium gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static cpio \
-	bubblewrap podman crun musl-tools wireguard-tools busybox-static kmod e2fsprogs dmsetup mdadm xz-utils zstd
+	bubblewrap podman runsc crun musl-tools wireguard-tools busybox-static kmod e2fsprogs dmsetup mdadm xz-utils zstd
 
 .PHONY: run test check lint types clean system-run system-test
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from liebench.stage import Stage
 
 RUNTIMES = ("runc", "crun")  # they take the same words; rootless they need a delegated control group
+GVISOR = "runsc"  # takes the same words too, and answers system calls itself: by name only
 UNPRIVILEGED = ("bwrap",)
 OWN = "own"
 CONTAINERS = "a container of ours"  # what an arm declares in Touches.other
@@ -87,8 +88,9 @@ def container_command(stage: Stage, kind: str) -> Iterator[list[str]]:
         else:
             (folder / "config.json").write_text(json.dumps(spec()))
             name, state = a_name(), folder / "state"
+            own = ["--network=none", "--ignore-cgroups"] if kind == GVISOR else []
             with stage.journal.acting("container", name, str(state), found):
-                yield [found, "--root", str(state), "run", "--bundle", str(folder), name]
+                yield [found, "--root", str(state), *own, "run", "--bundle", str(folder), name]
 
 
 @contextlib.contextmanager
@@ -98,8 +100,8 @@ def container(stage: Stage, processor: int, named: str = "") -> Iterator[Place]:
     ``named``: only by this one.
     """
     said: list[str] = []
-    engines = [e for e in ENGINES if e == named and program(stage.host, e)]  # they keep things: by name only
-    for kind in (k for k in (*engines, *kinds(stage.host)) if named in ("", k)):
+    asked = [k for k in (*ENGINES, GVISOR) if k == named and program(stage.host, k)]
+    for kind in (k for k in (*asked, *kinds(stage.host)) if named in ("", k)):
         with contextlib.ExitStack() as stack:
             try:
                 command = stack.enter_context(container_command(stage, kind))

@@ -94,7 +94,7 @@ PROBE = Probe(
     delivers=delivers,
     options=(
         Option("kernel", "", "the kernel that a guest boots; by default the newest of /boot"),
-        Option("runtime", "", "runc, crun, bwrap, own (the first that works), podman, docker"),
+        Option("runtime", "", "runc, crun, bwrap, own (the first that works), podman, docker, runsc"),
     ),
     plants=(
         Plant("plant_share=0.5", {"plant_share": 0.5}, "*-call", expect=1.5, tolerance=0.05, control=True),

@@ -89,6 +89,9 @@ def of(kind: str, bench: Bench) -> Iterator[Place]:
         yield found
 
 
+GVISOR = pytest.mark.skipif(
+    not shutil.which("runsc") or not REAL, reason="needs runsc, which answers system calls here"
+)
 INNER = [*(pytest.param(real, marks=RUNS) for real in REAL or ["runc"]), pytest.param("bwrap", marks=BWRAP), OWN]
 KINDS = ["host", *INNER]
 
@@ -440,3 +443,13 @@ def test_a_runtime_that_fails_gives_way_to_the_next_one(bench: Bench, monkeypatc
     assert "false" in found.facts["tried"][0]
     with pytest.raises(NeedUnmet, match="no bwrap"), container(bench.stage, 0, "bwrap"):
         raise AssertionError
+
+
+@GVISOR
+def test_gvisor_answers_system_calls_itself_and_says_so_in_its_times(bench: Bench) -> None:
+    """Its calls take many times as long as the host's; computing does not. Nothing of it is left."""
+    with container(bench.stage, HOST.processors[-1], "runsc") as found, here(core_path(), 0) as host:
+        assert found.facts["by"] == "runsc"
+        args = {"work": "call", "ops": 200, "samples": 9}
+        times = [min(place.call("place-work", args)["samples"]["ns"]) for place in (found, host)]
+    assert times[0] > 3 * times[1]
