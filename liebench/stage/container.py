@@ -14,7 +14,7 @@ from liebench.errors import NeedUnmet, StageRefused
 from liebench.host import Host, program
 from liebench.journal import a_name, undoes
 from liebench.stage.core import ENVIRONMENT
-from liebench.stage.engine import ENGINES, engine_command
+from liebench.stage.engine import ENGINES, engine_command, forget_groups
 from liebench.stage.place import PATHS, Place, place
 
 if TYPE_CHECKING:
@@ -126,4 +126,5 @@ def _undo_container(entry: Mapping[str, Any]) -> str:
     done = subprocess.run(command, capture_output=True, timeout=PATIENCE_S, check=False, env=ENVIRONMENT | PATHS)
     if done.returncode:
         return f"{' '.join(command)} failed: {done.stderr.decode('utf-8', 'replace').strip()[-200:]}"
+    forget_groups(entry["what"])
     return f"the container {entry['what']} was removed"

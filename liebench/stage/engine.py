@@ -82,12 +82,22 @@ def engine_command(stage: Stage, kind: str, folder: Path, root: Path, words: Seq
         yield [found, *run, name, *words]
 
 
-def _forget_groups(name: str) -> None:
-    """podman leaves the parents of its container's control groups; they can go once its monitor has ended."""
+def _at_work(name: str) -> bool:
+    """Whether a process of the engine still deals with this container: its command line names it."""
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            if name.encode() in file.read_bytes():
+                return True
+    return False
+
+
+def forget_groups(name: str) -> None:
+    """Control groups of a container that its runtime left: podman the parents, runc one that was busy just then."""
     until = time.monotonic() + ENDS_S
     while time.monotonic() < until:
+        busy = _at_work(name)  # its cleaner makes the groups once more
         parents = [*GROUPS.glob(name), *GROUPS.glob(f"*/{name}")]
-        if not parents:
+        if not parents and not busy:
             return
         for parent in parents:
             for group in sorted((g for g in (parent, *parent.rglob("*")) if g.is_dir()), reverse=True):
@@ -112,7 +122,7 @@ def _undo_engine(entry: Mapping[str, Any]) -> str:
         return ""
     _asked([*own, "rm", "--force", name])
     if entry["new"] != "image":
-        _forget_groups(name)
+        forget_groups(name)
         return f"the container {name} was removed"
     done = _asked([*own, "rmi", "--force", name])
     said = done.stderr.decode("utf-8", "replace").strip()[-200:]
