@@ -8,7 +8,6 @@ from dataclasses import replace
 from liebench.contract import Proposal, Verdict, Word
 from liebench.host import Host
 from liebench.verdicts import Evidence, case_verdict
-from liebench.words import short
 
 WORKS: Mapping[str, tuple[str, bool]] = {  # what it is, headline
     "call": ("a system call", True),
@@ -80,7 +79,7 @@ def _place(found: Mapping[str, Verdict], place: str) -> str:
         own, bare = time_of(1e6 * start.delivered), time_of(1e6 * start.promised)
         said.append(f"it starts and ends in {own}, a program in {bare}")
     if idle is not None and idle.delivered:
-        said.append(f"doing nothing it takes {short(idle.delivered / 1024)} MiB")
+        said.append(f"doing nothing it takes {idle.delivered / 1024:.{0 if idle.delivered > 10240 else 1}f} MiB")
     by = next((v.term for k, v in found.items() if k.startswith(f"{place}-") and v.term), "")
     note = "emulated: no word about virtual machines on hardware" if by == EMULATED else by
     note = "namespaces of our own" if by == "own" else note

@@ -30,8 +30,11 @@ def typical(kernel: str, quantity: str = "ns", **args: object) -> float:
 
 
 def test_each_link_of_a_chain_costs_the_same(tmp_path: Path) -> None:
-    for _ in range(TRIES):
-        one, nine, seventeen = (typical("path-links", dir=tmp_path, kind="symlink", hops=n) for n in (1, 9, 17))
+    least = dict.fromkeys((1, 9, 17), float("inf"))
+    for _ in range(4 * TRIES):  # what is slow for all of one try's repetitions is not for the next one's
+        for n in least:
+            least[n] = min(least[n], typical("path-links", dir=tmp_path, kind="symlink", hops=n))
+        one, nine, seventeen = least.values()
         early, late = (nine - one) / 8, (seventeen - nine) / 8
         if abs(late / early - 1) < 0.3:
             break
