@@ -120,7 +120,8 @@ def container(stage: Stage, processor: int, named: str = "") -> Iterator[Place]:
 def _undo_container(entry: Mapping[str, Any]) -> str:
     """Whatever its runtime still knows of it: the process is ended, its control groups and its state are removed."""
     state = Path(entry["old"])
-    if not (state / entry["what"]).exists():
+    if not (state / entry["what"]).exists():  # killed before it was written down, its groups may stand already
+        forget_groups(entry["what"])
         return ""
     command = [entry["new"], "--root", str(state), "delete", "--force", entry["what"]]
     done = subprocess.run(command, capture_output=True, timeout=PATIENCE_S, check=False, env=ENVIRONMENT | PATHS)
