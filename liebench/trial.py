@@ -16,7 +16,7 @@ from statistics import fmean
 
 from liebench.contract import Outcome
 from liebench.document import Json, mapping, records, text
-from liebench.gate import Family, Metric, Pair, effects_of, pairs_of
+from liebench.gate import Family, Pair, effects_of, pairs_of
 from liebench.gate_table import gate_family, gate_table, stored_policy
 from liebench.policy import Level
 from liebench.rows import Row
@@ -63,16 +63,6 @@ def subject_of(doc: Json) -> Subject:
     """Raises RunUnreadable where the file is no trial's."""
     row = mapping(doc.get("change"), "change")
     return Subject(*(text(row.get(k), f"change.{k}") for k in ("knob", "key", "now", "to", "scope", "workload")))
-
-
-def _targets(family: Family) -> dict[Metric, tuple[Outcome, float]]:
-    """Outcome and estimate of every target's location and cost; of a tail only where it is worse."""
-    levels = {m: rule.level for m, _, rule in family.metrics()}
-    return {
-        m: (j.outcome, j.estimate)
-        for m, j in family.words.items()
-        if levels.get(m) is Level.ERROR and (not m.statistic.startswith("quantile") or j.outcome is Outcome.WORSE)
-    }
 
 
 def carried_over(family: Family, doc: Json) -> str:

@@ -23,29 +23,18 @@ from two_sides import gate
 HEAVY = ("numpy", "scipy", "pandas", "jinja2", "duckdb", "pyarrow", "pyperf", "liebench.export")
 
 
-def test_a_run_imports_nothing_heavy() -> None:
-    code = (
-        "import sys; import liebench.cli.app, liebench.measure, liebench.registry, liebench.text, liebench.judge; "
-        f"liebench.registry.find_probes(); print([m for m in {HEAVY!r} if m in sys.modules])"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
+COMMANDS = {
+    "run": ("measure", "registry", "text", "judge"),
+    "gate": ("gating", "gate_table", "forecast", "table_text", "workload"),
+    "look and audit": ("look", "look_text", "audit", "audit_text", "stage.sockets", "stage.ethtool"),
+}
 
 
-def test_a_gate_that_measures_imports_nothing_heavy() -> None:
-    code = (
-        "import sys; import liebench.cli.app, liebench.gating, liebench.gate_table, liebench.forecast, "
-        f"liebench.table_text, liebench.workload; print([m for m in {HEAVY!r} if m in sys.modules])"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
-
-
-def test_a_first_look_imports_nothing_heavy() -> None:
-    code = (
-        "import sys; import liebench.cli.app, liebench.look, liebench.look_text, liebench.audit, liebench.audit_text, "
-        f"liebench.stage.sockets, liebench.stage.ethtool; print([m for m in {HEAVY!r} if m in sys.modules])"
-    )
+@pytest.mark.parametrize("command", COMMANDS)
+def test_what_measures_or_looks_imports_nothing_heavy(command: str) -> None:
+    modules = ", ".join(f"liebench.{name}" for name in ("cli.app", "registry", *COMMANDS[command]))
+    probes = "liebench.registry.find_probes(); " if command == "run" else ""
+    code = f"import sys; import {modules}; {probes}print([m for m in {HEAVY!r} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 

@@ -47,6 +47,11 @@ def left_behind(folder: Path) -> list[str]:
     return [str(group) for group in groups] + [line for line in lines if str(folder) in line]
 
 
+def scratches() -> set[Path]:
+    """Scratch folders of this process; a session's own guest may hold one."""
+    return set(Path("/var/tmp").glob(f"{OURS}{os.getpid()}-*"))
+
+
 class Bench:
     """One probe's rig, and documents of the blocks of one case."""
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import psutil
 import pytest
-from live import Bench, left_behind
+from live import Bench, left_behind, scratches
 
 from liebench.contract import Arm, Case, Touches, Turn, Verdict, Word
 from liebench.core import core_path
@@ -48,10 +48,6 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
     yield found
     assert left_behind(tmp_path) == []
     assert scratches() == before
-
-
-def scratches() -> set[Path]:
-    return set(Path("/var/tmp").glob(f"liebench-{os.getpid()}-*"))
 
 
 @pytest.fixture(scope="session")

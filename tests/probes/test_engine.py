@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from live import Bench, left_behind
+from live import Bench, left_behind, scratches
 
 from liebench.contract import Touches
 from liebench.core import core_path
@@ -33,10 +33,6 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
     yield found
     assert left_behind(tmp_path) == []
     assert scratches() == before
-
-
-def scratches() -> set[Path]:
-    return set(Path("/var/tmp").glob(f"liebench-{os.getpid()}-*"))
 
 
 def stand_in(folder: Path, *, works: bool = True) -> Path:
