@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from held_back import quota_group
 
 from liebench.core import core_path
 from liebench.result import read_run
@@ -57,21 +58,8 @@ def test_it_runs_in(name: str, tmp_path: Path) -> None:
 @pytest.fixture
 def quota(request: pytest.FixtureRequest) -> Iterator[Path]:
     """A control group of ours that may use half a CPU."""
-    one, two = Path("/sys/fs/cgroup/cpu"), Path("/sys/fs/cgroup")
-    name = f"liebench-test-{os.getpid()}"
-    if (one / "cpu.cfs_quota_us").exists() or (one / "cgroup.procs").exists():
-        group, writes = one / name, {"cpu.cfs_period_us": "20000", "cpu.cfs_quota_us": "10000"}
-    elif "cpu" in (two / "cgroup.subtree_control").read_text().split():
-        group, writes = two / name, {"cpu.max": "10000 20000"}
-    else:
-        pytest.skip("needs the cpu controller of control groups")
-    group.mkdir()
-    try:
-        for file, value in writes.items():
-            (group / file).write_text(value)
+    with quota_group("test", 10000) as group:
         yield group
-    finally:
-        group.rmdir()
 
 
 @ROOT

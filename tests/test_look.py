@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from held_back import quota_group
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
@@ -355,21 +356,8 @@ def test_no_file_is_opened_for_writing(words: tuple[str, ...]) -> None:
 @pytest.fixture
 def quota() -> Iterator[Path]:
     """A control group of ours that may use a tenth of a CPU, in periods of 20 ms."""
-    one, two = Path("/sys/fs/cgroup/cpu"), Path("/sys/fs/cgroup")
-    name = f"liebench-test-look-{os.getpid()}"
-    if (one / "cgroup.procs").exists():
-        group, writes = one / name, {"cpu.cfs_period_us": "20000", "cpu.cfs_quota_us": "2000"}
-    elif "cpu" in (two / "cgroup.subtree_control").read_text().split():
-        group, writes = two / name, {"cpu.max": "2000 20000"}
-    else:
-        pytest.skip("needs the cpu controller of control groups")
-    group.mkdir()
-    try:
-        for file, value in writes.items():
-            (group / file).write_text(value)
+    with quota_group("test-look", 2000) as group:
         yield group
-    finally:
-        group.rmdir()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root to make a control group")
