@@ -16,10 +16,10 @@ from liebench.contract import Plant, Verdict, Word
 from liebench.embed import TYPE, pack, unpack
 from liebench.errors import RunUnreadable
 from liebench.judge import RunVerdicts, judge_run
-from liebench.plot import Axis, ecdf, linear_ticks, log_ticks
-from liebench.report import render
+from liebench.pages.answer import answer
+from liebench.pages.frame import run_page
+from liebench.pages.plot import Axis, ecdf, linear_ticks, log_ticks
 from liebench.result import read_run
-from liebench.view import answer
 from liebench.words import clean
 
 import fakes
@@ -39,7 +39,7 @@ def document(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 
 def page_of(doc: dict[str, Any]) -> str:
-    return render(doc, judge_run(doc), [])
+    return run_page(doc, judge_run(doc), [])
 
 
 def test_the_page_is_small_and_asks_nobody_for_anything(document: dict[str, Any]) -> None:

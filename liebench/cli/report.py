@@ -33,9 +33,9 @@ def report(
     if text:
         print(summary(doc, verdicts, advice))
         return
-    from liebench.report import render
+    from liebench.pages.frame import run_page
 
-    page = render(doc, verdicts, advice, raw=embed == "raw")
+    page = run_page(doc, verdicts, advice, raw=embed == "raw")
     target = out or (Path(f"{doc['id']}.html") if source == "-" else Path(source).with_suffix(".html"))
     write_atomic(target, page.encode())
     print(target)

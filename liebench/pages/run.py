@@ -1,4 +1,4 @@
-"""View models of the report: a run document and its verdicts become words and pixels. Pure; templates only draw."""
+"""View model of a run's page: a run document and its verdicts become words and pixels. Pure; templates only draw."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from typing import Any
 
 from liebench.advise import Advice
 from liebench.bill import Bill, bill, order
-from liebench.contract import Case, Kind, Verdict, Word
-from liebench.figures import Figure, Forest, figure, forest
+from liebench.contract import Case, Kind, Verdict
 from liebench.judge import RunVerdicts
+from liebench.pages.answer import answer
+from liebench.pages.figures import Figure, Forest, figure, forest
 from liebench.words import ORDER, SHAPES, amount, clean, reason, short, span
 
 
@@ -64,50 +65,6 @@ class Page:
     trust: Sequence[tuple[bool, str]]
     host: Sequence[tuple[str, str, str]]
     command: str
-
-
-def answer(verdicts: RunVerdicts, titles: Mapping[str, str]) -> str:
-    """The page in a sentence or two, true for every combination of verdicts."""
-    judged = {k: v for k, v in verdicts.probes.items() if k not in verdicts.rigs}
-    if not judged:
-        why = f"{len(verdicts.failed)} failed" if verdicts.failed else "no probe could run here"
-        return f"Nothing was measured: {why}."
-    groups = {w: [k for k, v in judged.items() if v.word is w] for w in Word}
-    costly, open_ = groups[Word.COSTLY], groups[Word.INCONCLUSIVE]
-    names = [titles.get(k, k) for k in costly]
-    if costly:
-        first = f"{_count(len(costly), 'layer')} told this host a costly lie: {_listed(names)}."
-    elif len(open_) == len(judged):
-        first = "Nothing could be decided: every verdict is inconclusive."
-    else:
-        first = "Nothing that was measured costs this host dearly."
-    rest = []
-    for word, says in ((Word.HARMLESS, "are harmless"), (Word.HELPFUL, "help"), (Word.HONEST, "are honest")):
-        if groups[word]:
-            n = len(groups[word])
-            rest.append(f"{_number(n)} {_singular(says) if n == 1 else says}")
-    if open_ and len(open_) < len(judged):
-        n = len(open_)
-        rest.append(f"{_number(n)} {'is' if n == 1 else 'are'} open")
-    tail = f" Of the others, {_listed(rest)}." if rest and costly else f" {_listed(rest).capitalize()}." if rest else ""
-    return first + tail
-
-
-def _singular(says: str) -> str:
-    return {"are harmless": "is harmless", "help": "helps", "are honest": "is honest"}[says]
-
-
-def _number(n: int) -> str:
-    words = ("none", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
-    return words[n] if n < len(words) else str(n)
-
-
-def _count(n: int, noun: str) -> str:
-    return f"{_number(n).capitalize()} {noun}{'' if n == 1 else 's'}"
-
-
-def _listed(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else ", ".join(names[:-1]) + f" and {names[-1]}"
 
 
 def _case_rows(verdict: Verdict, cases: Mapping[str, Case]) -> list[CaseRow]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from liebench.contract import Case, Verdict
 from liebench.judge import RunVerdicts
-from liebench.plot import Axis, ecdf, is_log, quantile, widened
+from liebench.pages.plot import Axis, ecdf, is_log, quantile, widened
 from liebench.words import SHAPES, amount, clean, short, span
 
 LEAST_RANGE = 1.5  # the forest's axis reaches at least this ratio, so that small lies look small

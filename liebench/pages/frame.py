@@ -1,4 +1,7 @@
-"""The report: one HTML page, no script, no network. Imports jinja2, so the measuring half never imports this."""
+"""The frame of every page: templates, style and the data inside. No script, no network, hostile text escaped.
+
+Only this module touches files (templates and the READMEs of probes); the rest of ``liebench.pages`` is pure.
+"""
 
 from __future__ import annotations
 
@@ -14,15 +17,29 @@ from liebench.advise import Advice
 from liebench.embed import TYPE, pack, reduced
 from liebench.host import Host
 from liebench.judge import RunVerdicts
+from liebench.pages.run import page
 from liebench.registry import Registered, find_probes
 from liebench.result import doc_hash
-from liebench.view import page
 
 SECTION = re.compile(r"^## How it is measured\s*\n(.*?)(?=^## |\Z)", re.MULTILINE | re.DOTALL)
 
 
 def _template(name: str) -> str:
     return (resources.files("liebench.reports") / "templates" / name).read_text(encoding="utf-8")
+
+
+def draw(template: str, data: Mapping[str, Any] | None = None, **context: Any) -> str:
+    """A template of ``reports/templates/`` filled. ``data``: what the page holds to be read back, if anything."""
+    environment = Environment(
+        loader=FunctionLoader(_template),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    held = None if data is None else Markup(pack(data))
+    environment.globals.update(css=Markup(_template("report.css")), data=held, type=TYPE)
+    return environment.get_template(template).render(**context)
 
 
 def _how(registered: Registered) -> str:
@@ -38,7 +55,7 @@ def _sentence(registered: Registered, verdicts: RunVerdicts, host: Host) -> str:
         return ""
 
 
-def render(doc: dict[str, Any], verdicts: RunVerdicts, advice: Sequence[Advice], *, raw: bool = False) -> str:
+def run_page(doc: dict[str, Any], verdicts: RunVerdicts, advice: Sequence[Advice], *, raw: bool = False) -> str:
     """The page of one run. ``raw`` embeds every sample instead of a few numbers that give the same words."""
     host = Host(doc["host"])
     try:
@@ -48,13 +65,4 @@ def render(doc: dict[str, Any], verdicts: RunVerdicts, advice: Sequence[Advice],
     known = {k: r for k, r in find_probes().probes.items() if k in verdicts.probes}
     sentences = {k: _sentence(r, verdicts, host) for k, r in known.items()}
     model = page(doc, verdicts, advice, words, sentences, {k: _how(r) for k, r in known.items()})
-    environment = Environment(
-        loader=FunctionLoader(_template),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.globals["css"] = Markup(_template("report.css"))
-    data = Markup(pack({**(doc if raw else reduced(doc)), "of_run": doc_hash(doc)}))
-    return environment.get_template("report.html.j2").render(page=model, data=data, type=TYPE)
+    return draw("run.html.j2", {**(doc if raw else reduced(doc)), "of_run": doc_hash(doc)}, page=model)
