@@ -6,13 +6,15 @@ interval carried through the rate; the rate comes from a kernel counter read at 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from liebench.contract import Better, Kind, Subject, Verdict, Word
+from liebench.contract import Better, Kind, Subject, Word
 from liebench.document import Json, flag, mapping, number, section, text
 from liebench.effects import differences
 from liebench.judge import Run, RunVerdicts, open_run
+from liebench.readings import limits
 from liebench.stats import ORDER, Interval, signed_rank_interval
 
 RARE, OFTEN = 0.001, 0.01  # share of a CPU, or seconds waited per second
@@ -101,13 +103,25 @@ def words(word: Word, share: float, is_cpu: bool = True) -> str:
     return f"{word.value}, {often} ({saved}{amount})"
 
 
-def order(verdicts: Mapping[str, Verdict], bills: Mapping[str, Bill]) -> list[str]:
-    """Probe ids, the dearest first: proven harm before open questions, then by share of a CPU, unknown shares last."""
+def order(verdicts: RunVerdicts, bills: Mapping[str, Bill]) -> list[str]:
+    """Probe ids, the dearest first: proven harm before open questions; among equals what is often here by its share,
+    then what nobody counts by how far it lies beyond its own limit, and what is rare here last."""
 
-    def key(name: str) -> tuple[int, float, str]:
-        found = bills.get(name, Bill())
-        word = verdicts[name].word
+    def key(name: str) -> tuple[int, int, float, float, str]:
+        found, word = bills.get(name, Bill()), verdicts.probes[name].word
         rank = ORDER.index(word) if word in ORDER else ORDER.index(Word.HARMLESS) - 0.5
-        return -int(2 * rank), -(found.share if found.share is not None else -float("inf")), name
+        tier = 1 if found.share is None else 0 if abs(found.share) >= RARE else 2
+        return -int(2 * rank), tier, -abs(found.share or 0.0), -_beyond(verdicts, name), name
 
-    return sorted(verdicts, key=key)
+    return sorted(verdicts.probes, key=key)
+
+
+def _beyond(verdicts: RunVerdicts, name: str) -> float:
+    """How large the leading effect is in units of its own limit ``hurts``; 0 for facts and what was not measured."""
+    detail, verdict = verdicts.details.get((name, verdicts.leads.get(name, ""))), verdicts.probes[name]
+    if detail is None or detail.case.kind is Kind.FACT or verdict.value is None:
+        return 0.0
+    _, hurts = limits(detail.case)
+    if verdict.unit == "ratio":
+        return abs(math.log(verdict.value)) / hurts if verdict.value > 0 and hurts else 0.0
+    return abs(verdict.value) / hurts if hurts else 0.0

@@ -333,6 +333,7 @@ class Verdict:
     low: float | None = None
     high: float | None = None
     unit: str = "ratio"
+    of: str = ""  # unit of the quantity of which a ratio is one; the judge fills it in
     statistic: str = "median"
     blocks: int = 0
     why: str = ""  # why inconclusive, or what the layer's own term is

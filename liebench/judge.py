@@ -187,7 +187,7 @@ def judge_run(doc: Json, probes: Mapping[str, Probe] | None = None) -> RunVerdic
                 case = run.cases[key]
                 status, why = works.get(case.work, ("none", ""))
                 evidence = Evidence(case, run.ordinary[key], "", status, why, name, facts)
-                verdict = _own_words(evidence, (probes or {}).get(name))
+                verdict = replace(_own_words(evidence, (probes or {}).get(name)), of=case.unit)
                 judged[key[1]] = (case, verdict)
                 details[key] = _detail(evidence, verdict, bad)
             verdicts[name], leads[name] = combine(judged)

@@ -46,7 +46,7 @@ def summary(doc: Mapping[str, Any], verdicts: RunVerdicts, advice: Sequence[Advi
     """What ``liebench run`` prints on standard output: 80 columns, a word and a shape for everything."""
     bills = bill(doc, verdicts)
     lines = [host_line(doc), trust_line(doc, verdicts), ""]
-    for name in order(verdicts.probes, bills):
+    for name in order(verdicts, bills):
         verdict = verdicts.probes[name]
         lines.append(_row(SHAPES[verdict.word], name, verdict.word.value, amount(verdict), span(verdict)))
         if reason(verdict):

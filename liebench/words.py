@@ -28,10 +28,27 @@ def short(value: float | None, digits: int = 3) -> str:
         return "–"
     if value == 0:
         return "0"
-    size = math.floor(math.log10(abs(value)))
+    size = int(f"{value:.{digits - 1}e}".partition("e")[2])  # after rounding: 0.9999 is 1.00
     if -4 <= size < 6:
         return f"{value:.{max(0, digits - 1 - size)}f}"
     return f"{value:.{digits - 1}e}"
+
+
+TIMED = ("", "ns", "us", "ms", "s", "cycles")  # units of a quantity that is slower where it is more
+ALIKE = 0.0005  # ratios nearer to 1 than this are told as 1
+TIMES = (("ns", 1.0), ("us", 1e3), ("ms", 1e6), ("s", 1e9))
+
+
+def quantity(value: float, unit: str, digits: int = 3) -> str:
+    """A value with its unit; times in the unit that people read: ``12700 ns`` is ``12.7 us``. No trailing zeros."""
+    scale = dict(TIMES).get(unit)
+    if scale is not None and value and math.isfinite(value):
+        ns = value * scale
+        unit, scale = next(((u, s) for u, s in reversed(TIMES) if abs(ns) >= 0.9995 * s), TIMES[0])
+        value = ns / scale
+    text = short(value, digits)
+    text = text.rstrip("0").rstrip(".") if "." in text and "e" not in text else text
+    return f"{text} {unit}".rstrip()
 
 
 def amount(verdict: Verdict) -> str:
@@ -39,10 +56,17 @@ def amount(verdict: Verdict) -> str:
     if verdict.value is None:
         return ""
     if verdict.unit != "ratio":
-        return f"{'+' if verdict.value > 0 else ''}{short(verdict.value)} {verdict.unit}"
-    if verdict.value >= 1:
-        return f"{short(verdict.value)} × slower"
-    return f"{short(1 / verdict.value)} × faster"
+        return f"{'+' if verdict.value > 0 else ''}{quantity(verdict.value, verdict.unit)}"
+    if _turned(verdict):
+        return f"{short(1 / verdict.value)} × faster"
+    slower = verdict.of in TIMED and short(verdict.value) != short(1.0)
+    return f"{short(verdict.value)} ×{' slower' if slower else ''}"
+
+
+def _turned(verdict: Verdict) -> bool:
+    """Whether a ratio of times is told the other way round, as a speed-up."""
+    value = verdict.value
+    return verdict.unit == "ratio" and verdict.of in TIMED and value is not None and 0 < value < 1 - ALIKE
 
 
 def span(verdict: Verdict) -> str:
@@ -50,9 +74,15 @@ def span(verdict: Verdict) -> str:
     low, high = verdict.low, verdict.high
     if verdict.value is None or (low is None and high is None):
         return ""
-    if verdict.unit == "ratio" and verdict.value < 1:
+    if _turned(verdict):
         low, high = (1 / high if high else None), (1 / low if low else None)
+    if verdict.unit in dict(TIMES):
+        return f"{_bound(low, verdict.unit)} … {_bound(high, verdict.unit)}"
     return f"{short(low)} … {short(high)}"
+
+
+def _bound(value: float | None, unit: str) -> str:
+    return short(value) if value is None else quantity(value, unit)
 
 
 def reason(verdict: Verdict) -> str:

@@ -7,18 +7,19 @@ import json
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from liebench.bill import Bill
 from liebench.contract import Plant, Verdict, Word
 from liebench.embed import TYPE, pack, unpack
 from liebench.errors import RunUnreadable
 from liebench.judge import RunVerdicts, judge_run
-from liebench.pages.answer import answer
+from liebench.pages.answer import Answer, answer
 from liebench.pages.frame import run_page
-from liebench.pages.plot import Axis, ecdf, linear_ticks, log_ticks
 from liebench.result import read_run
 from liebench.words import clean
 
@@ -116,53 +117,55 @@ def verdicts(*words: Word, skipped: int = 0, failed: int = 0) -> RunVerdicts:
 C, M, H, G, OPEN = Word.COSTLY, Word.HARMLESS, Word.HONEST, Word.HELPFUL, Word.INCONCLUSIVE
 
 
+def answered(found: RunVerdicts, bills: dict[str, Bill] | None = None) -> Answer:
+    return answer(found, list(found.probes), {"p0": "first lie"}, {"p0": "It takes 9 ms."}, bills or {})
+
+
 @pytest.mark.parametrize(
-    ("words", "says"),
+    ("words", "head", "first", "rest"),
     [
-        ((), "Nothing was measured: no probe could run here."),
-        ((C,), "One layer told this host a costly lie: p0."),
+        ((), "Nothing was measured: no probe could run here.", None, ""),
+        ((C,), "One lie of 1 is costly on this host.", ("p0", "first lie", "It takes 9 ms."), ""),
         (
             (C, C, M, OPEN),
-            "Two layers told this host a costly lie: p0 and p1. Of the others, one is harmless and one is open.",
+            "Two lies of 4 are costly on this host.",
+            ("p0", "first lie", "It takes 9 ms."),
+            "One question is open: too little was seen here to say.",
         ),
-        ((OPEN, OPEN), "Nothing could be decided: every verdict is inconclusive."),
-        ((H,), "Nothing that was measured costs this host dearly. One is honest."),
-        ((H, G, M), "Nothing that was measured costs this host dearly. One is harmless, one helps and one is honest."),
-        ((H, OPEN), "Nothing that was measured costs this host dearly. One is honest and one is open."),
+        ((OPEN, OPEN), "Nothing could be decided: every verdict is inconclusive.", None, ""),
+        ((H,), "Nothing that was measured costs this host dearly.", None, ""),
+        (
+            (H, OPEN, OPEN),
+            "Nothing that was measured costs this host dearly.",
+            None,
+            "Two questions are open: too little was seen here to say.",
+        ),
     ],
 )
-def test_the_answer_is_true_for_every_combination(words: tuple[Word, ...], says: str) -> None:
-    assert answer(verdicts(*words), {}) == says
+def test_the_answer_is_true_for_every_combination(
+    words: tuple[Word, ...], head: str, first: tuple[str, str, str] | None, rest: str
+) -> None:
+    found = answered(verdicts(*words))
+    assert (found.head, found.first, found.rest) == (head, first, rest)
 
 
-def test_the_answer_names_failures_where_nothing_else_is_left() -> None:
-    assert answer(verdicts(failed=2), {}) == "Nothing was measured: 2 failed."
+def test_the_answer_says_where_the_dearest_is_rare() -> None:
+    rare = Bill(share=0.0001, says="costly, rare here (0.01 % of a CPU)")
+    first = answered(verdicts(C), {"p0": rare}).first
+    assert first is not None
+    assert first[2] == "It takes 9 ms. This is rare here (0.01 % of a CPU)."
 
 
-@pytest.mark.parametrize(("low", "high"), [(0.9, 1.6), (0.5, 30), (1, 1e6), (1e-9, 2e-9), (0.97, 1.03), (3, 9)])
-def test_log_axes_have_at_least_three_ticks_inside(low: float, high: float) -> None:
-    ticks = log_ticks(low, high)
-    assert 3 <= len(ticks) <= 8
-    assert all(low * 0.999999 <= t <= high * 1.000001 for t in ticks)
+def test_the_answer_names_failures_and_what_could_not_run() -> None:
+    assert answered(verdicts(failed=2)).head == "Nothing was measured: 2 failed."
+    assert answered(verdicts(H, failed=1, skipped=2)).rest == "One probe failed. Two probes could not run here."
 
 
-@pytest.mark.parametrize(("low", "high"), [(-3, 7), (0, 1e-6), (1e6, 1e6 + 3), (-0.015, 0.005)])
-def test_linear_ticks_are_round_and_inside(low: float, high: float) -> None:
-    ticks = linear_ticks(low, high)
-    assert 3 <= len(ticks) <= 6
-    assert all(low - 1e-9 <= t <= high + 1e-9 for t in ticks)
-
-
-def test_pixels() -> None:
-    assert Axis(0, 10, 100, 200).at(5) == 150
-    assert Axis(0, 10, 100, 200).at(50) == 200
-    assert Axis(1, 100, 0, 200, log=True).at(10) == 100
-
-
-def test_an_ecdf_is_thinned_to_a_vertex_per_pixel_and_ends_at_the_top() -> None:
-    path = ecdf([i / 1000 for i in range(100_000)], Axis(0, 100, 0, 300), 10, 110)
-    assert path.count("H") <= 301
-    assert path.endswith("V10")
+def test_rigs_are_told_apart_and_not_counted() -> None:
+    found = replace(verdicts(C, H), rigs=frozenset({"p0"}))
+    assert answered(found).head == "Nothing that was measured costs this host dearly."
+    only = replace(verdicts(C), rigs=frozenset({"p0"}))
+    assert answered(only).head == "Only rigs of ours were measured; they say nothing about this host."
 
 
 def luminance(colour: str) -> float:

@@ -1,52 +1,77 @@
-"""The first sentence of a page: written from the verdicts, true for every combination of them. Pure."""
+"""The first words of a page: written from the verdicts, true for every combination of them. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
+from liebench.bill import Bill
 from liebench.contract import Word
 from liebench.judge import RunVerdicts
+from liebench.pages.ledger import how_often
+
+NUMBERS = ("none", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 
 
-def answer(verdicts: RunVerdicts, titles: Mapping[str, str]) -> str:
-    """The page in a sentence or two, true for every combination of verdicts."""
-    judged = {k: v for k, v in verdicts.probes.items() if k not in verdicts.rigs}
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """``head``: the answer in one clause. ``first``: anchor, name and sentence of the dearest lie, if one is costly."""
+
+    head: str
+    first: tuple[str, str, str] | None
+    others: Sequence[tuple[str, str]]  # anchor, name: costly too
+    rest: str
+
+
+def answer(
+    verdicts: RunVerdicts,
+    names: Sequence[str],
+    titles: Mapping[str, str],
+    sentences: Mapping[str, str],
+    bills: Mapping[str, Bill],
+) -> Answer:
+    """``names``: probe ids, the dearest first. Rigs demonstrate and are not counted."""
+    judged = [n for n in names if n not in verdicts.rigs]
     if not judged:
-        why = f"{len(verdicts.failed)} failed" if verdicts.failed else "no probe could run here"
-        return f"Nothing was measured: {why}."
-    groups = {w: [k for k, v in judged.items() if v.word is w] for w in Word}
-    costly, open_ = groups[Word.COSTLY], groups[Word.INCONCLUSIVE]
-    names = [titles.get(k, k) for k in costly]
+        return Answer(_nothing(verdicts), None, (), "")
+    groups = {w: [n for n in judged if verdicts.probes[n].word is w] for w in Word}
+    costly, unsure = groups[Word.COSTLY], groups[Word.INCONCLUSIVE]
+    first = None
     if costly:
-        first = f"{_count(len(costly), 'layer')} told this host a costly lie: {_listed(names)}."
-    elif len(open_) == len(judged):
-        first = "Nothing could be decided: every verdict is inconclusive."
+        head = f"{_count(len(costly), 'lie')} of {len(judged)} {_is(len(costly))} costly on this host."
+        often = how_often(Word.COSTLY, bills.get(costly[0], Bill()))
+        said = sentences.get(costly[0], "")
+        first = (costly[0], titles.get(costly[0], costly[0]), f"{said} This is {often}." if often else said)
+    elif len(unsure) == len(judged):
+        head = "Nothing could be decided: every verdict is inconclusive."
     else:
-        first = "Nothing that was measured costs this host dearly."
-    rest = []
-    for word, says in ((Word.HARMLESS, "are harmless"), (Word.HELPFUL, "help"), (Word.HONEST, "are honest")):
-        if groups[word]:
-            n = len(groups[word])
-            rest.append(f"{_number(n)} {_singular(says) if n == 1 else says}")
-    if open_ and len(open_) < len(judged):
-        n = len(open_)
-        rest.append(f"{_number(n)} {'is' if n == 1 else 'are'} open")
-    tail = f" Of the others, {_listed(rest)}." if rest and costly else f" {_listed(rest).capitalize()}." if rest else ""
-    return first + tail
+        head = "Nothing that was measured costs this host dearly."
+    return Answer(head, first, [(n, titles.get(n, n)) for n in costly[1:]], _rest(verdicts, len(judged), len(unsure)))
 
 
-def _singular(says: str) -> str:
-    return {"are harmless": "is harmless", "help": "helps", "are honest": "is honest"}[says]
+def _nothing(verdicts: RunVerdicts) -> str:
+    if verdicts.rigs:
+        return "Only rigs of ours were measured; they say nothing about this host."
+    why = f"{len(verdicts.failed)} failed" if verdicts.failed else "no probe could run here"
+    return f"Nothing was measured: {why}."
 
 
-def _number(n: int) -> str:
-    words = ("none", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
-    return words[n] if n < len(words) else str(n)
+def _rest(verdicts: RunVerdicts, judged: int, unsure: int) -> str:
+    """What must not be overlooked: open questions, probes that failed or were skipped."""
+    said = []
+    if unsure and unsure < judged:
+        said.append(f"{_count(unsure, 'question')} {_is(unsure)} open: too little was seen here to say.")
+    if verdicts.failed:
+        said.append(f"{_count(len(verdicts.failed), 'probe')} failed.")
+    if verdicts.skipped:
+        said.append(f"{_count(len(verdicts.skipped), 'probe')} could not run here.")
+    return " ".join(said)
+
+
+def _is(n: int) -> str:
+    return "is" if n == 1 else "are"
 
 
 def _count(n: int, noun: str) -> str:
-    return f"{_number(n).capitalize()} {noun}{'' if n == 1 else 's'}"
-
-
-def _listed(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else ", ".join(names[:-1]) + f" and {names[-1]}"
+    number = NUMBERS[n] if n < len(NUMBERS) else str(n)
+    return f"{number.capitalize()} {noun}{'' if n == 1 else 's'}"

@@ -5,7 +5,6 @@ Only this module touches files (templates and the READMEs of probes); the rest o
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from typing import Any
@@ -17,11 +16,11 @@ from liebench.advise import Advice
 from liebench.embed import TYPE, pack, reduced
 from liebench.host import Host
 from liebench.judge import RunVerdicts
+from liebench.pages.cards import About
+from liebench.pages.prose import sections
 from liebench.pages.run import page
 from liebench.registry import Registered, find_probes
 from liebench.result import doc_hash
-
-SECTION = re.compile(r"^## How it is measured\s*\n(.*?)(?=^## |\Z)", re.MULTILINE | re.DOTALL)
 
 
 def _template(name: str) -> str:
@@ -42,11 +41,6 @@ def draw(template: str, data: Mapping[str, Any] | None = None, **context: Any) -
     return environment.get_template(template).render(**context)
 
 
-def _how(registered: Registered) -> str:
-    found = SECTION.search(registered.readme())
-    return found[1].strip() if found else ""
-
-
 def _sentence(registered: Registered, verdicts: RunVerdicts, host: Host) -> str:
     try:
         delivers = registered.probe.delivers
@@ -62,7 +56,10 @@ def run_page(doc: dict[str, Any], verdicts: RunVerdicts, advice: Sequence[Advice
         words: Mapping[str, str] = host.words
     except (KeyError, TypeError):
         words = {}
-    known = {k: r for k, r in find_probes().probes.items() if k in verdicts.probes}
-    sentences = {k: _sentence(r, verdicts, host) for k, r in known.items()}
-    model = page(doc, verdicts, advice, words, sentences, {k: _how(r) for k, r in known.items()})
+    about = {
+        name: About(words, _sentence(found, verdicts, host), sections(found.readme()))
+        for name, found in find_probes().probes.items()
+        if name in verdicts.probes
+    }
+    model = page(doc, verdicts, advice, about)
     return draw("run.html.j2", {**(doc if raw else reduced(doc)), "of_run": doc_hash(doc)}, page=model)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 LOG_STEPS = ((1.0,), (1.0, 3.0), (1.0, 2.0, 5.0), (1.0, 1.5, 2.0, 3.0, 5.0, 7.0))
@@ -75,20 +75,29 @@ def is_log(values: Sequence[float]) -> bool:
 
 
 def ecdf(values: Sequence[float], axis: Axis, top: float, bottom: float) -> str:
-    """SVG path of the share of samples below each value: a stair thinned to one vertex per pixel."""
+    """SVG path of the share of samples below each value: a stair of whole pixels, one vertex per pixel at most."""
     ordered = sorted(values)
     n = len(ordered)
-    path = [f"M{axis.at(ordered[0])} {bottom:g}"]
-    last = None
+    heights: dict[int, int] = {}
     for i, value in enumerate(ordered, 1):
-        x = round(axis.at(value))
-        y = round(bottom - (bottom - top) * i / n, 1)
-        if x == last:
-            path[-1] = f"V{y:g}"
-        else:
-            path += [f"H{x}", f"V{y:g}"]
-            last = x
+        heights[round(axis.at(value))] = round(bottom - (bottom - top) * i / n)
+    x, y = next(iter(heights)), round(bottom)
+    path = [f"M{x} {y}"]
+    for column, height in heights.items():
+        if height != y:
+            path.append(f"h{column - x}v{height - y}" if column != x else f"v{height - y}")
+            x, y = column, height
     return "".join(path)
+
+
+def dots(points: Iterable[tuple[float, float]], cell: int = 2, draw: str = "h0") -> str:
+    """SVG path with ``draw`` at every point; points that share a cell of that many pixels are drawn once."""
+    cells = sorted({(round(x / cell), round(y / cell)) for x, y in points})
+    path, at = [], (0, 0)
+    for x, y in cells:
+        path.append(f"m{(x - at[0]) * cell} {(y - at[1]) * cell}{draw}")
+        at = x, y
+    return "M0 0" + "".join(path) if path else ""
 
 
 def quantile(values: Sequence[float], q: float) -> float:

@@ -2,50 +2,26 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from liebench.advise import Advice
 from liebench.bill import Bill, bill, order
-from liebench.contract import Case, Kind, Verdict
 from liebench.judge import RunVerdicts
-from liebench.pages.answer import answer
-from liebench.pages.figures import Figure, Forest, figure, forest
-from liebench.words import ORDER, SHAPES, amount, clean, reason, short, span
+from liebench.pages.answer import Answer, answer
+from liebench.pages.cards import About, Card, card, delivered
+from liebench.pages.ledger import Ledger, ledger
+from liebench.pages.trust import Said, trust
+from liebench.words import ORDER, clean
 
 
 @dataclass(frozen=True, slots=True)
-class CaseRow:
+class Area:
+    """The facts of one part of the host."""
+
     name: str
-    asks: str
-    word: str
-    shape: str
-    size: str
-    interval: str
-    why: str
-    blocks: int
-
-
-@dataclass(frozen=True, slots=True)
-class Card:
-    id: str
-    title: str
-    word: str
-    shape: str
-    says: str
-    delivers: str
-    read_from: str
-    size: str
-    interval: str
-    why: str
-    bill: str
-    control: str
-    figure: Figure | None
-    cases: Sequence[CaseRow]
-    how: str
-    command: str
+    facts: Sequence[tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,169 +30,94 @@ class Page:
     id: str
     facts: str
     measured: str
-    answer: str
-    tally: Sequence[tuple[int, str, str]]
-    forest: Forest | None
-    others: Sequence[tuple[str, str, str, str, str]]  # anchor, title, word, shape, size: no ratio
+    answer: Answer
+    doubts: int
+    tally: Sequence[tuple[int, str]]
+    lies: Ledger | None
+    shown: Ledger | None  # what was measured on rigs of ours
     advice: Sequence[Advice]
     cards: Sequence[Card]
+    rigs: Sequence[Card]
     skipped: Sequence[tuple[str, str, str]]
     failed: Sequence[tuple[str, str]]
-    trust: Sequence[tuple[bool, str]]
-    host: Sequence[tuple[str, str, str]]
+    trust: Sequence[Said]
+    host: Sequence[Area]
+    settings: Sequence[tuple[str, str]]
     command: str
 
 
-def _case_rows(verdict: Verdict, cases: Mapping[str, Case]) -> list[CaseRow]:
-    return [
-        CaseRow(
-            clean(name, 40),
-            clean(cases[name].asks) if name in cases else "",
-            v.word.value,
-            SHAPES[v.word],
-            amount(v),
-            span(v),
-            clean(reason(v)),
-            v.blocks,
-        )
-        for name, v in verdict.cases.items()
-    ]
-
-
-def _delivers(verdict: Verdict, doc: Mapping[str, Any], sentence: str | None) -> str:
-    if sentence:
-        return clean(sentence)
-    size = amount(verdict)
-    return f"{size}, {verdict.word.value}." if size else clean(verdict.why) or verdict.word.value
-
-
-def card(
-    doc: Mapping[str, Any],
-    name: str,
-    verdicts: RunVerdicts,
-    bills: Mapping[str, Bill],
-    words: Mapping[str, str],
-    sentence: str | None,
-    how: str,
-) -> Card:
-    """Everything the page says about one probe."""
-    verdict, row = verdicts.probes[name], doc["probes"][name]
-    claim = row.get("claim", {})
-    details = {case: d.case for (probe, case), d in verdicts.details.items() if probe == name}
-    lead = verdicts.leads.get(name, "")
-    drawn = [details[c] for c in (lead, *details) if c in details and details[c].kind is not Kind.FACT]
-    picture = next((f for c in drawn if (f := figure(doc, name, c)) is not None), None)
-    known = bills.get(name, Bill())
-    says = re.sub(r"\{(\w+)\}", lambda m: words.get(m[1], m[0]), str(claim.get("says", "")))
-    title = clean(claim.get("title", name), 60)
-    is_, why = _delivers(verdict, doc, sentence), clean(reason(verdict))
-    return Card(
-        name,
-        title[:1].upper() + title[1:],
-        verdict.word.value,
-        SHAPES[verdict.word],
-        clean(says),
-        is_[:1].upper() + is_[1:],
-        clean(re.sub(r"\{(\w+)\}", lambda m: words.get(m[1], m[0]), str(claim.get("read_from", "")))),
-        amount(verdict),
-        span(verdict),
-        "" if why in is_ else why,
-        known.says
-        if known.known
-        else f"{known.says} this happens here"
-        if known.says.startswith("no counter")
-        else known.says,
-        verdict.control,
-        picture,
-        _case_rows(verdict, details),
-        how,
-        f"liebench run {name} --seed {doc['settings'].get('seed')}",
-    )
-
-
-def trust(doc: Mapping[str, Any], verdicts: RunVerdicts) -> list[tuple[bool, str]]:
-    """(good, sentence): the controls, the neighbours, what the run changed."""
-    said = []
-    for c in verdicts.controls:
-        what = "The same thing measured twice" if c.kind == "null" else f"A planted lie of {short(c.expect)} {_unit(c)}"
-        found = "nothing" if c.value is None else f"{short(c.value)} {_unit(c)} ({short(c.low)} … {short(c.high)})"
-        said.append((c.status == "shown", f"{what} in {clean(c.probe)}/{clean(c.case)} gave {found}: {c.status}."))
-    quiet = doc.get("quiet") or {}
-    steal = quiet.get("steal_share")
-    stolen = "unknown (too short to tell)" if steal is None else f"{100 * steal:.1f} %"
-    load = quiet.get("load_before")
-    said.append((steal is None or steal < 0.02, f"Stolen time {stolen}; load before the run {short(load, 2)}."))
-    waited, before = quiet.get("neighbours_wait_worst"), quiet.get("neighbours_wait_before")
-    if waited is not None and before is not None:
-        wait = f"Other processes waited for a CPU {short(waited, 2)} s per second at most ({short(before, 2)} before)."
-        said.append((waited < before + 0.5, wait))
-    share = verdicts.sentinel.share
-    if share is not None:
-        said.append(
-            (share < 0.1, f"A foreign thread on the core's sibling showed in {100 * share:.0f} % of the repetitions.")
-        )
-    changed = (doc.get("receipt") or {}).get("difference", [])
-    said += [(False, f"Changed during the run: {clean(line)}") for line in changed]
-    if not changed and doc.get("receipt"):
-        said.append((True, "No sysctl, mount, swap, link, module, control group or clocksource differs after the run."))
-    stopped = str(doc.get("stopped"))
-    if stopped != "done":
-        said.append((False, f"The run ended early: {clean(stopped, 40)}."))
-    return said
-
-
-def _unit(control: Any) -> str:
-    return "×" if control.unit == "ratio" else str(control.unit)
-
-
-def _stated(v: Verdict) -> tuple[str, str, str]:
-    """(word, shape, size in words) of a verdict that is no ratio."""
-    interval = f"({span(v)})" if span(v) else ""
-    return v.word.value, SHAPES[v.word], " ".join(filter(None, (amount(v), interval))) or clean(reason(v))
-
-
-def page(
-    doc: Mapping[str, Any],
-    verdicts: RunVerdicts,
-    advice: Sequence[Advice],
-    words: Mapping[str, str],
-    sentences: Mapping[str, str],
-    hows: Mapping[str, str],
-) -> Page:
-    """The whole page."""
+def page(doc: Mapping[str, Any], verdicts: RunVerdicts, advice: Sequence[Advice], about: Mapping[str, About]) -> Page:
+    """The whole page. ``about``: what is known of each probe that is installed here."""
     bills = bill(doc, verdicts)
-    names = order(verdicts.probes, bills)
+    names = order(verdicts, bills)
+    ours, rigs = [n for n in names if n not in verdicts.rigs], [n for n in names if n in verdicts.rigs]
     titles = {k: clean(r.get("claim", {}).get("title", k), 60) for k, r in doc["probes"].items()}
-    cpu, kernel = doc["host"].get("cpu", {}), doc["host"].get("kernel", {})
-    virt = doc["host"].get("virt", {})
-    place = "guest" if virt.get("hypervisor_flag") else None
-    inside = f"{virt['container']} container" if virt.get("container") else None
-    parts = (cpu.get("model"), f"{cpu.get('online')} processors", place, inside, f"Linux {kernel.get('release')}")
-    shown = forest(verdicts, names, titles)
-    in_forest = {r.anchor for r in shown.rows} if shown else set()
-    others = [(n, titles[n], *_stated(verdicts.probes[n])) for n in names if n not in in_forest]
-    cards = [card(doc, n, verdicts, bills, words, sentences.get(n), hows.get(n, "")) for n in names]
-    facts = [
-        (area, clean(key, 60), clean(", ".join(map(str, value)) if isinstance(value, list) else value, 160))
-        for area, row in doc["host"].items()
-        if isinstance(row, Mapping)
-        for key, value in row.items()
-        if value not in (None, [], "") and not isinstance(value, Mapping)
-    ]
+    known = {n: about.get(n, About({})) for n in names}
+    sentences = {n: delivered(verdicts.probes[n], known[n].sentence) for n in names}
+    cards = {n: card(doc, n, verdicts, bills.get(n, Bill()), known[n]) for n in names}
+    said = trust(doc, verdicts)
+    settings = doc["settings"]
     return Page(
         clean(doc["id"], 60),
         clean(doc["id"], 60),
-        " · ".join(clean(p, 80) for p in parts if p),
-        f"{clean(doc['started'], 30)}, {clean(doc['settings'].get('profile'), 20)} run, {len(doc['blocks'])} blocks",
-        answer(verdicts, titles),
-        [(verdicts.counts[w], w.value, SHAPES[w]) for w in ORDER if verdicts.counts.get(w)],
-        shown,
-        others,
+        _facts(doc["host"]),
+        f"{clean(doc['started'], 30)}, {clean(settings.get('profile'), 20)} run, {len(doc['blocks'])} blocks",
+        answer(verdicts, names, titles, sentences, bills),
+        sum(not s.good for s in said),
+        [(verdicts.counts[w], w.value) for w in ORDER if verdicts.counts.get(w)],
+        ledger(verdicts, ours, titles, bills, "grid") if ours else None,
+        ledger(verdicts, rigs, titles, bills, "rig-grid") if rigs else None,
         advice,
-        cards,
+        [cards[n] for n in ours],
+        [cards[n] for n in rigs],
         [(clean(k, 60), clean(n), clean(c)) for k, (n, c) in verdicts.skipped.items()],
         [(clean(k, 60), clean(e)) for k, e in verdicts.failed.items()],
-        trust(doc, verdicts),
-        facts,
+        said,
+        _areas(doc["host"]),
+        [(clean(k, 40), clean(_plain(v), 160)) for k, v in settings.items() if v not in (None, {}, "")],
         clean(" ".join(map(str, doc.get("command", [])))),
     )
+
+
+def _facts(host: Mapping[str, Any]) -> str:
+    """One line: processor, count, memory, what it runs in, kernel."""
+    cpu, kernel, virt, memory = (host.get(k) or {} for k in ("cpu", "kernel", "virt", "memory"))
+    total = memory.get("total_mib")
+    parts = (
+        cpu.get("model"),
+        f"{cpu.get('online')} processors",
+        f"{total / 1024:.0f} GiB" if isinstance(total, (int, float)) else None,
+        "guest" if virt.get("hypervisor_flag") else None,
+        f"{virt['container']} container" if virt.get("container") else None,
+        f"Linux {kernel.get('release')}",
+    )
+    return " · ".join(clean(p, 80) for p in parts if p)
+
+
+def _areas(host: Mapping[str, Any]) -> list[Area]:
+    return [
+        Area(clean(name, 40), facts)
+        for name, row in host.items()
+        if isinstance(row, Mapping) and (facts := [*_flat(row)])
+    ]
+
+
+def _flat(row: Mapping[str, Any], before: str = "") -> list[tuple[str, str]]:
+    """Facts as (key, value), nested ones by ``outer.inner``."""
+    found: list[tuple[str, str]] = []
+    for key, value in row.items():
+        if isinstance(value, Mapping):
+            found += _flat(value, f"{before}{key}.")
+        elif value not in (None, [], ""):
+            found.append((clean(f"{before}{key}", 60), clean(_plain(value), 160)))
+    return found
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, (list, tuple)):
+        return ", ".join(_plain(v) for v in value)
+    if isinstance(value, Mapping):
+        return ", ".join(f"{k} {_plain(v)}" for k, v in value.items())
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value)

@@ -108,7 +108,8 @@ def measure(stage: Stage) -> Iterator[Rig]:
             if int(a) in cpus and int(b) in cpus
         ]
         pairs = worth_a_look(near, declared)
-        stage.note("scan", {f"{a}-{b}": ns for (a, b), ns in near[:1000]})
+        each = {f"{a}-{b}": ns for (a, b), ns in near[:1000]}
+        stage.note("pairs", {"says": "one way of a cache line between two CPUs", "unit": "ns", "of": each})
     stage.note("claimed", [list(pair) for pair in declared])
     seeds = iter(range(1, 1 << 30))
 

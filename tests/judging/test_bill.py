@@ -1,5 +1,6 @@
 """Unit cost x rate (law 10)."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -86,15 +87,19 @@ def test_a_reading_is_its_own_unit_cost() -> None:
 
 
 def test_the_dearest_comes_first() -> None:
-    doc = document({"c": case()}, pairs(12, {"a": 100, "b": 300}))
-    worst = judge_run(doc).probes["p"]
+    found = judge_run(document({"c": case(hurts=1.2)}, pairs(12, {"a": 100, "b": 300})))
+    worst = found.probes["p"]
     verdicts = {
-        "rare": worst, "often": worst, "unknown": worst,
+        "rare": worst, "often": worst, "larger": worst, "unknown": worst,
         "open": judge_run(document({"c": case()}, [])).probes["p"],
         "fine": judge_run(document({"c": case()}, pairs(12, {"a": 100, "b": 100}))).probes["p"],
     }  # fmt: skip
+    detail = found.details[("p", "c")]
+    strict = replace(detail, case=replace(detail.case, hurts=1.1))  # the same ratio lies further beyond this limit
+    known = replace(found, probes=verdicts, leads=dict.fromkeys(verdicts, "c"),
+                    details={("unknown", "c"): detail, ("larger", "c"): strict})  # fmt: skip
     bills = {"rare": Bill(share=0.0001), "often": Bill(share=0.2), "fine": Bill(share=0.5)}
-    assert order(verdicts, bills) == ["often", "rare", "unknown", "open", "fine"]
+    assert order(known, bills) == ["often", "larger", "unknown", "rare", "open", "fine"]
 
 
 def test_probes_that_did_not_measure_have_no_bill() -> None:

@@ -1,0 +1,168 @@
+"""Everything the page says about one probe: a card. Pure: a run and its verdicts in, words and pixels out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from markupsafe import Markup
+
+from liebench.bill import Bill
+from liebench.contract import Case, Kind, Subject, Verdict, Word
+from liebench.judge import Detail, RunVerdicts
+from liebench.pages.figures import Figure, figure
+from liebench.pages.growth import Growth, PairMap, growth, pair_map
+from liebench.words import amount, clean, reason, short, span
+
+ALONE = 0.1  # share of disturbed repetitions from which the card speaks of two speeds
+PLACE = re.compile(r"\{(\w+)\}")
+
+
+@dataclass(frozen=True, slots=True)
+class CaseRow:
+    name: str
+    asks: str
+    word: str
+    size: str
+    interval: str
+    why: str
+    blocks: int
+    rig: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    id: str
+    title: str
+    word: str
+    says: str
+    delivers: str
+    read_from: str
+    size: str
+    interval: str
+    notes: Sequence[str]
+    figure: Figure | None
+    drawn: str  # the case of the figure
+    growths: Sequence[Growth]
+    pairs: PairMap | None
+    cases: Sequence[CaseRow]
+    readme: Sequence[tuple[str, Markup]]
+    command: str
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What the page knows of a probe beside its verdict: words of the host, its own sentence, its README."""
+
+    words: Mapping[str, str]
+    sentence: str = ""
+    readme: Sequence[tuple[str, Markup]] = ()
+
+
+def delivered(verdict: Verdict, sentence: str) -> str:
+    """The sentence "It is ...": the probe's own, else size or reason."""
+    size = amount(verdict)
+    said = clean(sentence) or (
+        f"{size}, {verdict.word.value}." if size else clean(reason(verdict)) or verdict.word.value
+    )
+    return said[:1].upper() + said[1:]
+
+
+def card(doc: Mapping[str, Any], name: str, verdicts: RunVerdicts, known: Bill, about: About) -> Card:
+    """The card of one probe."""
+    verdict, row = verdicts.probes[name], doc["probes"][name]
+    claim = row.get("claim", {})
+    details = {case: d for (probe, case), d in verdicts.details.items() if probe == name}
+    lead = verdicts.leads.get(name, "")
+    drawn, picture = _picture(doc, name, details, lead)
+    title = clean(claim.get("title", name), 60)
+    says = delivered(verdict, about.sentence)
+    grown = (growth(doc, name, d) for d in details.values() if d.case.kind is not Kind.FACT)
+    return Card(
+        name,
+        title[:1].upper() + title[1:],
+        verdict.word.value,
+        clean(_filled(claim.get("says", ""), about.words)),
+        says,
+        clean(_filled(claim.get("read_from", ""), about.words)),
+        amount(verdict),
+        span(verdict),
+        _notes(verdict, details.get(lead), known, says),
+        picture,
+        drawn,
+        [g for g in grown if g],
+        pair_map(row.get("facts") or {}),
+        _rows(verdict, details),
+        about.readme,
+        f"liebench run {clean(name, 60)} --seed {clean(doc['settings'].get('seed'), 20)}",
+    )
+
+
+def _filled(text: object, words: Mapping[str, str]) -> str:
+    return PLACE.sub(lambda m: words.get(m[1], m[0]), str(text))
+
+
+def _picture(doc: Mapping[str, Any], name: str, details: Mapping[str, Detail], lead: str) -> tuple[str, Figure | None]:
+    """The leading case if it has samples to draw, else the first that has."""
+    for case in (lead, *details):
+        if case in details and details[case].case.kind is not Kind.FACT:
+            found = figure(doc, name, details[case].case)
+            if found is not None:
+                return clean(case, 40), found
+    return "", None
+
+
+def _rows(verdict: Verdict, details: Mapping[str, Detail]) -> list[CaseRow]:
+    cases: Mapping[str, Case] = {k: d.case for k, d in details.items()}
+    return [
+        CaseRow(
+            clean(name, 40),
+            clean(cases[name].asks) if name in cases else "",
+            v.word.value,
+            amount(v),
+            span(v),
+            clean(reason(v)),
+            v.blocks,
+            name in cases and cases[name].subject is Subject.RIG,
+        )
+        for name, v in verdict.cases.items()
+    ]
+
+
+def _notes(verdict: Verdict, lead: Detail | None, known: Bill, says: str) -> list[str]:
+    """What must stand beside the verdict: why it is open, two speeds, how often, what the controls say."""
+    found = []
+    why = clean(reason(verdict))
+    if why and why not in says:
+        found.append(why[:1].upper() + why[1:] + ("" if why.endswith(".") else "."))
+    if lead is not None:
+        found.extend(_two_speeds(lead))
+    if verdict.word in (Word.COSTLY, Word.HARMLESS, Word.HELPFUL):
+        found.append(_often(known))
+    if verdict.control == "failed":
+        found.append("The control of this kind of work FAILED in this run.")
+    elif verdict.control == "none":
+        found.append("No control of this kind of work was in this run.")
+    return found
+
+
+def _often(known: Bill) -> str:
+    if known.known:
+        return f"This is {clean(known.says.split(', ', 1)[-1])}."
+    if known.rate is not None:
+        return f"It happens {clean(known.says)}."
+    return "No counter says how often this happens here."
+
+
+def _two_speeds(lead: Detail) -> list[str]:
+    """Two modes told apart by the sentinel; the clean effect only where it may be believed."""
+    modes = lead.modes
+    if modes is None or modes.share < ALONE or modes.factor < lead.case.matters:
+        return []
+    said = f"Two speeds: in {100 * modes.share:.0f} % of the repetitions a foreign thread was on the core's sibling"
+    said += f", and they took {short(modes.factor)} × as long"
+    if not modes.balanced:
+        said += "; it came to one arm more than to the other, so the arms cannot be compared without it"
+    return [f"{said}."]
