@@ -26,6 +26,7 @@ class Line:
     x: float | None
     x0: float | None
     x1: float | None
+    unknown: bool  # an end of the interval is not known: it is drawn to the end of the axis
     size: str
     interval: str
     note: str
@@ -79,6 +80,7 @@ def _line(v: Verdict, name: str, title: str, known: Bill, axis: Axis) -> Line:
         axis.at(v.value) if drawn and v.value else None,
         (axis.at(v.low) if v.low else axis.start) if drawn else None,
         (axis.at(v.high) if v.high else axis.end) if drawn else None,
+        drawn and (not v.low or not v.high),
         amount(v),
         span(v),
         "; ".join(notes),
