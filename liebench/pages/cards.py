@@ -135,15 +135,15 @@ def _notes(verdict: Verdict, lead: Detail | None, known: Bill, says: str) -> lis
     """What must stand beside the verdict: why it is open, two speeds, how often, what the controls say."""
     found = []
     why = clean(reason(verdict))
-    if why and why not in says:
+    if why and why.lower() not in says.lower():
         found.append(why[:1].upper() + why[1:] + ("" if why.endswith(".") else "."))
     if lead is not None:
         found.extend(_two_speeds(lead))
-    if verdict.word in (Word.COSTLY, Word.HARMLESS, Word.HELPFUL):
+    if verdict.value is not None and verdict.word in (Word.COSTLY, Word.HARMLESS, Word.HELPFUL):
         found.append(_often(known))
     if verdict.control == "failed":
         found.append("The control of this kind of work FAILED in this run.")
-    elif verdict.control == "none":
+    elif verdict.control == "none" and verdict.value is not None:
         found.append("No control of this kind of work was in this run.")
     return found
 

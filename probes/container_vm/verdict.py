@@ -67,17 +67,17 @@ def _rows(found: Mapping[str, Verdict], place: str) -> Iterator[str]:
     for work in EVERY[place]:
         v = found.get(f"{place}-{work}")
         if v is not None and v.value and v.promised and v.delivered:
-            yield f"{WORKS[work][0]} {v.value:.2f} ({time_of(v.promised)}, {time_of(v.delivered)})"
+            yield f"{WORKS[work][0]} {v.value:.2f} ({time_of(v.delivered)} against {time_of(v.promised)})"
 
 
 def _place(found: Mapping[str, Verdict], place: str) -> str:
     rows, said = ", ".join(_rows(found, place)), []
     if rows:
-        said.append(f"times as long: {rows}")
+        said.append(f"times as long as beside it: {rows}")
     start, idle = found.get(f"{place}-start"), found.get(f"{place}-footprint")
     if start is not None and start.delivered and start.promised:
         own, bare = time_of(1e6 * start.delivered), time_of(1e6 * start.promised)
-        said.append(f"it starts and ends in {own}, a program in {bare}")
+        said.append(f"starting and ending one takes {own}, a program {bare}")
     if idle is not None and idle.delivered:
         said.append(f"doing nothing it takes {idle.delivered / 1024:.{0 if idle.delivered > 10240 else 1}f} MiB")
     by = next((v.term for k, v in found.items() if k.startswith(f"{place}-") and v.term), "")

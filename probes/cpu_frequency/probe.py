@@ -151,7 +151,7 @@ def advise(verdict: Verdict, host: Host) -> Sequence[Proposal]:
 PROBE = Probe(
     Claim(
         Layer.CPU,
-        says="{mhz} MHz.",
+        says="This processor runs at {mhz} MHz.",
         read_from="/proc/cpuinfo, cpufreq/base_frequency",
         title="the processor's frequency",
     ),

@@ -169,21 +169,24 @@ def measure(stage: Stage) -> Iterator[Rig]:
 def _times(verdict: Verdict | None) -> str:
     if verdict is None or not verdict.value:
         return "unknown"
-    return f"{verdict.value:.3g} times as long" if verdict.value >= 1 else f"{verdict.value:.2g} of the time"
+    return f"{verdict.value:.3g} times as long"
 
 
 def delivers(verdict: Verdict, host: Host) -> str:
     found = verdict.cases
-    said = [f"A random read of a mapping above the limit takes {_times(found.get('above'))} as one from an own cache"]
+    said = [
+        "Where the file is larger than the memory, a random read through a mapping takes "
+        f"{_times(found.get('above'))} as one through a cache of its own"
+    ]
     if "below" in found:
-        said.append(f"below it {_times(found['below'])}")
+        said.append(f"where it fits {_times(found['below'])}")
     if "too-large" in found and found["too-large"].why:
         said.append(found["too-large"].why)
     crossed = crossover(found)
     if crossed:
         said.append(crossed)
     if "readahead" in found:
-        said.append(f"readahead makes it take {_times(found['readahead'])}")
+        said.append(f"with readahead, which is the default, it takes {_times(found['readahead'])} as without")
     return "; ".join(said) + "."
 
 

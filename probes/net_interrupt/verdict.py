@@ -79,7 +79,8 @@ def judge(evidence: Evidence) -> Verdict:
 
 def _said(case: str, facts: Mapping[str, Any]) -> str:
     if case == "spread" and facts.get("total"):
-        return f"{facts['card']}, {facts['queues']} queues, {100 * facts['share']:.0f} % on the busiest processor"
+        queues = "1 queue" if facts["queues"] == 1 else f"{facts['queues']} queues"
+        return f"{facts['card']}, {queues}, {100 * facts['share']:.0f} % on the busiest processor"
     if case == "allowance" and facts.get("times"):
         return f"{facts['worst']} {facts['times']} times"
     if case == "pause" and facts.get("ring"):

@@ -31,11 +31,11 @@ def delivers(verdict: Verdict, host: Host) -> str:
         said.append(f"a round trip through loopback takes {veth.promised:.1f} us on one processor")
     trips = _more(found, "trip")
     if trips:
-        said.append(f"times as long through {', '.join(trips)}")
+        said.append(f"times as long it takes through {', '.join(trips)}")
     if apart is not None and apart.value and apart.delivered:
         said.append(
-            f"with the ends on two processors that have nothing else to do it takes {apart.delivered:.0f} us: "
-            f"waking one costs more than any of the kernel's own networks"
+            f"with its ends on two idle processors it takes {apart.delivered:.0f} us: "
+            f"waking a processor costs more than any of the kernel's own networks"
             if apart.word is Word.COSTLY
             else f"with the ends on two processors it takes {apart.delivered:.0f} us"
         )

@@ -18,21 +18,18 @@ from liebench.contract import (
     Options,
     Plant,
     Probe,
-    Proposal,
     Rep,
     Rig,
     Touches,
     Turn,
-    Verdict,
     Word,
 )
 from liebench.facts.cpuid import Told, decode, parse
 from liebench.host import Host
+from liebench.probes.paravirt.verdict import POLL, POLL_NS, advise, delivers, judge
 from liebench.stage import Stage
 
-POLL = "/sys/module/haltpoll/parameters/guest_halt_poll_ns"
 TRIPS, SAMPLES = 10, 20  # fixed: a calibration under one setting would make the other ten times as long
-POLL_NS = "200000"  # the kernel's own default (Documentation/virt/guest-halt-polling.rst)
 EMULATED = {
     "0x8086:0x100e": "e1000", "0x8086:0x100f": "e1000", "0x10ec:0x8139": "rtl8139", "0x1022:0x2000": "pcnet",
     "0x8086:0x7010": "IDE", "0x8086:0x7111": "IDE",
@@ -165,30 +162,6 @@ def measure(stage: Stage) -> Iterator[Rig]:
     yield Rig(once)
 
 
-def delivers(verdict: Verdict, host: Host) -> str:
-    offered, wake, poll = (verdict.cases.get(name) for name in ("offers", "wake", "halt-poll"))
-    said = [offered.why] if offered is not None and offered.why else []
-    if wake is not None and wake.delivered and wake.promised:
-        said.append(
-            f"a round trip between sleeping threads takes {wake.delivered / 1000:.2g} us across processors, "
-            f"{wake.promised / 1000:.2g} us on one"
-        )
-    if poll is not None and poll.value:
-        said.append(f"without polling before the halt it takes {poll.value:.2g} times as long")
-    return "; ".join(said) + "." if said else "Nothing was measured."
-
-
-def advise(verdict: Verdict, host: Host) -> Sequence[Proposal]:
-    found = []
-    poll, gear = verdict.cases.get("halt-poll"), verdict.cases.get("devices")
-    if poll is not None and poll.word is Word.COSTLY and poll.value and host.read(POLL) == "0":
-        why = f"a wake-up across processors takes {poll.value:.2g} times as long without it"
-        found.append(Proposal("halt-poll", POLL_NS, why))
-    if gear is not None and gear.term == "emulated":
-        found.append(Proposal("ask-provider", "virtio devices", "an old device is emulated in software"))
-    return found
-
-
 PROBE = Probe(
     Claim(
         Layer.VIRT,
@@ -201,6 +174,7 @@ PROBE = Probe(
     needs=(X86,),
     measure=measure,
     advise=advise,
+    judge=judge,
     delivers=delivers,
     plants=(Plant("plant_share=0.5", {"plant_share": 0.5}, "wake", expect=1.5, tolerance=0.1, control=True),),
 )

@@ -148,10 +148,8 @@ def delivers(verdict: Verdict, host: Host) -> str:
     worth = {k.removeprefix("worth-"): 2 / value for k, value in scaled.items() if value}
     if worth:
         worst, best = min(worth, key=lambda m: worth[m]), max(worth, key=lambda m: worth[m])
-        said.append(
-            f"one of them busy is {100 / worth[worst]:.0f} % of what both can do for {MIXES[worst]}, "
-            f"{100 / worth[best]:.0f} % for {MIXES[best]}"
-        )
+        text = f"one of them busy is {100 / worth[worst]:.0f} % of what both can do for {MIXES[worst]}"
+        said.append(text if worst == best else f"{text}, {100 / worth[best]:.0f} % for {MIXES[best]}")
     tenant = verdict.cases.get("tenant")
     if tenant is not None and tenant.why and tenant.word in (Word.HARMLESS, Word.COSTLY):
         said.append(tenant.why)

@@ -74,7 +74,8 @@ def delivers(verdict: Verdict, host: Host) -> str:
         return f"{(v.delivered - v.promised) / 1000:.2g} us" if v and known and v.delivered and v.promised else None
 
     said = [f"{CHANGES[op]} takes {extra(op)} longer" for op in ("madvise", "membarrier") if extra(op)]
-    return ("Beside one busy thread " + ", ".join(said) + ".") if said else "Not enough was measured."
+    beside = "While another thread of the process is busy"
+    return f"{beside}, {', '.join(said)}." if said else "Not enough was measured."
 
 
 def advise(verdict: Verdict, host: Host) -> Sequence[Proposal]:
