@@ -7,6 +7,8 @@ from typing import Any
 from liebench.facts.reader import Reader
 
 CONTAINER_MARKS = {"/.dockerenv": "docker", "/run/.containerenv": "podman"}
+POLL = "/sys/module/haltpoll/parameters/guest_halt_poll_ns"
+IDLE = "/sys/devices/system/cpu/cpuidle"
 CGROUP_MARKS = ("docker", "kubepods", "lxc", "containerd", "podman")
 
 
@@ -21,5 +23,15 @@ def facts(reader: Reader) -> dict[str, Any]:
         "vendor": reader.text("/sys/class/dmi/id/sys_vendor"),
         "product": reader.text("/sys/class/dmi/id/product_name"),
         "container": container,
-        "halt_poll": reader.exists("/sys/module/haltpoll/parameters/guest_halt_poll_ns"),
+        "halt_poll": _polls(reader),
     }
+
+
+def _polls(reader: Reader) -> bool:
+    """Whether an idle CPU polls before it halts: the governor must be in force, below a driver; else the knob is inert.
+
+    Documentation/virt/guest-halt-polling.rst; drivers/cpuidle/governors/haltpoll.c.
+    """
+    governor = reader.text(f"{IDLE}/current_governor") or reader.text(f"{IDLE}/current_governor_ro")
+    driver = reader.text(f"{IDLE}/current_driver")
+    return reader.exists(POLL) and governor == "haltpoll" and driver not in (None, "none")

@@ -73,7 +73,7 @@ def _turns(verdict: Verdict, evidence: Evidence) -> Verdict:
     facts = evidence.blocks[-1]["reps"]["seen"]["facts"] if evidence.blocks else {}
     if facts.get("value") in (None, "unknown"):
         return verdict
-    return replace(verdict, why=f"{facts['device']}: {verdict.why} ({facts['us']:.0f} us); {facts['why']}")
+    return replace(verdict, why=f"disk {facts['device']}: {verdict.why} ({facts['us']:.0f} us); {facts['why']}")
 
 
 def delivers(verdict: Verdict, host: Host) -> str:
@@ -87,13 +87,13 @@ def delivers(verdict: Verdict, host: Host) -> str:
         said.append(turns.why)
     untold = [(n, found[n].value) for n in ("iowait-free", "iowait-busy", "iowait-aio") if n in found]
     words = {
-        "iowait-free": "while the processor has nothing else to do",
-        "iowait-busy": "while it is busy",
+        "iowait-free": "while its processor has nothing else to do",
+        "iowait-busy": "while its processor is busy",
         "iowait-aio": "with asynchronous I/O",
     }
     shares = [f"{max(v, 0):.0f} % {words[n]}" for n, v in untold if v is not None]
     if shares:
-        said.append(f"of the time that a process waits for the disk iowait does not tell {', '.join(shares)}")
+        said.append(f"of the time that a process waits for the disk, iowait leaves out {', '.join(shares)}")
     depth = found.get("depth")
     if depth is not None and depth.delivered:
         said.append(f"it works on {depth.delivered:.0f} requests at once where {depth.promised:.0f} are sent")

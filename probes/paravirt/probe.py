@@ -35,7 +35,11 @@ EMULATED = {
     "0x8086:0x7010": "IDE", "0x8086:0x7111": "IDE",
 }  # fmt: skip
 X86 = Need("an x86 processor", lambda host: host.x86, "elsewhere user space cannot ask what is offered")
-HALTPOLL = Need("the haltpoll governor", lambda host: host.exists(POLL), "a guest of KVM with CONFIG_HALTPOLL_CPUIDLE")
+HALTPOLL = Need(
+    "the haltpoll governor in force",
+    lambda host: bool(host.facts["virt"]["halt_poll"]),
+    "a guest of KVM with CONFIG_HALTPOLL_CPUIDLE and its driver loaded: without it the setting is inert",
+)
 TWO_CPUS = Need("two CPUs", lambda host: len(host.processors) > 1, "with one CPU nobody wakes anybody across")
 
 OFFERS = {

@@ -17,7 +17,9 @@ from live import Bench, core, host_with
 
 from liebench.contract import Arm, Disturbs, Turn, Word
 from liebench.core import core_path
+from liebench.facts import virt
 from liebench.facts.cpuid import decode, parse
+from liebench.facts.reader import Reader
 from liebench.host import Host, read_host
 from liebench.probes.nested_page.probe import _chase
 from liebench.probes.paravirt.probe import POLL, devices, offers, unused
@@ -254,7 +256,7 @@ def test_an_emulated_device_is_named(tmp_path: Path) -> None:
 
 @TWO
 @ROOT
-@pytest.mark.skipif(not HOST.exists(POLL), reason="needs the haltpoll governor")
+@pytest.mark.skipif(not HOST.facts["virt"]["halt_poll"], reason="needs the haltpoll governor in force")
 def test_polling_before_the_halt_shortens_a_wake_up_and_is_put_back(tmp_path: Path) -> None:
     before = Path(POLL).read_text()
     for blocks in (12, 24, 48):
@@ -265,3 +267,14 @@ def test_polling_before_the_halt_shortens_a_wake_up_and_is_put_back(tmp_path: Pa
     assert Path(POLL).read_text() == before
     assert found.value is not None
     assert found.value > 1
+
+
+@pytest.mark.parametrize(
+    ("driver", "governor", "offered"),
+    [("haltpoll", "haltpoll", True), ("haltpoll", "menu", False), ("none", "haltpoll", False)],
+)
+def test_a_setting_that_nobody_reads_is_not_offered(tmp_path: Path, driver: str, governor: str, offered: bool) -> None:
+    idle = "sys__devices__system__cpu__cpuidle"
+    files = {f"{idle}__current_governor": governor, f"{idle}__current_driver": driver}
+    host = fixture_host(tmp_path, **files, **{POLL.strip("/").replace("/", "__"): "200000"})
+    assert virt.facts(Reader(host.root))["halt_poll"] is offered
