@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 import math
 from collections.abc import Mapping, Sequence
 from statistics import fmean, median
 from typing import Any
 
+from liebench.columns import from_columns, to_columns
+from liebench.document import mapping
 from liebench.errors import RunUnreadable
 
-TYPE = "application/x-xz;base64"
-ALIBI = ("run_delay_ns", "nivcsw", "majflt", "migrated")  # what a page keeps of each repetition
+TYPE, OLD_TYPE = "application/x-xz;base85", "application/x-xz;base64"
+SAFE, UNSAFE = str.maketrans("<>&", ",./"), str.maketrans(",./", "<>&")  # of base 85, what HTML could mistake
+FILTERS = [{"id": 0x21, "preset": 9 | (1 << 31), "lc": 4, "lp": 0, "pb": 0}]  # LZMA2, tuned for text
+ALIBI = (
+    "run_delay_ns",
+    "majflt",
+    "migrated",
+)  # what a page keeps of each repetition, as 1, 2 or 5 times a power of ten
 DIGITS = 5  # significant ones: no repetition repeats better
 KEPT = 20  # order statistics of a series that only a probe's own judge reads
 MS = 1_000_000  # a block's time is kept to the millisecond
-BULKY = 200  # characters: a longer fact is no number that a judge reads
+BULKY, ONCE = 200, 4000  # characters of a fact that are kept: of each repetition, and of what is asked once
 
 
 def reduced(doc: Mapping[str, Any]) -> dict[str, Any]:
@@ -28,16 +35,27 @@ def reduced(doc: Mapping[str, Any]) -> dict[str, Any]:
         reps = {label: _thin(rep, case) for label, rep in block["reps"].items()}
         rest = {k: v // MS * MS if k == "t_ns" else v for k, v in block.items() if k != "reps"}
         blocks.append({**rest, "reps": reps})
-    return {**doc, "blocks": blocks, "reduced": "samples of a repetition are a few numbers with its median and mean"}
+    probes = {name: _without_tuning(row) for name, row in doc["probes"].items()}
+    said = "samples of a repetition are a few numbers with its median and mean"
+    return {**doc, "probes": probes, "blocks": blocks, "reduced": said}
+
+
+def _without_tuning(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A probe's row without the calibrations, which only the runner reads."""
+    facts = row.get("facts")
+    return {**row, "facts": {k: v for k, v in facts.items() if k != "calibrations"}} if facts else dict(row)
 
 
 def _thin(rep: Mapping[str, Any], case: Mapping[str, Any]) -> dict[str, Any]:
-    whole = {q: s for q, s in rep["samples"].items() if s and case["kind"] != "fact"}
+    fact = case["kind"] == "fact"  # its samples are events, and only a planted one has any that counts
+    whole = {q: s for q, s in rep["samples"].items() if s and (not fact or q == case["quantity"])}
     judged = {q: s for q, s in whole.items() if q == case["quantity"] or (case.get("bounds") and q in ("low", "high"))}
     samples = {q: [_short(v) for v in _few(q, s, case)] for q, s in (judged or whole).items()}
-    facts = {k: _short(v) for k, v in rep.get("facts", {}).items() if k != "timer" and len(str(v)) <= BULKY}
-    alibi = {k: _short(v, 2) for k, v in rep.get("alibi", {}).items() if k in ALIBI}
-    return {"samples": samples, "alibi": alibi, "facts": facts, "flags": rep.get("flags", [])}
+    bulky = ONCE if case.get("rhythm") == "once" or fact else BULKY
+    facts = {k: _short(v) for k, v in rep.get("facts", {}).items() if k != "timer" and len(str(v)) <= bulky}
+    alibi = {k: _coarse(v) for k, v in rep.get("alibi", {}).items() if k in ALIBI}
+    rest = {"flags": rep.get("flags", []), "elapsed_ns": rep.get("elapsed_ns", 0)}
+    return {"samples": samples, "alibi": alibi, "facts": facts, **rest}
 
 
 def _short(value: Any, digits: int = DIGITS) -> Any:
@@ -48,6 +66,15 @@ def _short(value: Any, digits: int = DIGITS) -> Any:
     return int(short) if short.is_integer() else short
 
 
+def _coarse(value: Any) -> Any:
+    """An alibi says how badly a repetition was disturbed: 1, 2 or 5 times a power of ten says that."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
+        return value
+    power = 10 ** math.floor(math.log10(value))
+    step = next(s for s in (1, 2, 5, 10) if value <= s * power * 1.4142 or s == 10)
+    return int(step * power)
+
+
 def _few(name: str, samples: Sequence[float], case: Mapping[str, Any]) -> list[float]:
     if case.get("bounds"):
         return [max(samples) if name == "low" else min(samples)]
@@ -56,7 +83,7 @@ def _few(name: str, samples: Sequence[float], case: Mapping[str, Any]) -> list[f
         return (
             [ordered[(2 * i + 1) * len(ordered) // (2 * KEPT)] for i in range(KEPT)] if len(ordered) > KEPT else ordered
         )
-    if case.get("quantile") is not None or len(ordered) <= 2:  # they have no mean of their own
+    if case["kind"] == "fact" or case.get("quantile") is not None or len(ordered) <= 2:  # they have no mean
         return ordered
     middle, mean = median(samples), fmean(samples)
     rest = 3 * mean - 2 * middle
@@ -64,22 +91,33 @@ def _few(name: str, samples: Sequence[float], case: Mapping[str, Any]) -> list[f
 
 
 def pack(doc: Mapping[str, Any]) -> str:
-    """Compressed text that may stand inside any page: no character of it ends an element."""
+    """Compressed text that may stand inside any page: no character of it opens or ends an element."""
     import lzma
 
-    text = json.dumps(doc, separators=(",", ":"), allow_nan=False)
-    return base64.b64encode(lzma.compress(text.encode(), preset=9)).decode("ascii")
+    rest = {k: v for k, v in doc.items() if k not in ("blocks", "looks")}
+    held = {**rest, "columns": to_columns(doc["blocks"])} if "reduced" in doc else dict(doc)
+    raw = json.dumps(held, separators=(",", ":"), allow_nan=False).encode()
+    return base64.b85encode(lzma.compress(raw, filters=FILTERS)).decode("ascii").translate(SAFE)
 
 
-def unpack(text: str, most: int) -> str:
+def unpack(encoding: str, text: str, most: int) -> str:
     """The JSON in there. Raises RunUnreadable where it is damaged, or grows beyond ``most`` bytes."""
     import lzma
 
+    packed = text.strip()
     try:
+        old = encoding == OLD_TYPE
+        data = base64.b64decode(packed, validate=True) if old else base64.b85decode(packed.translate(UNSAFE))
         opener = lzma.LZMADecompressor(memlimit=1 << 28)
-        raw = opener.decompress(base64.b64decode(text.strip(), validate=True), max_length=most)
+        raw = opener.decompress(data, max_length=most)
         if not opener.eof:
             raise RunUnreadable("the run in this page is cut short, or too large to be one of liebench")
         return raw.decode("utf-8")
-    except (lzma.LZMAError, binascii.Error, UnicodeDecodeError, EOFError) as error:
+    except (lzma.LZMAError, ValueError, EOFError) as error:
         raise RunUnreadable(f"the run in this page is damaged: {error}; nothing was changed") from error
+
+
+def expanded(doc: Mapping[str, Any]) -> dict[str, Any]:
+    """An embedded run with its blocks as every reader expects them."""
+    rest = {k: v for k, v in doc.items() if k != "columns"}
+    return {**rest, "blocks": from_columns(mapping(doc["columns"], "columns")), "looks": []}

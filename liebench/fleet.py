@@ -30,10 +30,12 @@ ODD = 4.0  # robust standard deviations: 3 of 100,000 values of a normal fleet
 class Fleet:
     """``lies``: one row per lie, the costliest first: hosts, how many of them beyond ``hurts`` and ``matters``, median,
     lowest and highest. ``hosts``: one row per host, the oddest first: lies, how many odd, the largest score and of
-    which lie, how many costly. Values of ratios are factors, of readings in their unit."""
+    which lie, how many costly. ``cells``: the frame with each value's robust score, and whether it is beyond a limit.
+    Values of ratios are factors (in ``cells`` their logs), of readings in their unit."""
 
     lies: pd.DataFrame
     hosts: pd.DataFrame
+    cells: pd.DataFrame
 
 
 def frame_of(runs: Sequence[RunMetrics]) -> pd.DataFrame:
@@ -69,7 +71,7 @@ def summarise(frame: pd.DataFrame) -> Fleet:
         costly=frame["value"] > frame["hurts"],
         matter=frame["value"] > frame["matters"],
     )
-    return Fleet(_lies(scored), _hosts(scored))
+    return Fleet(_lies(scored), _hosts(scored), scored)
 
 
 def _lies(scored: pd.DataFrame) -> pd.DataFrame:

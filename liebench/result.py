@@ -20,14 +20,16 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from liebench.document import mapping, records, section
-from liebench.embed import TYPE, unpack
+from liebench.embed import OLD_TYPE, TYPE, expanded, unpack
 from liebench.errors import RunUnreadable, StorageFull
 
 SCHEMA = "liebench.run/1"
 VERSION = 1
 MOST_BYTES = 512 << 20
 UPGRADES: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}  # from version n to n + 1
-EMBEDDED = re.compile(r'<script type="' + re.escape(TYPE) + r'" id="liebench-run">(.*?)</script>', re.DOTALL)
+EMBEDDED = re.compile(
+    f'<script type="({re.escape(TYPE)}|{re.escape(OLD_TYPE)})" id="liebench-run">(.*?)</script>', re.DOTALL
+)
 LATE = ("finished", "stopped", "quiet", "instrument", "receipt")
 
 
@@ -209,7 +211,7 @@ def _loads(text: str) -> Any:
 
 def _parse(text: str, name: str) -> dict[str, Any]:
     embedded = EMBEDDED.search(text) if text.lstrip()[:1] == "<" else None
-    text = unpack(embedded[1], MOST_BYTES) if embedded else text
+    text = unpack(embedded[1], embedded[2], MOST_BYTES) if embedded else text
     first, _, rest = text.partition("\n")
     try:
         head = _loads(first if rest.strip() else text)
@@ -222,7 +224,9 @@ def _parse(text: str, name: str) -> dict[str, Any]:
     except ValueError as error:
         raise RunUnreadable(f"{name} is damaged: {error}; nothing was changed") from error
     doc = mapping(head, "the run file")
-    return _grown(doc, rest, name) if doc.get("record") == "header" else dict(doc)
+    if doc.get("record") == "header":
+        return _grown(doc, rest, name)
+    return expanded(doc) if "columns" in doc else dict(doc)
 
 
 def _grown(header: Mapping[str, Any], rest: str, name: str) -> dict[str, Any]:

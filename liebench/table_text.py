@@ -46,7 +46,8 @@ def interval(row: Row) -> str:
     return f"{low.removesuffix(' %') if high.endswith(' %') else low} … {high}"
 
 
-def _name(row: Row) -> str:
+def name_of(row: Row) -> str:
+    """A row in words: probe, case, arm, and whether it is a lie."""
     parts = [row.case if row.case != row.probe else "", row.arm, "(lie)" if row.what == "lie" else ""]
     return clean(" ".join([row.probe, *(p for p in parts if p)]), 60)
 
@@ -59,7 +60,7 @@ def sort_key(row: Row) -> tuple[int, float, str]:
 def _lines(row: Row) -> Iterator[str]:
     shape = SHAPES.get(Outcome(row.word), "?")
     level = f" [{row.level}]" if row.level not in ("", "error") else ""
-    name = _name(row) + level
+    name = name_of(row) + level
     head = f"  {shape} {name:<34} {row.word:<12} {size(row):>11}  {interval(row)}".rstrip()
     if len(name) > 34:
         yield f"  {shape} {name}"

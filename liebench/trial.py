@@ -113,10 +113,22 @@ def trial_result(doc: Json) -> TrialResult:
     found, why = _found(targets, [r for r in table.rows if r.level == Level.WARN], carried_over(family, doc))
     if found is Found.LOSS:
         strongest = max(targets.values(), key=lambda r: r.value or 0.0)
-    place = "/".join(p for p in (strongest.probe, strongest.case, strongest.arm) if p)
     return TrialResult(
-        subject, found, why, place, strongest.value, strongest.low, strongest.high, strongest.blocks, table.rows
+        subject,
+        found,
+        why,
+        place_of(strongest),
+        strongest.value,
+        strongest.low,
+        strongest.high,
+        strongest.blocks,
+        table.rows,
     )
+
+
+def place_of(row: Row) -> str:
+    """Where a row was measured, as ``TrialResult.case`` names it."""
+    return "/".join(p for p in (row.probe, row.case, row.arm) if p)
 
 
 def _found(targets: Mapping[str, Row], guards: Sequence[Row], carried: str) -> tuple[Found, str]:

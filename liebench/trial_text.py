@@ -16,6 +16,11 @@ NEXT = {
 }
 
 
+def advice_of(found: Found) -> str:
+    """What to do after a trial that ended so."""
+    return NEXT[found]
+
+
 def cost(ratio: float | None) -> str:
     """``12.0 % less``, or ``0.41 times`` where it is far from one; empty for what is not known."""
     if ratio is None:
@@ -28,7 +33,7 @@ def cost(ratio: float | None) -> str:
 
 def _next(result: TrialResult, confirmed: bool) -> str:
     if not confirmed:
-        return NEXT[result.found]
+        return advice_of(result.found)
     s = result.subject
     return (
         f"Proved: {s.workload} @ {s.scope}. The trial before it won too; the size is this trial's alone. "

@@ -79,7 +79,7 @@ def test_a_page_cannot_grow_without_bounds_when_it_is_read() -> None:
     bomb = pack({"x": "0" * 5_000_000})
     assert len(bomb) < 5000
     with pytest.raises(RunUnreadable, match="cut short, or too large"):
-        unpack(bomb, 1_000_000)
+        unpack(TYPE, bomb, 1_000_000)
 
 
 def test_hostile_text_stays_text(document: dict[str, Any]) -> None:
@@ -96,7 +96,7 @@ def test_hostile_text_stays_text(document: dict[str, Any]) -> None:
     assert "U+202E" in page
     found = re.search(r'id="liebench-run">(.*?)</script>', page, re.DOTALL)
     assert found
-    assert json.loads(unpack(found[1], 1 << 24))["command"][1] == EVIL
+    assert json.loads(unpack(TYPE, found[1], 1 << 24))["command"][1] == EVIL
 
 
 def test_clean_bounds_length_and_names_control_characters() -> None:

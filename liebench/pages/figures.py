@@ -93,7 +93,11 @@ def _curve(
 
 def figure(doc: Mapping[str, Any], probe: str, case: Case) -> Figure | None:
     """ECDF and strip of a case with samples; None where every arm gave one number only."""
-    series = series_of(doc, probe, case)
+    return figure_of(series_of(doc, probe, case), case)
+
+
+def figure_of(series: Series, case: Case) -> Figure | None:
+    """The same of any series whose samples are the quantity of this case."""
     pooled = {a: [v for _, values, _ in reps for v in values] for a, reps in series.items()}
     if not any(len(set(values)) > 1 for values in pooled.values()):
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -10,7 +11,7 @@ from liebench.contract import Verdict, Word
 from liebench.judge import RunVerdicts
 from liebench.pages.figures import Tick
 from liebench.pages.plot import Axis
-from liebench.words import amount, reason, short, span
+from liebench.words import amount, quantity, reason, span
 
 LEAST_RANGE = 1.5  # the axis reaches at least this ratio, so that small lies look small
 BAND = 1.05  # what nobody would notice
@@ -43,10 +44,16 @@ class Ledger:
     one: float
 
 
-def axis_of(verdicts: Iterable[Verdict]) -> Axis:
-    """One log axis that holds every interval of these ratios, and 1."""
-    edges = [e for v in verdicts for e in (v.value, v.low, v.high) if e and e > 0]
-    return Axis(min(0.9, *edges) * 0.93 if edges else 0.9, max(LEAST_RANGE, *edges, 1.0) * 1.08, 1, 99, log=True)
+def axis_of(edges: Iterable[float | None], low: float = 0.9, high: float = LEAST_RANGE) -> Axis:
+    """One log axis in per cent that holds these ratios, and at least ``low`` to ``high``."""
+    held = [low, high, *(e for e in edges if e and 0 < e < math.inf)]
+    return Axis(min(held) * 0.93, max(held) * 1.08, 1, 99, log=True)
+
+
+def drawn(axis: Axis, grid: str, lines: Sequence[Line], band: float = BAND) -> Ledger:
+    """The table with the ticks of its axis and the band that nobody would notice."""
+    ticks = [Tick(axis.at(t), f"{quantity(t, '')} ×") for t in axis.ticks(6)]
+    return Ledger(grid, lines, ticks, (axis.at(1 / band), axis.at(band)), axis.at(1.0))
 
 
 def is_ratio(v: Verdict) -> bool:
@@ -64,10 +71,9 @@ def ledger(
     verdicts: RunVerdicts, names: Sequence[str], titles: Mapping[str, str], bills: Mapping[str, Bill], grid: str
 ) -> Ledger:
     """The table of these probes, in their order."""
-    axis = axis_of(v for n in names if is_ratio(v := verdicts.probes[n]))
+    axis = axis_of(e for n in names if is_ratio(v := verdicts.probes[n]) for e in (v.value, v.low, v.high))
     lines = [_line(verdicts.probes[n], n, titles.get(n, n), bills.get(n, Bill()), axis) for n in names]
-    ticks = [Tick(axis.at(t), f"{short(t, 2).rstrip('.')} ×") for t in axis.ticks(6)]
-    return Ledger(grid, lines, ticks, (axis.at(1 / BAND), axis.at(BAND)), axis.at(1.0))
+    return drawn(axis, grid, lines)
 
 
 def _line(v: Verdict, name: str, title: str, known: Bill, axis: Axis) -> Line:

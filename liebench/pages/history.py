@@ -1,0 +1,151 @@
+"""View model of a host's history: each lie through its runs, with what changed in between. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from liebench.contract import Case, Kind
+from liebench.history import Line, lines_of
+from liebench.metrics import LIE, RunMetrics
+from liebench.pages.figures import BOTTOM, LEFT, RIGHT, TOP, Tick
+from liebench.pages.plot import Axis, dots, widened
+from liebench.words import clean, quantity
+
+AIR = 8  # pixels between the frame and the first and last run
+MOST_PATH = 390  # points of a line: a pixel each
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One metric's line: pixels of runs, of the expected band (top, height), of marks and change points."""
+
+    id: str
+    name: str
+    says: str
+    runs: int
+    dots: str
+    path: str
+    bars: str
+    band: tuple[float, float] | None
+    marks: Sequence[float]
+    changes: Sequence[float]
+    y_ticks: Sequence[Tick]
+    first: str
+    last: str
+    events: Sequence[str]
+    describes: str
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The lines of one probe."""
+
+    probe: str
+    lines: Sequence[Series]
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryPage:
+    title: str
+    head: str
+    says: str
+    facts: str
+    groups: Sequence[Group]
+    omitted: str
+
+
+def history_page(runs: Sequence[RunMetrics], facts: str, magnitude: float) -> HistoryPage:
+    """Every lie of these runs of one host, changed ones first. ``magnitude``: the least step, as a log."""
+    cases = {key: case for m in runs for key, case in m.cases.items()}
+    probes = sorted({k.probe for m in runs for k in m.values})
+    lines = {p: [x for x in lines_of(p, runs, magnitude) if x.key.what == LIE and x.points] for p in probes}
+    ordered = sorted(probes, key=lambda p: (-sum(len(x.changes) for x in lines[p]), p))
+    groups = [Group(clean(p, 40), [_series(x, cases, f"h{i}-{j}") for j, x in enumerate(lines[p])])
+              for i, p in enumerate(ordered) if lines[p]]  # fmt: skip
+    changed = [x for p in probes for x in lines[p] if x.changes]
+    seen = sum(len(x) for x in lines.values())
+    return HistoryPage(
+        f"{len(runs)} runs",
+        _head(len(changed), seen, len(runs)),
+        _says(changed, runs),
+        facts,
+        groups,
+        "" if any(lines.values()) else "These runs hold no lie that was measured in blocks.",
+    )
+
+
+def _head(changed: int, seen: int, runs: int) -> str:
+    if changed:
+        return f"{changed} of {seen} lies changed their level."
+    return f"No lie changed its level in {runs} runs." if seen else "Nothing to show."
+
+
+def _says(changed: Sequence[Line], runs: Sequence[RunMetrics]) -> str:
+    said = []
+    if changed:
+        line = max(changed, key=lambda x: _step(x, x.changes[-1]))
+        at = line.changes[-1]
+        said.append(f"The largest: {clean(line.key.name, 80)} since {clean(line.points[at].started, 20)}.")
+    elif len(runs) < 30:
+        said.append(
+            "A change of level is only looked for in 30 runs or more; the band says where the next is expected."
+        )
+    configs = sum(a.config != b.config for a, b in pairwise(runs))
+    if configs:
+        said.append(f"The configuration of the host changed {configs} time{'s' if configs > 1 else ''}: dashed lines.")
+    return " ".join(said)
+
+
+def _step(line: Line, at: int) -> float:
+    return abs(line.points[at].value - line.points[at - 1].value)
+
+
+def _series(line: Line, cases: Mapping[tuple[str, str], Case], name: str) -> Series:
+    case = cases[line.key[:2]]
+    ratio = case.kind is not Kind.READING
+    values = [p.value for p in line.points]
+    halves = [p.half if math.isfinite(p.half) else 0.0 for p in line.points]
+    ends = [v + s * h for v, h in zip(values, halves, strict=True) for s in (1, -1)]
+    up = Axis(*widened([*ends, *(line.band or ())], log=False), BOTTOM, TOP)
+    across = Axis(0, max(1, len(values) - 1), LEFT + AIR, RIGHT - AIR)
+    spots = [(across.at(i), up.at(v)) for i, v in enumerate(values)]
+    every = max(1, len(spots) // MOST_PATH)
+    bars = [f"M{x} {up.at(v + h)}V{up.at(v - h)}" for (x, _), v, h in zip(spots, values, halves, strict=True) if h]
+
+    def outward(value: float) -> str:
+        return f"{quantity(math.exp(min(value, 700)), '')} ×" if ratio else quantity(value, case.unit)
+
+    band = line.band
+    expected = f"the next is expected at {outward(band[0])} … {outward(band[1])}" if band else "too few runs"
+    steps = [(line.points[i].started, outward(values[i - 1]), outward(values[i])) for i in line.changes]
+    events = [f"a new level since {at}: {before} to {after}" for at, before, after in steps]
+    events += [f"{line.points[i].started}: the {what} changed" for i, what in line.marks]
+    parts = (line.key.case if line.key.case != line.key.probe else "", line.key.arm)
+    return Series(
+        name,
+        clean(" ".join(p for p in parts if p) or line.key.probe, 60),
+        f"last {outward(values[-1])}; {expected}",
+        len(values),
+        dots(spots),
+        "M" + "L".join(f"{x} {y}" for x, y in spots[::every]),
+        "".join(bars[::every]),
+        (up.at(line.band[1]), round(up.at(line.band[0]) - up.at(line.band[1]), 1)) if line.band else None,
+        [across.at(i) for i, _ in line.marks],
+        [across.at(i) for i in line.changes],
+        _ticks(up, ratio, case.unit),
+        clean(line.points[0].started[:10], 12),
+        clean(line.points[-1].started[:10], 12),
+        [clean(e, 160) for e in events],
+        f"{len(values)} runs from {outward(min(values))} to {outward(max(values))}, last {outward(values[-1])}.",
+    )
+
+
+def _ticks(up: Axis, ratio: bool, unit: str) -> list[Tick]:
+    """The line lies on the effect scale; ticks are factors of a ratio, round in their own terms."""
+    if not ratio:
+        return [Tick(up.at(t), clean(quantity(t, unit), 16)) for t in up.ticks(5)]
+    own = Axis(math.exp(min(up.low, 700)), math.exp(min(up.high, 700)), up.start, up.end, log=True)
+    return [Tick(own.at(t), f"{quantity(t, '')} ×") for t in own.ticks(5)]
