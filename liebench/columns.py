@@ -13,15 +13,15 @@ with ``far`` for those few that lie too far away, as pairs of place and number. 
 column k again; ``times`` says that a column counts in multiples of column 0, or for column 0 itself of that of the
 group's ``base`` label. What arms have in common from block to block (a neighbour, a frequency) cancels in that ratio
 and must not decide how finely it is kept.
-and ``at`` names the repetitions that have a value where not all have one. Blocks keep their order in time, to a part
-of the run's length; their numbers are given anew.
+and ``at`` names the repetitions that have a value where not all have one. Blocks keep their time to a part of the
+run's length; their numbers are given anew, and the order of arms within a block is not kept.
 """
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import accumulate, pairwise
 from typing import Any
 
@@ -30,37 +30,35 @@ from liebench.errors import RunUnreadable
 
 MOST = 2_000_000  # values that a group may grow to when it is read back
 PARTS = ("alibi", "facts")
-FINER = 12  # a step is this part of the middle half of a column: its rounding is a fortieth of the scatter
+FINER = 8  # a step is this part of the middle half of a column: its rounding is a thirtieth of the scatter
 COUNTED = 10_000  # whole numbers that span less are counts, or bounds that must not be rounded
-MOMENTS = 300  # parts of the run's length, to which the time of a block is kept
+MOMENTS = 100  # parts of the run's length, to which the time of a block is kept
 LETTERS = "".join(c for c in map(chr, range(35, 127)) if c not in "\\<>&")  # fit for JSON and HTML
 LOST = " "  # stands for a value that lies too far away
 Column = dict[str, Any]
 
 
 def to_columns(blocks: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Columns of these blocks: a group per probe, case and control, and the length of a moment in nanoseconds."""
-    groups: dict[tuple[str, str, str | None], list[Mapping[str, Any]]] = {}
+    """Columns of these blocks by probe, case and control (empty: none), and the length of a moment in nanoseconds."""
+    groups: dict[tuple[str, str, str], list[Mapping[str, Any]]] = {}
     for block in blocks:
-        groups.setdefault((block["probe"], block["case"], block.get("control")), []).append(block)
+        groups.setdefault((block["probe"], block["case"], block.get("control") or ""), []).append(block)
     times = [int(block.get("t_ns") or 0) for block in blocks] or [0]
     start, moment = min(times), max(1, (max(times) - min(times)) // MOMENTS)
-    return {"start": start, "moment": moment, "groups": [_group(k, rows, start, moment) for k, rows in groups.items()]}
+    found: dict[str, Any] = {}
+    for (probe, case, control), rows in groups.items():
+        found.setdefault(probe, {}).setdefault(case, {})[control] = _group(rows, start, moment)
+    return {"start": start, "moment": moment, "groups": found}
 
 
-def _group(
-    key: tuple[str, str, str | None], rows: Sequence[Mapping[str, Any]], start: int, moment: int
-) -> dict[str, Any]:
+def _group(rows: Sequence[Mapping[str, Any]], start: int, moment: int) -> dict[str, Any]:
     labels = sorted({label for row in rows for label in row["reps"]})
     held = {label: [row["reps"].get(label) for row in rows] for label in labels}
     base = next((label for label in labels if None not in held[label]), "")
     times = [(int(row.get("t_ns") or 0) - start) // moment for row in rows]
-    orders = [[labels.index(label) for label in row.get("order") or () if label in labels] for row in rows]
     return {
-        "key": list(key),
         "base": base,
         "t": _whole([times[0], *(b - a for a, b in pairwise(times))]),
-        "order": column(["".join(map(str, order)) for order in orders]),
         "reps": {label: _label(held[label], held[base] if base not in ("", label) else []) for label in labels},
     }
 
@@ -144,7 +142,8 @@ def _worded(values: Sequence[Any]) -> Column:
 
 
 def _stepped(values: Sequence[float], size: float) -> Column:
-    step = float(f"{size:.1e}") or 1e-300
+    quarter = round(4 * math.log10(size)) if size > 0 else -1200  # few different steps compress better
+    step = float(f"{10 ** (quarter / 4):.1e}")
     return {"step": step, **_whole([round(v / step) for v in values])}
 
 
@@ -164,18 +163,25 @@ def from_columns(held: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The blocks, in the order of time. Raises RunUnreadable naming the place."""
     found: list[dict[str, Any]] = []
     start, moment = whole(held.get("start"), "columns.start"), whole(held.get("moment"), "columns.moment")
-    for i, group in enumerate(sequence(held.get("groups"), "columns.groups")):
-        place = f"columns.groups[{i}]"
+    for probe, case, control, group in _groups(held):
+        place = f"columns.groups.{probe}.{case}.{control}"
         try:
-            found += _blocks(mapping(group, place), place, MOST - len(found))
+            made = _blocks(mapping(group, place), place, MOST - len(found))
         except (KeyError, IndexError, TypeError, ValueError, OverflowError) as error:
             raise RunUnreadable(f"{place} is damaged: {type(error).__name__}: {error}") from error
+        found += [{"probe": probe, "case": case, "control": control or None, **block} for block in made]
     ordered = sorted(found, key=lambda block: block["t_ns"])
     return [{"n": n, **block, "t_ns": start + block["t_ns"] * moment} for n, block in enumerate(ordered)]
 
 
+def _groups(held: Mapping[str, Any]) -> Iterator[tuple[str, str, str, Any]]:
+    for probe, cases in mapping(held.get("groups"), "columns.groups").items():
+        for case, controls in mapping(cases, f"columns.groups.{probe}").items():
+            for control, group in mapping(controls, f"columns.groups.{probe}.{case}").items():
+                yield probe, case, control, group
+
+
 def _blocks(group: Mapping[str, Any], place: str, most: int) -> list[dict[str, Any]]:
-    probe, case, control = sequence(group.get("key"), f"{place}.key")
     steps = mapping(group.get("t"), f"{place}.t")
     count = len(steps["text"] if "text" in steps else sequence(steps.get("of"), f"{place}.t"))
     reps = mapping(group.get("reps"), f"{place}.reps")
@@ -183,20 +189,12 @@ def _blocks(group: Mapping[str, Any], place: str, most: int) -> list[dict[str, A
         refuse(place, f"at most {most} values", "more")
     times = accumulate(whole(v, f"{place}.t") for v in _values(steps, count, f"{place}.t"))
     labels = list(reps)
-    orders = [[labels[int(i)] for i in text(o, place)] for o in _values(group.get("order"), count, f"{place}.order")]
     base = text(group.get("base"), f"{place}.base")
     rows: dict[str, list[dict[str, Any] | None]] = {}
     for label in sorted(labels, key=lambda name: name != base):  # the base first: others are multiples of it
         rows[label] = _reps(mapping(reps[label], place), count, rows.get(base, ()), f"{place}.reps")
     return [
-        {
-            "probe": text(probe, f"{place}.key"),
-            "case": text(case, f"{place}.key"),
-            "control": control,
-            "order": orders[i],
-            "t_ns": at,
-            "reps": {label: rep for label in labels if (rep := rows[label][i]) is not None},
-        }
+        {"t_ns": at, "reps": {label: rep for label in labels if (rep := rows[label][i]) is not None}}
         for i, at in enumerate(times)
     ]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from statistics import fmean, median
 from typing import Any
 
@@ -21,39 +21,47 @@ ALIBI = (
     "majflt",
     "migrated",
 )  # what a page keeps of each repetition, as 1, 2 or 5 times a power of ten
+UNFELT = 100_000  # ns that a repetition of milliseconds does not feel
 DIGITS = 5  # significant ones: no repetition repeats better
 KEPT = 20  # order statistics of a series that only a probe's own judge reads
 MS = 1_000_000  # a block's time is kept to the millisecond
 BULKY, ONCE = 200, 4000  # characters of a fact that are kept: of each repetition, and of what is asked once
 
 
-def reduced(doc: Mapping[str, Any]) -> dict[str, Any]:
-    """The run with few numbers for each repetition: those that carry the same median, mean, quantile or bound."""
+def reduced(doc: Mapping[str, Any], plain: Collection[str] = ()) -> dict[str, Any]:
+    """The run with few numbers for each repetition: those that carry the same median, mean, quantile or bound.
+
+    ``plain``: probes without a judge of their own; nobody reads the facts of their repetitions.
+    """
     blocks = []
     for block in doc["blocks"]:
         case = doc["probes"][block["probe"]]["cases"][block["case"]]
-        reps = {label: _thin(rep, case) for label, rep in block["reps"].items()}
+        reps = {label: _thin(rep, case, block["probe"] in plain) for label, rep in block["reps"].items()}
         rest = {k: v // MS * MS if k == "t_ns" else v for k, v in block.items() if k != "reps"}
         blocks.append({**rest, "reps": reps})
-    probes = {name: _without_tuning(row) for name, row in doc["probes"].items()}
+    probes = {name: _bare(row) for name, row in doc["probes"].items()}
     said = "samples of a repetition are a few numbers with its median and mean"
     return {**doc, "probes": probes, "blocks": blocks, "reduced": said}
 
 
-def _without_tuning(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A probe's row without the calibrations, which only the runner reads."""
-    facts = row.get("facts")
-    return {**row, "facts": {k: v for k, v in facts.items() if k != "calibrations"}} if facts else dict(row)
+def _bare(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A probe's row without what only the runner or a figure reads: calibrations, and the words of arms."""
+    facts = {k: v for k, v in (row.get("facts") or {}).items() if k != "calibrations"}
+    cases = {
+        name: {**case, "arms": [{k: v for k, v in arm.items() if k != "says"} for arm in case["arms"]]}
+        for name, case in (row.get("cases") or {}).items()
+    }
+    return {**row, "facts": facts, "cases": cases}
 
 
-def _thin(rep: Mapping[str, Any], case: Mapping[str, Any]) -> dict[str, Any]:
+def _thin(rep: Mapping[str, Any], case: Mapping[str, Any], plain: bool) -> dict[str, Any]:
     fact = case["kind"] == "fact"  # its samples are events, and only a planted one has any that counts
     whole = {q: s for q, s in rep["samples"].items() if s and (not fact or q == case["quantity"])}
     judged = {q: s for q, s in whole.items() if q == case["quantity"] or (case.get("bounds") and q in ("low", "high"))}
     samples = {q: [_short(v) for v in _few(q, s, case)] for q, s in (judged or whole).items()}
-    bulky = ONCE if case.get("rhythm") == "once" or fact else BULKY
-    facts = {k: _short(v) for k, v in rep.get("facts", {}).items() if k != "timer" and len(str(v)) <= bulky}
-    alibi = {k: _coarse(v) for k, v in rep.get("alibi", {}).items() if k in ALIBI}
+    bulky = 0 if plain and not fact else ONCE if case.get("rhythm") == "once" or fact else BULKY
+    facts = {k: _short(v) for k, v in rep.get("facts", {}).items() if not isinstance(v, dict) and len(str(v)) <= bulky}
+    alibi = {k: _coarse(k, v) for k, v in rep.get("alibi", {}).items() if k in ALIBI}
     rest = {"flags": rep.get("flags", []), "elapsed_ns": rep.get("elapsed_ns", 0)}
     return {"samples": samples, "alibi": alibi, "facts": facts, **rest}
 
@@ -66,10 +74,12 @@ def _short(value: Any, digits: int = DIGITS) -> Any:
     return int(short) if short.is_integer() else short
 
 
-def _coarse(value: Any) -> Any:
-    """An alibi says how badly a repetition was disturbed: 1, 2 or 5 times a power of ten says that."""
+def _coarse(name: str, value: Any) -> Any:
+    """An alibi says how badly a repetition was disturbed: 1, 2 or 5 times a power of ten says that, or not at all."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
         return value
+    if name == "run_delay_ns" and value < UNFELT:
+        return 0
     power = 10 ** math.floor(math.log10(value))
     step = next(s for s in (1, 2, 5, 10) if value <= s * power * 1.4142 or s == 10)
     return int(step * power)

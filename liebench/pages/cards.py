@@ -16,6 +16,8 @@ from liebench.pages.figures import Figure, figure
 from liebench.pages.growth import Growth, PairMap, growth, pair_map
 from liebench.words import amount, clean, reason, short, span
 
+MOST_SAID = 700  # characters of "It is"
+NOTHING = Markup("")
 ALONE = 0.1  # share of disturbed repetitions from which the card speaks of two speeds
 PLACE = re.compile(r"\{(\w+)\}")
 
@@ -48,7 +50,8 @@ class Card:
     growths: Sequence[Growth]
     pairs: PairMap | None
     cases: Sequence[CaseRow]
-    readme: Sequence[tuple[str, Markup]]
+    fine: Sequence[tuple[str, str]]  # further questions whose answer is honest, and its size
+    how: Markup
     command: str
 
 
@@ -58,7 +61,7 @@ class About:
 
     words: Mapping[str, str]
     sentence: str = ""
-    readme: Sequence[tuple[str, Markup]] = ()
+    how: Markup = NOTHING
 
 
 def delivered(verdict: Verdict, sentence: str) -> str:
@@ -79,6 +82,7 @@ def card(doc: Mapping[str, Any], name: str, verdicts: RunVerdicts, known: Bill, 
     drawn, picture = _picture(doc, name, details, lead)
     title = clean(claim.get("title", name), 60)
     says = delivered(verdict, about.sentence)
+    fine = {k: v for k, v in verdict.cases.items() if k in details and _aside(v, details[k].case)}
     grown = (growth(doc, name, d) for d in details.values() if d.case.kind is not Kind.FACT)
     return Card(
         name,
@@ -94,9 +98,10 @@ def card(doc: Mapping[str, Any], name: str, verdicts: RunVerdicts, known: Bill, 
         drawn,
         [g for g in grown if g],
         pair_map(row.get("facts") or {}),
-        _rows(verdict, details),
-        about.readme,
-        f"liebench run {clean(name, 60)} --seed {clean(doc['settings'].get('seed'), 20)}",
+        _rows({k: v for k, v in verdict.cases.items() if k not in fine}, details, says),
+        [(clean(k, 40), amount(v)) for k, v in fine.items()],
+        about.how,
+        f"liebench run {clean(name, 60)}",
     )
 
 
@@ -114,7 +119,13 @@ def _picture(doc: Mapping[str, Any], name: str, details: Mapping[str, Detail], l
     return "", None
 
 
-def _rows(verdict: Verdict, details: Mapping[str, Detail]) -> list[CaseRow]:
+def _aside(verdict: Verdict, case: Case) -> bool:
+    """A question that no verdict hangs on, with a number as its answer, is said in a line where it is honest."""
+    return verdict.word is Word.HONEST and not case.headline and case.kind is not Kind.FACT
+
+
+def _rows(verdicts: Mapping[str, Verdict], details: Mapping[str, Detail], says: str) -> list[CaseRow]:
+    """A row per case; a reason that the card's sentence holds already is not said again."""
     cases: Mapping[str, Case] = {k: d.case for k, d in details.items()}
     return [
         CaseRow(
@@ -123,11 +134,11 @@ def _rows(verdict: Verdict, details: Mapping[str, Detail]) -> list[CaseRow]:
             v.word.value,
             amount(v),
             span(v),
-            clean(reason(v)),
+            "" if clean(reason(v)).lower() in says.lower() else clean(reason(v)),
             v.blocks,
             name in cases and cases[name].subject is Subject.RIG,
         )
-        for name, v in verdict.cases.items()
+        for name, v in verdicts.items()
     ]
 
 

@@ -13,7 +13,7 @@ from liebench.pages.plot import Axis, dots, ecdf, is_log, quantile, widened
 from liebench.words import clean, quantity
 
 LEFT, RIGHT, TOP, BOTTOM = 40, 430, 8, 178  # the frame of both pictures, in a view box of 440 x 200
-CROSS = "m-3-3l6 6m0-6l-6 6m3-3"  # ends where it began, so that the next point is relative to this one
+BAR = "v6v-6"  # there and back, so that the next point is relative to this one
 TO_THE_RIGHT = 300  # a label that starts beyond would leave the picture: it stands left of its curve
 PLACES = (0.7, 0.4, 0.85, 0.25, 0.55)  # heights of the labels, so that they do not meet
 
@@ -52,7 +52,7 @@ class Figure:
     repetitions: int
 
 
-def ticked(axis: Axis, unit: str, most: int = 5) -> list[Tick]:
+def ticked(axis: Axis, unit: str, most: int = 4) -> list[Tick]:
     """Round values of an axis with the unit that people read."""
     return [Tick(axis.at(t), clean(quantity(t, unit), 16)) for t in axis.ticks(most)]
 
@@ -87,7 +87,7 @@ def _curve(
         round(BOTTOM - (BOTTOM - TOP) * place, 1),
         "end" if left else "start",
         dots((x, y) for x, y, bad in reps if not bad),
-        dots(((x, y) for x, y, bad in reps if bad), draw=CROSS),
+        dots(((x, y) for x, y, bad in reps if bad), draw=BAR),
     )
 
 
@@ -125,7 +125,7 @@ def figure_of(series: Series, case: Case) -> Figure | None:
         ticked(up, case.unit),
         f"{'; '.join(says)}.",
         _lasting((max(times) - min(times)) / 1e9),
-        {Better.LOWER: "Left and steep is better.", Better.HIGHER: "Right and steep is better."}.get(case.better, ""),
+        "right is better" if case.better is Better.HIGHER else "",
         "logarithmic" if log else "",
         sum(flags),
         len(flags),

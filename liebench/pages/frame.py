@@ -17,7 +17,7 @@ from liebench.embed import TYPE, pack, reduced
 from liebench.host import Host
 from liebench.judge import RunVerdicts
 from liebench.pages.cards import About
-from liebench.pages.prose import sections
+from liebench.pages.prose import how
 from liebench.pages.run import page
 from liebench.registry import Registered, find_probes
 from liebench.result import doc_hash
@@ -37,7 +37,8 @@ def draw(template: str, data: Mapping[str, Any] | None = None, **context: Any) -
         lstrip_blocks=True,
     )
     held = None if data is None else Markup(pack(data))
-    environment.globals.update(css=Markup(_template("report.css")), data=held, type=TYPE)
+    styles = {name: Markup(_template(f"{file}.css")) for name, file in (("css", "report"), ("many", "many"))}
+    environment.globals.update(styles, data=held, type=TYPE)
     return environment.get_template(template).render(**context)
 
 
@@ -56,10 +57,11 @@ def run_page(doc: dict[str, Any], verdicts: RunVerdicts, advice: Sequence[Advice
         words: Mapping[str, str] = host.words
     except (KeyError, TypeError):
         words = {}
+    probes = {name: found for name, found in find_probes().probes.items() if name in verdicts.probes}
     about = {
-        name: About(words, _sentence(found, verdicts, host), sections(found.readme()))
-        for name, found in find_probes().probes.items()
-        if name in verdicts.probes
+        name: About(words, _sentence(found, verdicts, host), how(found.readme(), name))
+        for name, found in probes.items()
     }
+    plain = {name for name, found in probes.items() if found.probe.judge is None}
     model = page(doc, verdicts, advice, about)
-    return draw("run.html.j2", {**(doc if raw else reduced(doc)), "of_run": doc_hash(doc)}, page=model)
+    return draw("run.html.j2", {**(doc if raw else reduced(doc, plain)), "of_run": doc_hash(doc)}, page=model)

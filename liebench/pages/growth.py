@@ -31,7 +31,6 @@ class Point:
     number: str
     says: str
     size: str
-    half: str
     against: str
 
 
@@ -92,14 +91,13 @@ def _point(
 ) -> Point:
     low, middle, high = span
     return Point(
-        across.at(x),
-        up.at(middle),
-        up.at(low),
-        up.at(high),
+        round(across.at(x)),
+        round(up.at(middle)),
+        round(up.at(low)),
+        round(up.at(high)),
         quantity(x, "", 4),
         clean(says, 60),
         quantity(middle, unit),
-        f"{quantity(low, unit)} … {quantity(high, unit)}",
         f"{short(middle / base)} ×" if base else "",
     )
 

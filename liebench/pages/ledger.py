@@ -11,9 +11,10 @@ from liebench.contract import Verdict, Word
 from liebench.judge import RunVerdicts
 from liebench.pages.figures import Tick
 from liebench.pages.plot import Axis
-from liebench.words import amount, quantity, reason, span
+from liebench.words import amount, clean, quantity, reason, span
 
 LEAST_RANGE = 1.5  # the axis reaches at least this ratio, so that small lies look small
+MOST_NOTE = 130  # characters: the card holds all of it
 BAND = 1.05  # what nobody would notice
 
 
@@ -89,5 +90,5 @@ def _line(v: Verdict, name: str, title: str, known: Bill, axis: Axis) -> Line:
         drawn and (not v.low or not v.high),
         amount(v),
         span(v),
-        "; ".join(notes),
+        clean("; ".join(notes), MOST_NOTE),
     )

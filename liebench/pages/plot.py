@@ -74,23 +74,23 @@ def is_log(values: Sequence[float]) -> bool:
     return min(values) > 0 and max(values) / min(values) > 4
 
 
-def ecdf(values: Sequence[float], axis: Axis, top: float, bottom: float) -> str:
-    """SVG path of the share of samples below each value: a stair of whole pixels, one vertex per pixel at most."""
+def ecdf(values: Sequence[float], axis: Axis, top: float, bottom: float, cell: int = 3) -> str:
+    """SVG path of the share of samples below each value: a stair with one vertex per ``cell`` pixels at most."""
     ordered = sorted(values)
     n = len(ordered)
     heights: dict[int, int] = {}
     for i, value in enumerate(ordered, 1):
-        heights[round(axis.at(value))] = round(bottom - (bottom - top) * i / n)
+        heights[cell * round(axis.at(value) / cell)] = round(bottom - (bottom - top) * i / n)
     x, y = next(iter(heights)), round(bottom)
     path = [f"M{x} {y}"]
     for column, height in heights.items():
-        if height != y:
+        if height <= y - cell or (height != y and height == round(top)):
             path.append(f"h{column - x}v{height - y}" if column != x else f"v{height - y}")
             x, y = column, height
     return "".join(path)
 
 
-def dots(points: Iterable[tuple[float, float]], cell: int = 2, draw: str = "h0") -> str:
+def dots(points: Iterable[tuple[float, float]], cell: int = 4, draw: str = "h0") -> str:
     """SVG path with ``draw`` at every point; points that share a cell of that many pixels are drawn once."""
     cells = sorted({(round(x / cell), round(y / cell)) for x, y in points})
     path, at = [], (0, 0)

@@ -7,15 +7,22 @@ import re
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
-SHOWN = ("Why it matters", "How it is measured", "Known answer", "What fools it")
+SHOWN, MOST = "How it is measured", 600
+SENTENCE = re.compile(r"(?<=[.:]) (?=[A-Z`*])|\n\n")
 SECTION = re.compile(r"^## (.+?)\s*\n(.*?)(?=^## |\Z)", re.MULTILINE | re.DOTALL)
 RENDER = MarkdownIt("commonmark", {"html": False}).disable(["image", "link", "autolink", "reference"])
 
 
-def sections(readme: str) -> list[tuple[str, Markup]]:
-    """(heading, HTML) of what the page shows of a README: why, how, against what known answer, and what fools it.
+def how(readme: str, probe: str) -> Markup:
+    """How a probe measures, from its README, as HTML: whole sentences up to some ``MOST`` characters.
 
-    The claim stands on the card, what to do among the changes; sources stay in the repository.
+    What is left out is named with the command that prints it. Empty where the README does not say.
     """
-    held = {heading: text.strip() for heading, text in SECTION.findall(readme)}
-    return [(name, Markup(RENDER.render(held[name]).strip())) for name in SHOWN if held.get(name)]
+    found = {heading: text.strip() for heading, text in SECTION.findall(readme)}
+    shown: list[str] = []
+    for sentence in SENTENCE.split(found.get(SHOWN, "")):
+        if sum(map(len, shown)) + len(sentence) > MOST and shown:
+            shown.append(f"`liebench explain {probe}` says the rest.")
+            break
+        shown.append(sentence)
+    return Markup(RENDER.render(" ".join(shown)).strip())

@@ -37,6 +37,8 @@ class Page:
     shown: Ledger | None  # what was measured on rigs of ours
     advice: Sequence[Advice]
     cards: Sequence[Card]
+    seed: str
+    drawn: bool  # some card has a figure, so the page says how to read one
     rigs: Sequence[Card]
     skipped: Sequence[tuple[str, str, str]]
     failed: Sequence[tuple[str, str]]
@@ -69,6 +71,8 @@ def page(doc: Mapping[str, Any], verdicts: RunVerdicts, advice: Sequence[Advice]
         ledger(verdicts, rigs, titles, bills, "rig-grid") if rigs else None,
         advice,
         [cards[n] for n in ours],
+        clean(settings.get("seed"), 20),
+        any(c.figure for c in cards.values()),
         [cards[n] for n in rigs],
         [(clean(k, 60), clean(n), clean(c)) for k, (n, c) in verdicts.skipped.items()],
         [(clean(k, 60), clean(e)) for k, e in verdicts.failed.items()],

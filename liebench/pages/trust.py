@@ -21,7 +21,7 @@ COUNTED = (
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """One sentence, and whether it speaks for the run. ``details``: what it sums up."""
+    """One sentence, and whether it speaks for the run. ``details``: what of it is not as it should be."""
 
     good: bool
     text: str
@@ -47,7 +47,7 @@ def _controls(verdicts: RunVerdicts) -> Iterator[Said]:
         open_ = len(group) - len(shown) - len(failed)
         said += f"; {open_} had too few blocks to show it" if open_ else ""
         said += f"; {len(failed)} FAILED: no verdict stands on that kind of work" if failed else ""
-        yield Said(not failed and bool(shown), f"{said}.", tuple(_one(c) for c in group))
+        yield Said(not failed and bool(shown), f"{said}.", tuple(_one(c) for c in group if c.status != "shown"))
 
 
 def _one(c: Control) -> str:
