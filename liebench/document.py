@@ -5,6 +5,7 @@ Pure: the caller has parsed the JSON. Raises RunUnreadable with the place, what 
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
@@ -60,6 +61,16 @@ def size(value: object, place: str) -> float:
     if abs(found) > LARGEST:
         refuse(place, f"a number up to {LARGEST:g}", value)
     return found
+
+
+def sizes(values: Sequence[object], place: str) -> list[float]:
+    """Many of them, checked together; the one that is wrong is named."""
+    if {type(v) for v in values} <= {float, int}:
+        with contextlib.suppress(OverflowError):
+            found: list[float] = list(map(float, values))  # type: ignore[arg-type]
+            if math.isfinite(sum(found)) and min(found, default=0) >= -LARGEST and max(found, default=0) <= LARGEST:
+                return found
+    return [size(v, f"{place}[{i}]") for i, v in enumerate(values)]
 
 
 def text(value: object, place: str) -> str:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from statistics import fmean, median
 
 from liebench.contract import Better, Case, Kind, Rhythm
-from liebench.document import LARGEST, Json, mapping, number, sequence, size, text
+from liebench.document import LARGEST, Json, mapping, number, sequence, sizes, text
 from liebench.series import slope
 from liebench.stats import hodges_lehmann, quantile
 
@@ -46,6 +46,8 @@ def place_of(block: Json) -> str:
 
 def is_void(rep: Json, place: str) -> bool:
     """Whether a flag takes this repetition out of the statistics. Most flags only mark."""
+    if not rep.get("flags"):
+        return False
     marks = (
         text(f, place).lower().replace("-", "_").replace(" ", "_") for f in sequence(rep.get("flags") or [], place)
     )
@@ -65,7 +67,7 @@ def samples(block: Json, label: str, quantity: str) -> list[float]:
     values = mapping(rep.get("samples") or {}, f"{place}.samples").get(quantity)
     if values is None or not (values := sequence(values, f"{place}.samples.{quantity}")):
         raise MissingValue(f"{place_of(block)}: {label} has no samples of {quantity}")
-    return [size(v, f"{place}.samples.{quantity}[{i}]") for i, v in enumerate(values)]
+    return sizes(values, f"{place}.samples.{quantity}")
 
 
 def _costs(case: Case, values: list[float], where: str) -> list[float]:
@@ -95,12 +97,12 @@ def cost_of(case: Case, block: Json, label: str, statistic: Statistic) -> float:
     return math.log(value)
 
 
-def _pair(case: Case, block: Json, arm: str, promised: str, statistic: Statistic) -> float:
+def _pair(case: Case, block: Json, arm: str, promised: str) -> tuple[float, ...]:
+    """The contrasts of the two arms' medians and of their means."""
     first, second = (
-        statistic(_costs(case, samples(block, label, case.quantity), f"{place_of(block)}, {label}"))
-        for label in (arm, promised)
+        _costs(case, samples(block, label, case.quantity), f"{place_of(block)}, {label}") for label in (arm, promised)
     )
-    return contrast(case, first, second)
+    return tuple(contrast(case, statistic(first), statistic(second)) for statistic in (median, fmean))
 
 
 def _line(case: Case, block: Json, statistic: Statistic) -> tuple[float, float]:
@@ -217,11 +219,7 @@ def effects(case: Case, blocks: Sequence[Json], arm: str, promised: str) -> Effe
     elif case.quantile is not None:
         found = _tails(case, blocks, arm, promised, case.quantile)
     else:
-
-        def both(block: Json) -> tuple[float, ...]:
-            return tuple(_pair(case, block, arm, promised, s) for s in (median, fmean))
-
-        used, rows, missing = _each(blocks, both)
+        used, rows, missing = _each(blocks, lambda block: _pair(case, block, arm, promised))
         cost = () if case.rhythm is Rhythm.ONCE else tuple(r[1] for r in rows)
         found = Effects(tuple(r[0] for r in rows), cost, _numbers(used), tuple(missing))
     return _visits(found, blocks) if case.rhythm is Rhythm.VISIT else found

@@ -157,9 +157,13 @@ class RunWriter:
         return path
 
 
-def doc_hash(doc: Mapping[str, Any]) -> str:
-    """SHA-256 of the canonical form (sorted keys, no spaces): what a report embeds of its run file."""
-    return hashlib.sha256(json.dumps(doc, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+def file_hash(path: Path | str) -> str:
+    """SHA-256 of a run file, which a report of it holds; empty for what came from standard input or is a page."""
+    name = str(path)
+    if name == "-" or name.endswith(".html"):
+        return ""
+    with open(name, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def read_run(path: Path | str) -> dict[str, Any]:

@@ -27,6 +27,7 @@ class Evidence:
     control_failed: str = ""  # ids of the controls that failed
     probe: str = ""
     facts: Json = field(default_factory=dict)  # the probe's facts
+    known: dict[str, Reading] = field(default_factory=dict, init=False, compare=False, repr=False)  # readings so far
 
     @property
     def label(self) -> str:
@@ -38,7 +39,10 @@ class Evidence:
 
     def reading(self, arm: str = "") -> Reading:
         """The common statistics of one arm against the promised one."""
-        return read(self.case, self.blocks, arm or self.label, self.promised)
+        label = arm or self.label
+        if label not in self.known:
+            self.known[label] = read(self.case, self.blocks, label, self.promised)
+        return self.known[label]
 
     def samples(self, label: str, quantity: str = "") -> list[list[float]]:
         """Raw samples of a label, one list per block; raises effects.MissingValue where a block has none."""
@@ -101,7 +105,7 @@ def under_control(verdict: Verdict, evidence: Evidence) -> Verdict:
 
 def _measured(evidence: Evidence) -> Verdict:
     case, arm = evidence.case, evidence.label
-    reading = read(case, evidence.blocks, arm, evidence.promised)
+    reading = evidence.reading(arm)
     made = reading.decision
     value, low, high = _shown(case, reading)
     known = reading.how == "bounds" or not reading.why.startswith("too few")

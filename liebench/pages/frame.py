@@ -20,7 +20,6 @@ from liebench.pages.cards import About
 from liebench.pages.prose import how
 from liebench.pages.run import page
 from liebench.registry import Registered, find_probes
-from liebench.result import doc_hash
 
 
 def _template(name: str) -> str:
@@ -50,8 +49,13 @@ def _sentence(registered: Registered, verdicts: RunVerdicts, host: Host) -> str:
         return ""
 
 
-def run_page(doc: dict[str, Any], verdicts: RunVerdicts, advice: Sequence[Advice], *, raw: bool = False) -> str:
-    """The page of one run. ``raw`` embeds every sample instead of a few numbers that give the same words."""
+def run_page(
+    doc: dict[str, Any], verdicts: RunVerdicts, advice: Sequence[Advice], *, raw: bool = False, of_run: str = ""
+) -> str:
+    """The page of one run. ``raw`` embeds every sample instead of a few numbers that give the same words.
+
+    ``of_run``: SHA-256 of the run file, so that a page can be held against it.
+    """
     host = Host(doc["host"])
     try:
         words: Mapping[str, str] = host.words
@@ -64,4 +68,5 @@ def run_page(doc: dict[str, Any], verdicts: RunVerdicts, advice: Sequence[Advice
     }
     plain = {name for name, found in probes.items() if found.probe.judge is None}
     model = page(doc, verdicts, advice, about)
-    return draw("run.html.j2", {**(doc if raw else reduced(doc, plain)), "of_run": doc_hash(doc)}, page=model)
+    held = {**(doc if raw else reduced(doc, plain)), "of_run": of_run or doc.get("of_run", "")}
+    return draw("run.html.j2", held, page=model)
