@@ -19,6 +19,7 @@ from liebench.contract import Kind
 from liebench.errors import NotComparable
 from liebench.metrics import LIE, RunMetrics, direction
 from liebench.readings import limits
+from liebench.words import clean, short
 
 COLUMNS = ("host", "probe", "case", "arm", "value", "matters", "hurts", "unit")  # value on the effect scale
 LIE_OF = ["probe", "case", "arm"]
@@ -96,3 +97,18 @@ def _hosts(scored: pd.DataFrame) -> pd.DataFrame:
     found["worst"] = worst["probe"].astype(str) + "/" + worst["case"].astype(str) + "/" + worst["arm"].astype(str)
     found = found.reset_index()
     return found.sort_values(["odd", "score", "host"], ascending=[False, False, True], ignore_index=True)
+
+
+def fleet_text(found: Fleet) -> str:
+    """The summary for a terminal: odd hosts first, then the costliest lies."""
+    odd = found.hosts[found.hosts["odd"] > 0]
+    lines = [f"{len(odd)} of {len(found.hosts)} hosts stand out"]
+    for row in odd.to_dict("records"):
+        lines.append(
+            f"  {clean(row['host'], 64)}: {row['odd']} of {row['lies']} lies, most of all {clean(row['worst'], 80)}"
+        )
+    for row in found.lies[found.lies["matter"] > 0].to_dict("records"):
+        name = clean("/".join(str(row[c]) for c in LIE_OF), 80)
+        size = f"{short(row['median'])} {'×' if row['unit'] == 'ratio' else clean(row['unit'], 16)}"
+        lines.append(f"  {name}: costly on {row['costly']} of {row['hosts']} hosts, median {size}")
+    return "\n".join(lines)

@@ -23,15 +23,20 @@ MEANINGS = {
 
 def size(row: Row) -> str:
     """``+8.1 %``, ``3.20 × more``, or a difference in a unit; a dash for what is not known."""
-    return "" if row.unit == "fact" else _amount(row.value, row.unit)
+    return "" if row.unit == "fact" else _amount(row.value, row.unit, _as_factor(row))
 
 
-def _amount(value: float | None, unit: str) -> str:
+def _as_factor(row: Row) -> bool:
+    """Whether a ratio or an end of its interval is far from one: then all three are said as factors."""
+    return any(v is not None and not 1 / MOST_PERCENT < v < MOST_PERCENT for v in (row.value, row.low, row.high))
+
+
+def _amount(value: float | None, unit: str, factor: bool) -> str:
     if value is None:
         return "–"
     if unit != "ratio":
         return f"{'+' if value > 0 else ''}{short(value)} {unit}"
-    if 1 / MOST_PERCENT < value < MOST_PERCENT:
+    if not factor:
         return f"{100 * (value - 1):+.1f} %"
     return f"{short(value)} × more" if value > 1 else f"{short(1 / value) if value else '–'} × less"
 
@@ -40,10 +45,15 @@ def interval(row: Row) -> str:
     """Both ends in the terms of ``size``; of "same" only the bound that was proven."""
     if row.low is None or row.high is None:
         return ""
+    factor = _as_factor(row)
     if row.word == Outcome.SAME:
-        return f"below {_amount(row.high, row.unit)}"
-    low, high = _amount(row.low, row.unit), _amount(row.high, row.unit)
-    return f"{low.removesuffix(' %') if high.endswith(' %') else low} … {high}"
+        return f"below {_amount(row.high, row.unit, factor)}"
+    low, high = (_amount(v, row.unit, factor) for v in (row.low, row.high))
+    for tail in (" %", " × more", " × less"):
+        if low.endswith(tail) and high.endswith(tail):
+            low, high = low.removesuffix(tail), high if tail == " %" else high.removesuffix(tail)
+            return f"{high} … {low}" if tail == " × less" else f"{low} … {high}"
+    return f"{low} … {high}"
 
 
 def name_of(row: Row) -> str:

@@ -16,11 +16,6 @@ NEXT = {
 }
 
 
-def advice_of(found: Found) -> str:
-    """What to do after a trial that ended so."""
-    return NEXT[found]
-
-
 def cost(ratio: float | None) -> str:
     """``12.0 % less``, or ``0.41 times`` where it is far from one; empty for what is not known."""
     if ratio is None:
@@ -31,9 +26,10 @@ def cost(ratio: float | None) -> str:
     return f"{ratio:.3g} times"
 
 
-def _next(result: TrialResult, confirmed: bool) -> str:
+def next_step(result: TrialResult, confirmed: bool) -> str:
+    """What to do after this trial. ``confirmed``: the trial before it, of the same change, won too."""
     if not confirmed:
-        return advice_of(result.found)
+        return NEXT[result.found]
     s = result.subject
     return (
         f"Proved: {s.workload} @ {s.scope}. The trial before it won too; the size is this trial's alone. "
@@ -52,4 +48,4 @@ def trial_text(result: TrialResult, confirmed: bool = False) -> str:
     lines += wrap(f"shown by {s.workload}, in the scope {s.scope}", WIDTH, initial_indent="  ", subsequent_indent="  ")
     if result.why:
         lines += wrap(result.why, WIDTH, initial_indent="  ", subsequent_indent="  ")
-    return "\n".join([*lines, *wrap(_next(result, confirmed), WIDTH, initial_indent="  ", subsequent_indent="  ")])
+    return "\n".join([*lines, *wrap(next_step(result, confirmed), WIDTH, initial_indent="  ", subsequent_indent="  ")])

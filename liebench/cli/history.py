@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from liebench.cli import common
+
+if TYPE_CHECKING:
+    from liebench.contract import Case
+    from liebench.metrics import RunMetrics
 
 
 def history(
@@ -35,9 +40,21 @@ def history(
             {"schema": "liebench.history/1", "exit": 0, "host": chosen, "metrics": [_object(ln) for ln in lines]}
         )
         return
-    cases = {key: case for m in ours for key, case in m.cases.items()}
-    for line in lines:
-        _print(line, cases[line.key[:2]])
+    print("\n".join(said for line in lines for said in _said(line, _cases(ours)[line.key[:2]])))
+
+
+def lines_text(runs: Sequence[RunMetrics], magnitude: float) -> str:
+    """Every lie of one host's runs, for a terminal."""
+    from liebench.history import lines_of
+    from liebench.metrics import LIE
+
+    probes, cases = sorted({k.probe for m in runs for k in m.values}), _cases(runs)
+    lines = [x for p in probes for x in lines_of(p, runs, magnitude) if x.key.what == LIE and x.points]
+    return "\n".join(said for line in lines for said in _said(line, cases[line.key[:2]]))
+
+
+def _cases(runs: Sequence[RunMetrics]) -> dict[tuple[str, str], Case]:
+    return {key: case for m in runs for key, case in m.cases.items()}
 
 
 def _object(line: Any) -> dict[str, Any]:
@@ -50,7 +67,7 @@ def _object(line: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _print(line: Any, case: Any) -> None:
+def _said(line: Any, case: Any) -> Iterator[str]:
     from liebench.contract import Better, Kind
     from liebench.metrics import LEVEL
     from liebench.words import short
@@ -68,8 +85,8 @@ def _print(line: Any, case: Any) -> None:
     if line.band:
         low, high = sorted(line.band, reverse=rate)
         expected = f"the next is expected at {outward(low)} … {outward(high)}"
-    print(f"{line.key.name}: {len(values)} runs, last {outward(values[-1])}; {expected}")
+    yield (f"{line.key.name}: {len(values)} runs, last {outward(values[-1])}; {expected}")
     for at in line.changes:
-        print(f"    a new level since {line.points[at].started}: {outward(values[at - 1])} -> {outward(values[at])}")
+        yield (f"    a new level since {line.points[at].started}: {outward(values[at - 1])} -> {outward(values[at])}")
     for at, what in line.marks:
-        print(f"    {line.points[at].started}: the {what} changed")
+        yield (f"    {line.points[at].started}: the {what} changed")

@@ -14,7 +14,8 @@ from liebench.words import clean, quantity
 
 MOST_HOSTS, MOST_LIES = 120, 40  # of the map: the oddest, and the costliest
 NAMED = 3  # odd hosts in the first sentence
-LEFT, TOP, CELL = 110, 120, 16  # pixels of the map
+LEFT, TOP, CELL = 96, 158, 16  # pixels of the map
+SIDES = {"costly": 14, "harmless": 10, "helpful": 10, "honest": 4}  # of a square: what has no colour still has a size
 Record = Mapping[Hashable, Any]  # a row of a frame
 Lie = tuple[str, str, str]  # probe, case, arm
 SHORT = 10  # characters of a host's hash
@@ -59,9 +60,9 @@ class FleetPage:
     strips: Sequence[Strip]
 
 
-def fleet_page(fleet: Fleet) -> FleetPage:
+def fleet(found: Fleet) -> FleetPage:
     """The page of a summary (``liebench.fleet``)."""
-    hosts, lies, cells = (f.to_dict("records") for f in (fleet.hosts, fleet.lies, fleet.cells))
+    hosts, lies, cells = (f.to_dict("records") for f in (found.hosts, found.lies, found.cells))
     odd = [h for h in hosts if h["odd"]]
     axis = axis_of(math.exp(min(c["value"], 700)) for c in cells if c["unit"] == "ratio")
     held: dict[Lie, list[float]] = {}
@@ -124,20 +125,20 @@ def _heat(hosts: Sequence[Record], lies: Sequence[Record], cells: Sequence[Recor
     rows, columns = hosts[:MOST_HOSTS], lies[:MOST_LIES]
     down, across = {h["host"]: i for i, h in enumerate(rows)}, {_lie(r): i for i, r in enumerate(columns)}
     squares: dict[str, list[str]] = {}
-    marks, side = [], CELL - 2
+    marks = []
     for cell in cells:
         y, x = down.get(cell["host"]), across.get(_lie(cell))
         if x is None or y is None:
             continue
-        square = f"M{LEFT + x * CELL} {TOP + y * CELL}h{side}v{side}h-{side}z"
-        squares.setdefault(_word(cell), []).append(square)
+        word = _word(cell)
+        squares.setdefault(word, []).append(_square(x, y, SIDES[word]))
         if cell["score"] > ODD:
-            marks.append(square)
+            marks.append(_square(x, y, CELL))
     left_out = len(hosts) - len(rows)
     tail = f"; {left_out} less odd hosts are not drawn" if left_out else ""
     costly, every = len(squares.get("costly", ())), sum(map(len, squares.values()))
     return Heat(
-        LEFT + len(columns) * CELL + 90,
+        LEFT + len(columns) * CELL + 110,
         TOP + len(rows) * CELL + 6,
         LEFT - 8,
         TOP - 6,
@@ -148,6 +149,12 @@ def _heat(hosts: Sequence[Record], lies: Sequence[Record], cells: Sequence[Recor
         f"{len(rows)} hosts by {len(columns)} lies{tail}",
         f"Costly: {costly} of {every} cells; far from the others: {len(marks)}.",
     )
+
+
+def _square(x: int, y: int, side: int) -> str:
+    """A square in the middle of a cell."""
+    gap = (CELL - side) / 2
+    return f"M{LEFT + x * CELL + gap:g} {TOP + y * CELL + gap:g}h{side}v{side}h-{side}z"
 
 
 def _word(cell: Record) -> str:

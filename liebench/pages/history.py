@@ -40,41 +40,41 @@ class Series:
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
-    """The lines of one probe."""
-
-    probe: str
-    lines: Sequence[Series]
-
-
-@dataclass(frozen=True, slots=True)
 class HistoryPage:
     title: str
     head: str
     says: str
     facts: str
-    groups: Sequence[Group]
-    omitted: str
+    lines: Sequence[Series]
+    marks: Sequence[str]
 
 
-def history_page(runs: Sequence[RunMetrics], facts: str, magnitude: float) -> HistoryPage:
+def history(runs: Sequence[RunMetrics], facts: str, magnitude: float) -> HistoryPage:
     """Every lie of these runs of one host, changed ones first. ``magnitude``: the least step, as a log."""
     cases = {key: case for m in runs for key, case in m.cases.items()}
     probes = sorted({k.probe for m in runs for k in m.values})
-    lines = {p: [x for x in lines_of(p, runs, magnitude) if x.key.what == LIE and x.points] for p in probes}
-    ordered = sorted(probes, key=lambda p: (-sum(len(x.changes) for x in lines[p]), p))
-    groups = [Group(clean(p, 40), [_series(x, cases, f"h{i}-{j}") for j, x in enumerate(lines[p])])
-              for i, p in enumerate(ordered) if lines[p]]  # fmt: skip
-    changed = [x for p in probes for x in lines[p] if x.changes]
-    seen = sum(len(x) for x in lines.values())
+    lines = [x for p in probes for x in lines_of(p, runs, magnitude) if x.key.what == LIE and x.points]
+    changed = [x for x in lines if x.changes]
+    ordered = [*changed, *(x for x in lines if not x.changes)]
     return HistoryPage(
         f"{len(runs)} runs",
-        _head(len(changed), seen, len(runs)),
+        _head(len(changed), len(lines), len(runs)),
         _says(changed, runs),
         facts,
-        groups,
-        "" if any(lines.values()) else "These runs hold no lie that was measured in blocks.",
+        [_series(x, cases, f"h{i}") for i, x in enumerate(ordered)],
+        _marks(lines),
     )
+
+
+def _marks(lines: Sequence[Line]) -> list[str]:
+    """What changed beside the numbers, each once."""
+    return sorted(
+        {clean(f"{_when(x.points[i].started)}: the {what} changed", 160) for x in lines for i, what in x.marks}
+    )
+
+
+def _when(started: str) -> str:
+    return clean(started[:16].replace("T", " "), 16)
 
 
 def _head(changed: int, seen: int, runs: int) -> str:
@@ -88,7 +88,7 @@ def _says(changed: Sequence[Line], runs: Sequence[RunMetrics]) -> str:
     if changed:
         line = max(changed, key=lambda x: _step(x, x.changes[-1]))
         at = line.changes[-1]
-        said.append(f"The largest: {clean(line.key.name, 80)} since {clean(line.points[at].started, 20)}.")
+        said.append(f"The largest: {clean(line.key.name, 80)} since {_when(line.points[at].started)}.")
     elif len(runs) < 30:
         said.append(
             "A change of level is only looked for in 30 runs or more; the band says where the next is expected."
@@ -121,12 +121,11 @@ def _series(line: Line, cases: Mapping[tuple[str, str], Case], name: str) -> Ser
     band = line.band
     expected = f"the next is expected at {outward(band[0])} … {outward(band[1])}" if band else "too few runs"
     steps = [(line.points[i].started, outward(values[i - 1]), outward(values[i])) for i in line.changes]
-    events = [f"a new level since {at}: {before} to {after}" for at, before, after in steps]
-    events += [f"{line.points[i].started}: the {what} changed" for i, what in line.marks]
-    parts = (line.key.case if line.key.case != line.key.probe else "", line.key.arm)
+    events = [f"A new level since {_when(at)}: {before} to {after}" for at, before, after in steps]
+    parts = dict.fromkeys((line.key.probe, line.key.case, line.key.arm))  # an arm may have the name of its case
     return Series(
         name,
-        clean(" ".join(p for p in parts if p) or line.key.probe, 60),
+        clean(" ".join(p for p in parts if p), 80),
         f"last {outward(values[-1])}; {expected}",
         len(values),
         dots(spots),

@@ -15,7 +15,7 @@ from liebench.pages.ledger import Ledger
 from liebench.pages.outcomes import ledger_of
 from liebench.rows import Row
 from liebench.trial import Found, TrialResult, place_of, trial_result
-from liebench.trial_text import advice_of, cost
+from liebench.trial_text import cost, next_step
 from liebench.words import clean, host_line
 
 WORDS = {
@@ -54,7 +54,7 @@ class TrialsPage:
     cards: Sequence[TrialCard]
 
 
-def trials_page(docs: Sequence[Json]) -> TrialsPage:
+def trials(docs: Sequence[Json]) -> TrialsPage:
     """The page of these trials' files, in the order of time. Raises RunUnreadable where one is no trial's."""
     ordered = sorted(docs, key=lambda d: str(d.get("started")))
     results = [trial_result(doc) for doc in ordered]
@@ -66,18 +66,30 @@ def trials_page(docs: Sequence[Json]) -> TrialsPage:
         SECOND if won else "",
         clean(host_line(ordered[-1]), 200),
         [(n, w) for w, n in counts.items() if n],
-        [_card(doc, result, f"trial-{i}") for i, (doc, result) in enumerate(zip(ordered, results, strict=True))],
+        [_card(doc, results[i], f"trial-{i}", _confirmed(ordered, results, i)) for i, doc in enumerate(ordered)],
     )
+
+
+def _confirmed(docs: Sequence[Json], results: Sequence[TrialResult], i: int) -> bool:
+    """Whether this trial and the one before it of the same change won, under different seeds."""
+    before = next((k for k in reversed(range(i)) if results[k].subject == results[i].subject), None)
+    if before is None or {results[before].found, results[i].found} != {Found.WIN}:
+        return False
+    seeds = [(docs[k].get("settings") or {}).get("seed") for k in (before, i)]
+    return seeds[0] != seeds[1]
 
 
 def _head(results: Sequence[TrialResult], won: int) -> str:
     if len(results) == 1:
         s = results[0].subject
         return clean(f"{s.key} {s.now} → {s.to}: {results[0].found.value}.", 160)
-    return f"{won} of {len(results)} changes that were tried won." if won else f"None of {len(results)} changes won."
+    if len({r.subject for r in results}) == 1:
+        s = results[-1].subject
+        return clean(f"{s.key} {s.now} → {s.to}: {won} of {len(results)} trials won.", 160)
+    return f"{won} of {len(results)} trials won." if won else f"None of {len(results)} trials won."
 
 
-def _card(doc: Json, result: TrialResult, name: str) -> TrialCard:
+def _card(doc: Json, result: TrialResult, name: str, confirmed: bool) -> TrialCard:
     s = result.subject
     drawn, picture = _picture(doc, result)
     size = ""
@@ -86,7 +98,7 @@ def _card(doc: Json, result: TrialResult, name: str) -> TrialCard:
         size = f"costs {cost(result.ratio)}{ends}, {result.pairs} pairs"
     said = [f"Shown by {clean(s.workload, 120)}, in the scope {clean(s.scope, 20)}."]
     said += [clean(result.why[:1].upper() + result.why[1:]) + "."] if result.why else []
-    said.append(advice_of(result.found))
+    said.append(clean(next_step(result, confirmed)))
     rows = [r for r in result.rows if r.level != "off"]
     return TrialCard(
         name,
