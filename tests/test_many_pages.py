@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 from gate_documents import gate_doc, pair_blocks
+from many_docs import HEAD, SUBJECT, stored, trial
 from many_runs import LIE_KEY, key, run, runs
-from run_documents import built, case, document, pairs, reading
+from run_documents import built, case, reading
 
 from liebench.compare import alike, compare, compare_table, open_side
 from liebench.contract import Outcome
@@ -32,30 +33,11 @@ from liebench.table_text import interval, size
 
 REPORT = [sys.executable, "-c", "from liebench.cli import main; main()", "report"]
 EVIL = '</p><script>alert(1)</script><img src=x onerror="alert(2)">\u202e\x1b[31m'
-SUBJECT = {"knob": "k", "key": "vm.k", "now": "1", "to": "2", "scope": "host", "workload": "p"}
-HEAD = {
-    "schema": "liebench.run/1", "kind": "run", "settings": {"seed": 1}, "tool": {"core": "1"}, "looks": [],
-    "stopped": "done",
-    "host": {"cpu": {"model": "x", "online": 2}, "kernel": {"release": "6"}, "virt": {}},
-    "hashes": {"host": "h", "kind": "k", "config": "x"},
-}  # fmt: skip
 W, B, S, OPEN = Outcome.WORSE, Outcome.BETTER, Outcome.SAME, Outcome.INCONCLUSIVE
 
 
 def row(word: Outcome, value: float = 1.0, name: str = "c", **more: Any) -> Row:
     return Row("p", name, "b", "lie", word.value, value, value * 0.99, value * 1.01, **more)
-
-
-def stored(n: int, ratio: float, host: str = "h", **more: Any) -> dict[str, Any]:
-    doc = document({"c": case()}, pairs(12, {"a": 100, "b": 100 * ratio}, seed=n))
-    doc["id"], doc["started"] = f"20260101T00{n:04d}Z-{n:08x}", f"2026-01-01T00:{n:02d}:00Z"
-    return doc | HEAD | {"hashes": {"host": host, "kind": "k", "config": "x"}} | more
-
-
-def trial(seed: int, factor: float) -> dict[str, Any]:
-    doc = gate_doc({"c": case()}, pair_blocks(24, {"a": 100, "b": 200}, {"a": 100, "b": 200 * factor}, seed=seed))
-    policy = {"gate": {"limit": "3 %"}, "levels": {"p/c/a": "warn"}}
-    return HEAD | doc | {"kind": "trial", "change": SUBJECT, "policy": policy, "settings": {"seed": seed}}
 
 
 @pytest.mark.parametrize(

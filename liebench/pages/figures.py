@@ -54,7 +54,7 @@ class Figure:
 
 def ticked(axis: Axis, unit: str, most: int = 4) -> list[Tick]:
     """Round values of an axis with the unit that people read."""
-    return [Tick(axis.at(t), clean(quantity(t, unit), 16)) for t in axis.ticks(most)]
+    return [Tick(axis.at(t), clean(quantity(t, clean(unit, 8)), 16)) for t in axis.ticks(most)]
 
 
 Series = dict[str, list[tuple[int, list[float], bool]]]
