@@ -14,7 +14,7 @@ from liebench.words import clean, quantity
 
 MOST_HOSTS, MOST_LIES = 120, 40  # of the map: the oddest, and the costliest
 NAMED = 3  # odd hosts in the first sentence
-LEFT, TOP, CELL = 96, 158, 16  # pixels of the map
+LEFT, CELL = 96, 16  # pixels of the map
 SIDES = {"costly": 14, "harmless": 10, "helpful": 10, "honest": 4}  # of a square: what has no colour still has a size
 Record = Mapping[Hashable, Any]  # a row of a frame
 Lie = tuple[str, str, str]  # probe, case, arm
@@ -125,36 +125,38 @@ def _heat(hosts: Sequence[Record], lies: Sequence[Record], cells: Sequence[Recor
     rows, columns = hosts[:MOST_HOSTS], lies[:MOST_LIES]
     down, across = {h["host"]: i for i, h in enumerate(rows)}, {_lie(r): i for i, r in enumerate(columns)}
     squares: dict[str, list[str]] = {}
+    names = [_column(_lie(r)) for r in columns]
+    top = 18 + 5 * max(map(len, names), default=0)  # they are written upwards
     marks = []
     for cell in cells:
         y, x = down.get(cell["host"]), across.get(_lie(cell))
         if x is None or y is None:
             continue
         word = _word(cell)
-        squares.setdefault(word, []).append(_square(x, y, SIDES[word]))
+        squares.setdefault(word, []).append(_square(x, y, SIDES[word], top))
         if cell["score"] > ODD:
-            marks.append(_square(x, y, CELL))
+            marks.append(_square(x, y, CELL, top))
     left_out = len(hosts) - len(rows)
     tail = f"; {left_out} less odd hosts are not drawn" if left_out else ""
     costly, every = len(squares.get("costly", ())), sum(map(len, squares.values()))
     return Heat(
         LEFT + len(columns) * CELL + 110,
-        TOP + len(rows) * CELL + 6,
+        top + len(rows) * CELL + 6,
         LEFT - 8,
-        TOP - 6,
+        top - 6,
         [(word, "".join(paths)) for word, paths in sorted(squares.items())],
         "".join(marks),
-        [(TOP + i * CELL + 11.0, _short(h)) for i, h in enumerate(rows)],
-        [(LEFT + i * CELL + 9.0, _column(_lie(r))) for i, r in enumerate(columns)],
+        [(top + i * CELL + 11.0, _short(h)) for i, h in enumerate(rows)],
+        [(LEFT + i * CELL + 9.0, name) for i, name in enumerate(names)],
         f"{len(rows)} hosts by {len(columns)} lies{tail}",
         f"Costly: {costly} of {every} cells; far from the others: {len(marks)}.",
     )
 
 
-def _square(x: int, y: int, side: int) -> str:
+def _square(x: int, y: int, side: int, top: int) -> str:
     """A square in the middle of a cell."""
     gap = (CELL - side) / 2
-    return f"M{LEFT + x * CELL + gap:g} {TOP + y * CELL + gap:g}h{side}v{side}h-{side}z"
+    return f"M{LEFT + x * CELL + gap:g} {top + y * CELL + gap:g}h{side}v{side}h-{side}z"
 
 
 def _word(cell: Record) -> str:
