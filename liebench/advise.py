@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
 from liebench.changes import catalogue
 from liebench.contract import Probe, Verdict
@@ -12,9 +13,19 @@ from liebench.host import Host
 MEASURED, MET = "measured here", "condition met"
 
 
+class Grade(StrEnum):
+    """What trials on this host say about a change, the strongest first (``liebench.grades``)."""
+
+    PROVED = "proved"
+    ONCE = "seen once"
+    OPEN = "not tried"
+    NO_GAIN = "tried without gain"
+
+
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """One change for this host. ``evidence``: ``measured here`` (the lie, not the change) or ``condition met``."""
+    """One change for this host. ``evidence``: ``measured here`` (the lie, not the change) or ``condition met``, and
+    once it was graded what trials say."""
 
     change: str
     setting: str
@@ -28,6 +39,7 @@ class Advice:
     undo: str
     probe: str
     evidence: str
+    grade: Grade = Grade.OPEN
 
 
 def advise_run(host: Host, verdicts: Mapping[str, Verdict], probes: Mapping[str, Probe]) -> Sequence[Advice]:

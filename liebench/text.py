@@ -64,8 +64,11 @@ def summary(doc: Mapping[str, Any], verdicts: RunVerdicts, advice: Sequence[Advi
         lines.append(f"stopped early: {doc['stopped']}")
     for entry in (doc.get("receipt") or {}).get("difference", []):
         lines.extend(_wrapped(f"changed during the run: {entry}", 0))
+    if advice:
+        lines += ["", "What to change"]
     for item in advice:
-        lines.extend(_wrapped(f"try: {item.setting} {item.now} -> {item.to} ({item.why})", 0))
+        lines.extend(_wrapped(f"{item.setting}: {item.now} -> {item.to}", 2))
+        lines.extend(_wrapped(f"{item.why}; {item.evidence}", 6))
     return "\n".join(lines)
 
 

@@ -47,7 +47,7 @@ def test_an_ecdf_is_thinned_to_a_vertex_per_pixel_and_ends_at_the_top() -> None:
 
 
 def test_dots_in_the_same_place_are_drawn_once() -> None:
-    assert dots([(8, 20), (8.4, 20.2), (16, 16)]) == "M0 0m8 20h0m8 -4h0"
+    assert dots([(8, 20), (8.4, 20.2), (16, 16)]) == "m8 20zm8 -4z"
     assert dots([]) == ""
 
 

@@ -116,7 +116,7 @@ def test_a_history_shows_the_level_that_was_put_in_once() -> None:
     assert len(line.changes) == 1
     assert line.band is not None
     assert line.runs == 60
-    assert line.dots.count("h0") > 30
+    assert line.dots.count("z") > 30
     assert "A new level since 2026-01-01 00:" in line.events[0]
 
 

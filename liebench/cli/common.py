@@ -132,10 +132,21 @@ def judged(doc: dict[str, Any]) -> tuple[Any, Any]:
     probes = {name: r.probe for name, r in find_probes().probes.items()}
     verdicts = judge_run(doc, probes)
     try:
-        advice = advise_run(Host(doc["host"]), verdicts.probes, probes)
+        advice = _graded(doc, advise_run(Host(doc["host"]), verdicts.probes, probes))
     except (KeyError, TypeError):  # an edited run file may lack facts; its verdicts still stand
         advice = []
     return verdicts, advice
+
+
+def _graded(doc: dict[str, Any], advice: Sequence[Any]) -> Sequence[Any]:
+    """Advice with what trials of this host said about it; as it is where none was ever made."""
+    from liebench.grades import graded
+    from liebench.knobs import catalogue
+    from liebench.proofs import read_proofs
+    from liebench.result import state_dir
+
+    proofs, _ = read_proofs(state_dir())
+    return graded(advice, proofs, str(doc["hashes"].get("host") or ""), catalogue())
 
 
 HEAD = 1000  # bytes of a run file in which its kind stands

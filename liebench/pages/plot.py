@@ -74,7 +74,7 @@ def is_log(values: Sequence[float]) -> bool:
     return min(values) > 0 and max(values) / min(values) > 4
 
 
-def ecdf(values: Sequence[float], axis: Axis, top: float, bottom: float, cell: int = 3) -> str:
+def ecdf(values: Sequence[float], axis: Axis, top: float, bottom: float, cell: int = 4) -> str:
     """SVG path of the share of samples below each value: a stair with one vertex per ``cell`` pixels at most."""
     ordered = sorted(values)
     n = len(ordered)
@@ -90,14 +90,14 @@ def ecdf(values: Sequence[float], axis: Axis, top: float, bottom: float, cell: i
     return "".join(path)
 
 
-def dots(points: Iterable[tuple[float, float]], cell: int = 4, draw: str = "h0") -> str:
+def dots(points: Iterable[tuple[float, float]], cell: int = 4, draw: str = "z") -> str:
     """SVG path with ``draw`` at every point; points that share a cell of that many pixels are drawn once."""
     cells = sorted({(round(x / cell), round(y / cell)) for x, y in points})
     path, at = [], (0, 0)
     for x, y in cells:
         path.append(f"m{(x - at[0]) * cell} {(y - at[1]) * cell}{draw}")
         at = x, y
-    return "M0 0" + "".join(path) if path else ""
+    return "".join(path)  # the first point counts from the origin
 
 
 def quantile(values: Sequence[float], q: float) -> float:

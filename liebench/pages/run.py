@@ -8,6 +8,7 @@ from typing import Any
 
 from liebench.advise import Advice
 from liebench.bill import Bill, bill, order
+from liebench.grades import tally
 from liebench.judge import RunVerdicts
 from liebench.pages.answer import Answer, answer
 from liebench.pages.cards import About, Card, card, delivered
@@ -36,6 +37,7 @@ class Page:
     lies: Ledger | None
     shown: Ledger | None  # what was measured on rigs of ours
     advice: Sequence[Advice]
+    changes: str
     cards: Sequence[Card]
     seed: str
     drawn: bool  # some card has a figure, so the page says how to read one
@@ -70,6 +72,7 @@ def page(doc: Mapping[str, Any], verdicts: RunVerdicts, advice: Sequence[Advice]
         ledger(verdicts, ours, titles, bills, "grid") if ours else None,
         ledger(verdicts, rigs, titles, bills, "rig-grid") if rigs else None,
         advice,
+        tally(advice),
         [cards[n] for n in ours],
         clean(settings.get("seed"), 20),
         any(c.figure for c in cards.values()),

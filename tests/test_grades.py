@@ -1,0 +1,79 @@
+"""Evidence behind advice: what trials on this host say, and that nobody else's trial counts."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from liebench.advise import Advice, Grade
+from liebench.grades import graded, tally
+from liebench.knobs import Scope, catalogue
+from liebench.proofs import Proof
+
+ITEM = Advice(
+    "idle-restart", "tcp_slow_start_after_idle", "1", "1", "0", "why", "risk", "host", "do", "undo", "tcp-idle-restart",
+    "measured here",
+)  # fmt: skip
+WON = Proof(
+    "idle-restart", "net.ipv4.tcp_slow_start_after_idle", "1", "0", Scope.NAMESPACE, "tcp-idle-restart", "own",
+    "h", "c", 0.5, 0.48, 0.52, ("a", "b"), "2026-01-02T00:00:00Z", True,
+)  # fmt: skip
+
+
+def one(*proofs: Proof, item: Advice = ITEM, host: str = "h") -> Advice:
+    (found,) = graded([item], proofs, host, catalogue())
+    return found
+
+
+def test_a_confirmed_win_is_a_proof_with_workload_scope_and_size() -> None:
+    found = one(WON)
+    assert found.grade is Grade.PROVED
+    assert found.evidence == "proved: tcp-idle-restart @ namespace, cost x 0.5 (0.48 to 0.52) on 2026-01-02"
+
+
+def test_a_first_win_says_how_it_is_confirmed() -> None:
+    found = one(replace(WON, confirmed=False))
+    assert found.grade is Grade.ONCE
+    assert found.evidence.startswith("seen once: ")
+    assert found.evidence.endswith("confirm it: liebench try idle-restart=0")
+
+
+def test_no_effect_is_a_result() -> None:
+    found = one(replace(WON, ratio=1.0, low=0.99, high=1.01, confirmed=False))
+    assert found.grade is Grade.NO_GAIN
+    assert found.evidence.startswith("tried on 2026-01-02: no gain here, cost x 1 (0.99 to 1.01)")
+
+
+def test_the_newest_trial_speaks() -> None:
+    lost = replace(WON, ratio=1.2, low=1.1, high=1.3, confirmed=False, made="2026-02-01T00:00:00Z")
+    assert one(WON, lost).grade is one(lost, WON).grade is Grade.NO_GAIN
+
+
+@pytest.mark.parametrize("other", [{"host": "x"}, {"to": "1"}, {"change": "swappiness"}])
+def test_other_hosts_values_and_changes_prove_nothing(other: dict[str, str]) -> None:
+    found = one(replace(WON, **other))  # type: ignore[arg-type]
+    assert found.grade is Grade.OPEN
+    assert found.evidence == "measured here; not tried: liebench try idle-restart=0"
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ("near-volume", "not tried: make it, run again, compare"),
+        ("swappiness", "liebench try swappiness=10"),
+        ("huge-pages", "make it, run again"),
+    ],
+)
+def test_what_would_try_it(change: str, says: str) -> None:
+    assert says in one(item=replace(ITEM, change=change, to="10")).evidence
+
+
+def test_what_is_proved_stands_first_and_the_sentence_counts() -> None:
+    items = [replace(ITEM, change="near-volume"), ITEM]
+    found = graded(items, [WON], "h", catalogue())
+    assert [item.change for item in found] == ["idle-restart", "near-volume"]
+    assert tally(found) == "2 changes are worth a try: 1 proved here."
+    assert tally(graded(items, [], "h", {})) == "2 changes are worth a try; none was tried here yet."
+    assert tally([ITEM]) == "1 change is worth a try; none was tried here yet."
+    assert tally([]) == ""
