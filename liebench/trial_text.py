@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from textwrap import wrap
 
+from liebench.knobs.launch import is_launch, unit_line
 from liebench.trial import Found, TrialResult
 
 WIDTH = 80
@@ -31,10 +32,10 @@ def next_step(result: TrialResult, confirmed: bool) -> str:
     if not confirmed:
         return NEXT[result.found]
     s = result.subject
-    return (
-        f"Proved: {s.workload} @ {s.scope}. The trial before it won too; the size is this trial's alone. "
-        f"`liebench apply {s.knob}={s.to}` sets it."
-    )
+    keep = f"`liebench apply {s.knob}={s.to}` sets it."
+    if is_launch(s.knob):
+        keep = f"Keep it with {unit_line(s.knob, s.to)} in the process's unit."
+    return f"Proved: {s.workload} @ {s.scope}. The trial before it won too; the size is this trial's alone. {keep}"
 
 
 def trial_text(result: TrialResult, confirmed: bool = False) -> str:

@@ -16,6 +16,7 @@ from liebench.gate import BASELINE, CANDIDATE
 from liebench.gating import stages_of
 from liebench.journal import Journal
 from liebench.knobs import Knob, Scope, Trial
+from liebench.knobs.launch import is_launch
 from liebench.measure import Bench, measure
 from liebench.pairs import PairSession, Side, gate_part
 from liebench.plan import Planned, Settings, Skip, plan_probe
@@ -44,7 +45,14 @@ class Wish:
         return not self.command and self.knob.trial is not None and self.knob.trial.args is not None
 
     @property
+    def launched(self) -> bool:
+        """Whether it is a way to start the user's command, which touches nothing else."""
+        return bool(self.command) and is_launch(self.knob.id)
+
+    @property
     def scope(self) -> Scope:
+        if self.launched:
+            return Scope.PROCESS
         return self.knob.trial.scope if self.knob.trial and not self.command else Scope.HOST
 
     @property
@@ -68,10 +76,8 @@ def refuse(wish: Wish, consent: Disturbs) -> None:
     if unknown:
         takes = ", ".join(trial.more) if trial and not wish.command else ""
         raise UsageError(f"the trial of {knob.id} takes no {min(unknown)}; it takes {takes or 'nothing'}")
-    if not wish.inside and consent is not Disturbs.HOST:
+    if not (wish.inside or wish.launched) and consent is not Disturbs.HOST:
         raise UsageError(f"{knob.key} is the whole host's in this trial; allow it with --disturb host")
-    if wish.command and knob.scope is Scope.PROCESS:
-        raise UsageError(f"{knob.key} belongs to one process; set it in the command itself and gate the two commands")
 
 
 def registered_for(wish: Wish, probes: Mapping[str, Registered]) -> Registered:
@@ -127,6 +133,9 @@ def sides_of(wish: Wish, bench: Bench, journal: Journal, consent: Disturbs) -> t
             for n, value in ((BASELINE, wish.now), (CANDIDATE, wish.to))
         )
         return first, second
+    if wish.launched:
+        ways = [options | {"launch": f"{wish.knob.id}={value}"} for value in (wish.now, wish.to)]
+        return Side(BASELINE, options=ways[0]), Side(CANDIDATE, options=ways[1])
     path, settle = wish.knob.path, trial.settle_s if trial else 0.0
     touches = Touches(keys=(path,), disturbs=Disturbs.HOST)
     stage = Stage(bench.host, bench.core, journal, (touches,), consent)

@@ -16,8 +16,10 @@ from liebench.hands import Hands
 from liebench.host import program
 from liebench.journal import held
 from liebench.knobs import Knob, Scope, parse
+from liebench.knobs.launch import is_launch, unit_line
 from liebench.proofs import config_of, lapsed, needed_scope, proof_for, read_proofs
 from liebench.rivals import rivals
+from liebench.whence import whence
 
 UNTESTED = "untested: nobody has measured this change on this host"
 NEVER = re.compile(  # files that name a program for the kernel to start, or that do something when they are written
@@ -91,6 +93,11 @@ def plan(hands: Hands, ledger: Ledger, texts: Sequence[str], untested: bool, con
 
 
 def _may_be(hands: Hands, knob: Knob, to: str) -> None:
+    if is_launch(knob.id):
+        raise UsageError(
+            f"{knob.key}: one process, not the host. Keep it with {unit_line(knob.id, to)} in the [Service] part of its "
+            "unit (systemctl edit NAME), then restart it"
+        )
     if knob.scope in (Scope.PROCESS, Scope.REBOOT):
         raise UsageError(
             f"{knob.key} is not set for a whole running host ({knob.scope}); liebench try shows its effect"
@@ -163,7 +170,8 @@ def difference(hands: Hands, ledger: Ledger, changes: Sequence[Change], wanted: 
     """What would change: values, evidence, risk, whom it overrides, and the drop-ins as a unified difference."""
     lines: list[str] = []
     for change, w in zip(changes, wanted, strict=True):
-        lines += [f"{change.key}: {change.from_} -> {change.to}", *wrapped(change.evidence)]
+        lines += [f"{change.key}: {change.from_} -> {change.to}", *wrapped(whence(w.knob, hands.host))]
+        lines += wrapped(change.evidence)
         lines += wrapped(f"what can get worse: {change.risk}")
         lines += [line for words in w.overrides for line in wrapped(words)]
         lines += [f"  {path} becomes 0 by it; it is {text}" for path, text in change.beside.items()]

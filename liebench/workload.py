@@ -11,10 +11,12 @@ import shlex
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from liebench.contract import Arm, Case, Claim, Cost, Layer, Option, Options, Probe, Rep, Rig, Turn
 from liebench.errors import ToolFailed, UsageError
 from liebench.host import Host
+from liebench.knobs.launch import Start, start_of
 from liebench.registry import Registered
 from liebench.stage import Stage
 
@@ -41,15 +43,21 @@ def cases(host: Host, options: Options) -> tuple[Case, ...]:
     )
 
 
-def run_once(words: Sequence[str]) -> dict[str, float]:
-    """Seconds of wall time and of processor time (the command and the children it waited for, getrusage(2))."""
+def run_once(words: Sequence[str], start: Start | None = None) -> dict[str, float]:
+    """Seconds of wall time and of processor time (the command and the children it waited for, getrusage(2)).
+
+    ``start``: how it is started, where that is what is tried.
+    """
+    how: dict[str, Any] = {} if start is None else {"preexec_fn": start.before, "env": start.environment}
     before = time.monotonic_ns()
     try:
         process = subprocess.Popen(
-            words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, close_fds=True
+            words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, close_fds=True, **how
         )
     except OSError as error:
         raise ToolFailed(f"{words[0]} cannot be run: {error.strerror or error}") from error
+    except subprocess.SubprocessError as error:  # what comes before the program failed: no such processor, no right
+        raise ToolFailed(f"{words[0]} cannot be started so: this host or this user does not allow it") from error
     assert process.stderr is not None
     said = process.stderr.read()[-300:]
     _, status, usage = os.wait4(process.pid, 0)
@@ -63,18 +71,18 @@ def run_once(words: Sequence[str]) -> dict[str, float]:
 
 
 def measure(stage: Stage) -> Iterator[Rig]:
-    words = words_of(stage.options["run"])
-    first = run_once(words)  # also warms what it reads
+    words, start = words_of(stage.options["run"]), start_of(stage.options["launch"])
+    first = run_once(words, start)  # also warms what it reads
     count = stage.calibrations.setdefault("command", {"times": max(1, min(MOST, int(REPETITION_S / first["s"])))})
 
     def once(case: Case, turns: Sequence[Turn]) -> Mapping[str, Rep]:
         found = {}
         for turn in turns:
-            start = time.clock_gettime_ns(time.CLOCK_MONOTONIC_RAW)
-            rows = [run_once(words) for _ in range(int(count["times"]))]
-            elapsed = time.clock_gettime_ns(time.CLOCK_MONOTONIC_RAW) - start
+            began = time.clock_gettime_ns(time.CLOCK_MONOTONIC_RAW)
+            rows = [run_once(words, start) for _ in range(int(count["times"]))]
+            elapsed = time.clock_gettime_ns(time.CLOCK_MONOTONIC_RAW) - began
             samples = {q: [max(r[q], 1e-9) for r in rows] for q in QUANTITIES}
-            found[turn.label] = Rep(samples, start_ns=start, elapsed_ns=elapsed)
+            found[turn.label] = Rep(samples, start_ns=began, elapsed_ns=elapsed)
         return found
 
     yield Rig(once)
@@ -87,7 +95,7 @@ COMMAND = Registered(
         cases=cases,
         cost=Cost(seconds=20),
         measure=measure,
-        options=(Option("run", "", "the command"),),
+        options=(Option("run", "", "the command"), Option("launch", "", "how it is started, as nice=5")),
     ),
     None,
 )

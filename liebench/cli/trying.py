@@ -109,6 +109,7 @@ def _tried(wish: Any, bench: Any, settings: Any, limit: float | None, floor: flo
     from liebench.locking import exclusive
     from liebench.result import read_run
     from liebench.trying import measure_trial, policy_for, registered_for
+    from liebench.whence import whence
 
     registered = registered_for(wish, probes)
     policy = policy_for(wish, registered.probe.claim.layer.value, registered.id, limit, floor)
@@ -120,6 +121,7 @@ def _tried(wish: Any, bench: Any, settings: Any, limit: float | None, floor: flo
         f"{wish.knob.key}: {wish.now} against {wish.to}, by {wish.workload} ({wish.scope.value}), "
         f"at most {settings.budget_s:.0f} s, seed {settings.seed}"
     )
+    common.say(f"  {whence(wish.knob, bench.host)}; what can get worse: {wish.knob.risk}")
     held = nullcontext() if wish.inside else exclusive(bench.state, "try")  # live values: one at a time
     with held, common.stopping() as stopper:
         written = measure_trial(bench, registered, settings, wish, policy, stopping=stopper, progress=common.progress())

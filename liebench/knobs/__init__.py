@@ -44,7 +44,7 @@ class Knob:
     ``key``: what people call it (``vm.swappiness``; a path for sysfs). ``path``: the file, which may hold one ``*``
     (a disk, a card) that ``at`` fills. ``field``: which of several numbers in the file. ``scope``: how far a write
     reaches. ``raises``: a size limit, which is never lowered. ``bracketed``: the file lists what there is and marks the
-    one in force, ``[always] madvise never``. ``network``: applied only with a time to confirm it. ``trial``: what can
+    one in force, ``[always] madvise never``. ``pick``: what of the file's text is the value. ``network``: applied only with a time to confirm it. ``trial``: what can
     show its effect, and how narrowly (``Trial``); None: only the user's own command (``--with``).
     """
 
@@ -61,6 +61,7 @@ class Knob:
     bracketed: bool = False
     network: bool = False
     trial: Trial | None = None
+    pick: Callable[[str], str | None] | None = None
 
     @property
     def is_sysctl(self) -> bool:
@@ -73,6 +74,8 @@ class Knob:
 
     def value_in(self, text: str) -> str | None:
         """The value in the text of its file."""
+        if self.pick is not None:
+            return self.pick(text)
         if self.bracketed:
             marked = re.search(r"\[(.*?)\]", text)
             return marked[1] if marked else None
@@ -139,9 +142,9 @@ def named(pattern: str, what: str) -> Valid:
 
 def catalogue() -> Mapping[str, Knob]:
     """Every knob, by id."""
-    from liebench.knobs import block, cpu, memory, net
+    from liebench.knobs import block, cpu, launch, memory, net
 
-    return {knob.id: knob for area in (block, cpu, memory, net) for knob in area.KNOBS}
+    return {knob.id: knob for area in (block, cpu, memory, net, launch) for knob in area.KNOBS}
 
 
 def path_of(name: str) -> str:
@@ -158,9 +161,12 @@ def find(name: str, untested: bool = False) -> Knob:
 
     ``untested``: any sysctl or sysfs file is a knob then, without a trial, whose value is taken as it is.
     """
+    from liebench.knobs.launch import variable
+
     knobs = catalogue()
-    if name in knobs:
-        return knobs[name]
+    known = knobs.get(name) or variable(name)
+    if known:
+        return known
     for knob in knobs.values():
         if name in (knob.key, knob.path) or (knob.is_sysctl and name.replace("/", ".") == knob.key):
             return knob
