@@ -95,8 +95,8 @@ def plan(hands: Hands, ledger: Ledger, texts: Sequence[str], untested: bool, con
 def _may_be(hands: Hands, knob: Knob, to: str) -> None:
     if is_launch(knob.id):
         raise UsageError(
-            f"{knob.key}: one process, not the host. Keep it with {unit_line(knob.id, to)} in the [Service] part of its "
-            "unit (systemctl edit NAME), then restart it"
+            f"{knob.key}: one process, not the host. Keep it with {unit_line(knob.id, to)} in the [Service] part of "
+            "its unit (systemctl edit NAME), then restart it"
         )
     if knob.scope in (Scope.PROCESS, Scope.REBOOT):
         raise UsageError(

@@ -1,4 +1,4 @@
-"""How a command is started, tried on the command itself: what it takes, what it does to a process, and what keeps it."""
+"""How a command is started, tried on the command itself: what it does to a process, and what keeps it."""
 
 from __future__ import annotations
 

@@ -44,8 +44,9 @@ class Knob:
     ``key``: what people call it (``vm.swappiness``; a path for sysfs). ``path``: the file, which may hold one ``*``
     (a disk, a card) that ``at`` fills. ``field``: which of several numbers in the file. ``scope``: how far a write
     reaches. ``raises``: a size limit, which is never lowered. ``bracketed``: the file lists what there is and marks the
-    one in force, ``[always] madvise never``. ``pick``: what of the file's text is the value. ``network``: applied only with a time to confirm it. ``trial``: what can
-    show its effect, and how narrowly (``Trial``); None: only the user's own command (``--with``).
+    one in force, ``[always] madvise never``. ``pick``: what of the file's text is the value. ``network``: applied only
+    with a time to confirm it. ``trial``: what can show its effect, and how narrowly (``Trial``); None: only the user's
+    own command (``--with``).
     """
 
     id: str
