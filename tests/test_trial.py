@@ -178,7 +178,6 @@ def test_outside_the_catalogue_only_untested() -> None:
         ("swappiness", Disturbs.NOBODY, "true", {}, "--disturb host"),
         ("huge-pages", Disturbs.NEIGHBOURS, "", {}, "--disturb host"),
         ("backlog", Disturbs.HOST, "", {}, "--with"),
-        ("timer-slack", Disturbs.HOST, "true", {}, "in the command itself"),
         ("idle-restart", Disturbs.NOBODY, "", {"rubbish": "1"}, "takes no rubbish"),
     ],
 )

@@ -87,7 +87,7 @@ def test_our_own_changes_do_not_end_a_proof_and_others_do(tmp_path: Path) -> Non
         ("../../etc/passwd=x", "not in the catalogue"),
         ("=1", "not in the catalogue"),
         ("receive-window=4096", "never lowered"),
-        ("timer-slack=1000", "not set for a whole"),
+        ("timer-slack=1000", "one process, not the host"),
         ("readahead=128", "one of several"),
         ("huge-pages=never", "not there on this kernel"),
     ],
