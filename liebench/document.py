@@ -5,7 +5,6 @@ Pure: the caller has parsed the JSON. Raises RunUnreadable with the place, what 
 
 from __future__ import annotations
 
-import contextlib
 import math
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
@@ -66,10 +65,12 @@ def size(value: object, place: str) -> float:
 def sizes(values: Sequence[object], place: str) -> list[float]:
     """Many of them, checked together; the one that is wrong is named."""
     if {type(v) for v in values} <= {float, int}:
-        with contextlib.suppress(OverflowError):
+        try:
             found: list[float] = list(map(float, values))  # type: ignore[arg-type]
-            if math.isfinite(sum(found)) and min(found, default=0) >= -LARGEST and max(found, default=0) <= LARGEST:
-                return found
+        except OverflowError:  # an integer of hundreds of digits: named below
+            found = [math.inf]
+        if math.isfinite(sum(found)) and -LARGEST <= min(found, default=0) and max(found, default=0) <= LARGEST:
+            return found
     return [size(v, f"{place}[{i}]") for i, v in enumerate(values)]
 
 

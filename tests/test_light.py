@@ -83,7 +83,18 @@ def test_nothing_downstream_is_imported_upstream() -> None:
 
     folder = Path(liebench.__file__).parent
     upstream = {"liebench.run", "liebench.stage", "liebench.measure", "liebench.quiet", "liebench.journal"}
-    for name in ("judge", "verdicts", "effects", "readings", "stats", "verify", "bill", "controls", "words", "view"):
+    for name in (
+        "judge",
+        "verdicts",
+        "effects",
+        "readings",
+        "stats",
+        "verify",
+        "bill",
+        "controls",
+        "words",
+        "pages/run",
+    ):
         tree = ast.parse((folder / f"{name}.py").read_text())
         found = {n.module for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) and n.module}
         assert not found & upstream, name
