@@ -69,7 +69,7 @@ def sizes(values: Sequence[object], place: str) -> list[float]:
             found: list[float] = list(map(float, values))  # type: ignore[arg-type]
         except OverflowError:  # an integer of hundreds of digits: named below
             found = [math.inf]
-        if math.isfinite(sum(found)) and -LARGEST <= min(found, default=0) and max(found, default=0) <= LARGEST:
+        if math.isfinite(sum(found)) and min(found, default=0) >= -LARGEST and max(found, default=0) <= LARGEST:
             return found
     return [size(v, f"{place}[{i}]") for i, v in enumerate(values)]
 
