@@ -41,6 +41,11 @@ class Bill:
     def known(self) -> bool:
         return self.share is not None
 
+    @property
+    def often(self) -> str:
+        """How often, without the word: ``rare here (0.02 % of a CPU)``; only where it is known."""
+        return self.says.split(", ", 1)[-1]
+
 
 def bill(doc: Json, verdicts: RunVerdicts) -> dict[str, Bill]:
     """The bill of every probe that was judged. Raises RunUnreadable for a damaged document."""

@@ -9,12 +9,13 @@ blocks of one probe, case and control; each group holds a column per quantity, a
     {"words": [...], "text": "..."}             few different values, by their place in ``words``
     {"of": [...]}                               anything else as it is
 
-with ``far`` for those few that lie too far away, as pairs of place and number. In a series of samples {"like": k} is
-column k again; ``times`` says that a column counts in multiples of column 0, or for column 0 itself of that of the
-group's ``base`` label. What arms have in common from block to block (a neighbour, a frequency) cancels in that ratio
-and must not decide how finely it is kept.
-and ``at`` names the repetitions that have a value where not all have one. Blocks keep their time to a part of the
-run's length; their numbers are given anew, and the order of arms within a block is not kept.
+with ``far`` for those few that lie too far away, as pairs of place and number, and ``at`` for the repetitions that
+have a value where not all have one. In a series of samples {"like": k} is column k again; ``times`` says that a column
+counts in multiples of column 0, or for column 0 itself of that of the group's ``base`` label: what arms have in common
+from block to block (a neighbour, a frequency) cancels in that ratio, and must not decide how finely it is kept.
+
+Blocks keep their time to a part of the run's length; their numbers are given anew, and the order of arms within a
+block is not kept.
 """
 
 from __future__ import annotations

@@ -18,7 +18,8 @@ import numpy as np
 from scipy.stats import rankdata
 from scipy.stats import t as student
 
-from liebench.metrics import Key, RunMetrics
+from liebench.contract import Case
+from liebench.metrics import LIE, Key, RunMetrics
 from liebench.stats import ALPHA
 
 FEWEST_TREND, SIDE = 30, 5
@@ -123,6 +124,17 @@ def line_of(key: Key, runs: Sequence[RunMetrics], magnitude: float) -> Line:
     points = [Point(r.id, r.started, r.values[key].value, r.values[key].half, r.config, r.core) for r in ours]
     values, halves = [p.value for p in points], [p.half for p in points]
     return Line(key, points, band_of(values, halves), change_points(values, magnitude), _marks(ours, key))
+
+
+def lies_of(runs: Sequence[RunMetrics], magnitude: float) -> list[Line]:
+    """Every lie of one host's runs that was measured in blocks, probe by probe."""
+    probes = sorted({k.probe for m in runs for k in m.values})
+    return [x for p in probes for x in lines_of(p, runs, magnitude) if x.key.what == LIE and x.points]
+
+
+def cases_of(runs: Sequence[RunMetrics]) -> dict[tuple[str, str], Case]:
+    """The cases of these runs, each as the newest of them declares it."""
+    return {key: case for m in runs for key, case in m.cases.items()}
 
 
 def lines_of(probe: str, runs: Sequence[RunMetrics], magnitude: float) -> list[Line]:

@@ -107,11 +107,15 @@ def clean(value: object, most: int = MOST) -> str:
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
-def host_line(doc: Mapping[str, Any]) -> str:
-    """One line about the host: processor, count, what the labels say, kernel."""
+def host_parts(doc: Mapping[str, Any]) -> tuple[Any, str, str, str, Any]:
+    """Processor, count, whether a guest, which container, kernel: what every line about a host is made of."""
     host = section(doc, "host")
     cpu, virt, kernel = (mapping(host.get(k) or {}, f"host.{k}") for k in ("cpu", "virt", "kernel"))
     place = "guest" if virt.get("hypervisor_flag") else ""
     inside = f"{virt['container']} container" if virt.get("container") else ""
-    parts = [cpu.get("model"), f"{cpu.get('online')} processors", place, inside, kernel.get("release")]
-    return ", ".join(str(p) for p in parts if p)
+    return cpu.get("model"), f"{cpu.get('online')} processors", place, inside, kernel.get("release")
+
+
+def host_line(doc: Mapping[str, Any]) -> str:
+    """One line about the host: processor, count, what the labels say, kernel."""
+    return ", ".join(str(p) for p in host_parts(doc) if p)

@@ -88,7 +88,7 @@ class Tab:
         self.session = browser.call("Target.attachToTarget", targetId=self.target, flatten=True)["sessionId"]
         self.width, self.height = width, height
         for area in ("Page", "Network", "Log", "Runtime"):
-            self._("" + area + ".enable")
+            self._(f"{area}.enable")
         self._("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=scale, mobile=False)
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self._("Emulation.setEmulatedMedia", media=media, features=[scheme])

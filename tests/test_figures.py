@@ -55,7 +55,7 @@ def test_a_law_is_drawn_as_growth_with_its_slope() -> None:
     sizes = {f"n{n}": 10.0 * n for n in (1, 2, 3)}
     arms = [arm("n1", promised=True, number=1), arm("n2", number=2), arm("n3", number=3)]
     doc = document({"c": case(kind="law", linear=True, arms=arms)}, pairs(12, sizes, spread=1e-5))
-    found = growth(doc, "p", judge_run(doc).details[("p", "c")])
+    found = growth(doc["blocks"], judge_run(doc).details[("p", "c")])
     assert found is not None
     assert [(p.number, p.size, p.against) for p in found.points] == [
         ("1", "10 ns", "1.00 ×"), ("2", "20 ns", "2.00 ×"), ("3", "30 ns", "3.00 ×")
@@ -70,7 +70,7 @@ def test_two_arms_with_numbers_are_no_curve() -> None:
     doc = document(
         {"c": case(arms=[arm("a", promised=True, number=1), arm("b", number=2)])}, pairs(12, {"a": 100, "b": 300})
     )
-    assert growth(doc, "p", judge_run(doc).details[("p", "c")]) is None
+    assert growth(doc["blocks"], judge_run(doc).details[("p", "c")]) is None
 
 
 def test_pairs_of_processors_make_a_map() -> None:

@@ -11,7 +11,7 @@ import typer
 from liebench.cli import common
 
 if TYPE_CHECKING:
-    from liebench.contract import Case
+    from liebench.history import Line
     from liebench.metrics import RunMetrics
 
 
@@ -40,21 +40,21 @@ def history(
             {"schema": "liebench.history/1", "exit": 0, "host": chosen, "metrics": [_object(ln) for ln in lines]}
         )
         return
-    print("\n".join(said for line in lines for said in _said(line, _cases(ours)[line.key[:2]])))
+    print(_text(lines, ours))
 
 
 def lines_text(runs: Sequence[RunMetrics], magnitude: float) -> str:
     """Every lie of one host's runs, for a terminal."""
-    from liebench.history import lines_of
-    from liebench.metrics import LIE
+    from liebench.history import lies_of
 
-    probes, cases = sorted({k.probe for m in runs for k in m.values}), _cases(runs)
-    lines = [x for p in probes for x in lines_of(p, runs, magnitude) if x.key.what == LIE and x.points]
+    return _text(lies_of(runs, magnitude), runs)
+
+
+def _text(lines: Sequence[Line], runs: Sequence[RunMetrics]) -> str:
+    from liebench.history import cases_of
+
+    cases = cases_of(runs)
     return "\n".join(said for line in lines for said in _said(line, cases[line.key[:2]]))
-
-
-def _cases(runs: Sequence[RunMetrics]) -> dict[tuple[str, str], Case]:
-    return {key: case for m in runs for key, case in m.cases.items()}
 
 
 def _object(line: Any) -> dict[str, Any]:
@@ -85,8 +85,8 @@ def _said(line: Any, case: Any) -> Iterator[str]:
     if line.band:
         low, high = sorted(line.band, reverse=rate)
         expected = f"the next is expected at {outward(low)} … {outward(high)}"
-    yield (f"{line.key.name}: {len(values)} runs, last {outward(values[-1])}; {expected}")
+    yield f"{line.key.name}: {len(values)} runs, last {outward(values[-1])}; {expected}"
     for at in line.changes:
-        yield (f"    a new level since {line.points[at].started}: {outward(values[at - 1])} -> {outward(values[at])}")
+        yield f"    a new level since {line.points[at].started}: {outward(values[at - 1])} -> {outward(values[at])}"
     for at, what in line.marks:
-        yield (f"    {line.points[at].started}: the {what} changed")
+        yield f"    {line.points[at].started}: the {what} changed"

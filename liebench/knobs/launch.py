@@ -13,7 +13,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from liebench.errors import UsageError
-from liebench.knobs import MOST_CHARACTERS, Knob, Scope
+from liebench.facts.reader import cpu_list
+from liebench.knobs import Knob, Scope, as_it_is
 
 UNSET = "(unset)"
 ENV = re.compile(r"env:([A-Za-z_][A-Za-z0-9_]{0,127})")
@@ -45,10 +46,8 @@ def _priority(text: str) -> str:
     return str(int(text))
 
 
-def _printable(text: str) -> str:
-    if len(text) > MOST_CHARACTERS or not (text.isprintable() or not text):
-        raise UsageError(f"a value is one line of printable text, not {text[:40]!r}")
-    return text or UNSET
+def _value(text: str) -> str:
+    return as_it_is(text) if text else UNSET
 
 
 def _status(text: str) -> str | None:
@@ -102,7 +101,7 @@ def variable(name: str) -> Knob | None:
         f"environment variable {match[1]}",
         "/proc/self/environ",
         Scope.PROCESS,
-        _printable,
+        _value,
         "every program that it starts inherits it, and may read it in its own way",
         UNSET,
         "environ(7)",
@@ -136,7 +135,7 @@ def start_of(text: str) -> Start | None:
             environment[match[1]] = value
         return Start(lambda: None, environment)
     if name == "taskset":
-        cpus = _numbers(processors(value))
+        cpus = set(cpu_list(processors(value)))
         return Start(lambda: os.sched_setaffinity(0, cpus), environment)
     if name == "nice":
         priority = int(_priority(value))
@@ -144,11 +143,6 @@ def start_of(text: str) -> Start | None:
     if name == SLACK and re.fullmatch(r"[0-9]{1,10}", value):
         return Start(lambda: _slack(value), environment)
     raise UsageError(f"{text[:80]!r} is no way to start a command")
-
-
-def _numbers(text: str) -> set[int]:
-    ends = [part.partition("-") for part in text.split(",")]
-    return {cpu for first, _, last in ends for cpu in range(int(first), int(last or first) + 1)}
 
 
 def _slack(value: str) -> None:

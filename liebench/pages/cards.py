@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from markupsafe import Markup
 
 from liebench.bill import Bill
 from liebench.contract import Case, Kind, Subject, Verdict, Word
+from liebench.document import Json
 from liebench.judge import Detail, RunVerdicts
 from liebench.pages.figures import Figure, figure
 from liebench.pages.growth import Growth, PairMap, growth, pair_map
@@ -19,6 +19,7 @@ from liebench.words import amount, clean, reason, short, span
 MOST_SAID = 700  # characters of "It is"
 NOTHING = Markup("")
 ALONE = 0.1  # share of disturbed repetitions from which the card speaks of two speeds
+Blocks = Mapping[tuple[str, str], Sequence[Json]]
 PLACE = re.compile(r"\{(\w+)\}")
 
 
@@ -67,23 +68,24 @@ class About:
 def delivered(verdict: Verdict, sentence: str) -> str:
     """The sentence "It is ...": the probe's own, else size or reason."""
     size = amount(verdict)
-    said = clean(sentence) or (
+    said = clean(sentence, MOST_SAID) or (
         f"{size}, {verdict.word.value}." if size else clean(reason(verdict)) or verdict.word.value
     )
     return said[:1].upper() + said[1:]
 
 
-def card(doc: Mapping[str, Any], name: str, verdicts: RunVerdicts, known: Bill, about: About) -> Card:
-    """The card of one probe."""
+def card(doc: Json, blocks: Blocks, name: str, verdicts: RunVerdicts, known: Bill, about: About) -> Card:
+    """The card of one probe. ``blocks``: the ordinary ones of the run, by probe and case (``judge.open_run``)."""
     verdict, row = verdicts.probes[name], doc["probes"][name]
     claim = row.get("claim", {})
     details = {case: d for (probe, case), d in verdicts.details.items() if probe == name}
     lead = verdicts.leads.get(name, "")
-    drawn, picture = _picture(doc, name, details, lead)
+    held = {case: blocks.get((name, case), ()) for case in details}
+    drawn, picture = _picture(held, details, lead)
     title = clean(claim.get("title", name), 60)
     says = delivered(verdict, about.sentence)
     fine = {k: v for k, v in verdict.cases.items() if k in details and _aside(v, details[k].case)}
-    grown = (growth(doc, name, d) for d in details.values() if d.case.kind is not Kind.FACT)
+    grown = (growth(held[case], d) for case, d in details.items() if d.case.kind is not Kind.FACT)
     return Card(
         name,
         title[:1].upper() + title[1:],
@@ -109,11 +111,11 @@ def _filled(text: object, words: Mapping[str, str]) -> str:
     return PLACE.sub(lambda m: words.get(m[1], m[0]), str(text))
 
 
-def _picture(doc: Mapping[str, Any], name: str, details: Mapping[str, Detail], lead: str) -> tuple[str, Figure | None]:
+def _picture(held: Mapping[str, Sequence[Json]], details: Mapping[str, Detail], lead: str) -> tuple[str, Figure | None]:
     """The leading case if it has samples to draw, else the first that has."""
     for case in (lead, *details):
         if case in details and details[case].case.kind is not Kind.FACT:
-            found = figure(doc, name, details[case].case)
+            found = figure(held[case], details[case].case)
             if found is not None:
                 return clean(case, 40), found
     return "", None
@@ -161,7 +163,7 @@ def _notes(verdict: Verdict, lead: Detail | None, known: Bill, says: str) -> lis
 
 def _often(known: Bill) -> str:
     if known.known:
-        return f"This is {clean(known.says.split(', ', 1)[-1])}."
+        return f"This is {clean(known.often)}."
     if known.rate is not None:
         return f"It happens {clean(known.says)}."
     return "No counter says how often this happens here."

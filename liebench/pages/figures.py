@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import cycle
 from statistics import median
-from typing import Any
 
 from liebench.contract import Better, Case
+from liebench.document import Json
 from liebench.pages.plot import Axis, dots, ecdf, is_log, quantile, widened
 from liebench.words import clean, quantity
 
@@ -60,12 +60,13 @@ def ticked(axis: Axis, unit: str, most: int = 4) -> list[Tick]:
 Series = dict[str, list[tuple[int, list[float], bool]]]
 
 
-def series_of(doc: Mapping[str, Any], probe: str, case: Case) -> Series:
-    """Arm -> (time, samples, flagged) of each ordinary repetition, in time order; arms without samples are left out."""
+def series_of(blocks: Sequence[Json], case: Case) -> Series:
+    """Arm -> (time, samples, flagged) of each repetition of a case's ordinary blocks, in time order.
+
+    Arms without samples are left out.
+    """
     found: Series = {a.id: [] for a in case.arms}
-    for block in doc["blocks"]:
-        if block["probe"] != probe or block["case"] != case.id or block.get("control"):
-            continue
+    for block in blocks:
         for arm, rep in block["reps"].items():
             values = rep["samples"].get(case.quantity)
             if values and arm in found:
@@ -91,9 +92,9 @@ def _curve(
     )
 
 
-def figure(doc: Mapping[str, Any], probe: str, case: Case) -> Figure | None:
+def figure(blocks: Sequence[Json], case: Case) -> Figure | None:
     """ECDF and strip of a case with samples; None where every arm gave one number only."""
-    return figure_of(series_of(doc, probe, case), case)
+    return figure_of(series_of(blocks, case), case)
 
 
 def figure_of(series: Series, case: Case) -> Figure | None:

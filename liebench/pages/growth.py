@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from statistics import fmean, median
 from typing import Any
 
+from liebench.document import Json
 from liebench.judge import Detail
 from liebench.pages.figures import BOTTOM, LEFT, RIGHT, TOP, Tick, series_of, ticked
 from liebench.pages.plot import Axis, is_log, quantile, widened
@@ -59,10 +60,10 @@ class PairMap:
     says: str
 
 
-def growth(doc: Mapping[str, Any], probe: str, detail: Detail) -> Growth | None:
+def growth(blocks: Sequence[Json], detail: Detail) -> Growth | None:
     """The curve of a case whose arms carry numbers; None for all others."""
     case, unit = detail.case, clean(detail.case.unit, 16)
-    series = series_of(doc, probe, case)
+    series = series_of(blocks, case)
     arms = sorted((a.number, a.id, a.says or a.id) for a in case.arms if a.number is not None and a.id in series)
     if len(arms) < FEWEST:
         return None

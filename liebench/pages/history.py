@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from liebench.contract import Case, Kind
-from liebench.history import Line, lines_of
-from liebench.metrics import LIE, RunMetrics
+from liebench.history import Line, cases_of, lies_of
+from liebench.metrics import RunMetrics
 from liebench.pages.figures import BOTTOM, LEFT, RIGHT, TOP, Tick
 from liebench.pages.plot import Axis, dots, widened
 from liebench.words import clean, quantity
@@ -51,9 +51,7 @@ class HistoryPage:
 
 def history(runs: Sequence[RunMetrics], facts: str, magnitude: float) -> HistoryPage:
     """Every lie of these runs of one host, changed ones first. ``magnitude``: the least step, as a log."""
-    cases = {key: case for m in runs for key, case in m.cases.items()}
-    probes = sorted({k.probe for m in runs for k in m.values})
-    lines = [x for p in probes for x in lines_of(p, runs, magnitude) if x.key.what == LIE and x.points]
+    cases, lines = cases_of(runs), lies_of(runs, magnitude)
     changed = [x for x in lines if x.changes]
     ordered = [*changed, *(x for x in lines if not x.changes)]
     return HistoryPage(

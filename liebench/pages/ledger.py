@@ -65,7 +65,7 @@ def how_often(word: Word, known: Bill) -> str:
     """What a ratio needs beside it before it is a cost: how often this host does the thing."""
     if word not in (Word.COSTLY, Word.HARMLESS, Word.HELPFUL) or not known.known:
         return ""
-    return known.says.split(", ", 1)[-1]
+    return known.often
 
 
 def ledger(

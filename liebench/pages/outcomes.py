@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from liebench.contract import Outcome
 from liebench.pages.ledger import Ledger, Line, axis_of, drawn
+from liebench.pages.missing import Missing, missing
 from liebench.pages.plot import Axis, is_log, widened
 from liebench.rows import Row, Table
 from liebench.table_text import interval, name_of, size, sort_key
@@ -55,8 +56,7 @@ class Outcomes:
     ledger: Ledger | None
     same: Sequence[tuple[str, str, str]]  # name, size, what was proven
     slopes: Sequence[Slopes]
-    skipped: Sequence[tuple[str, str, str]]
-    failed: Sequence[tuple[str, str]]
+    missing: Missing
     facts: str
 
 
@@ -75,8 +75,7 @@ def outcomes(table: Table, grid: str = "grid") -> Outcomes:
         ledger_of(told, grid) if told else None,
         [(name_of(r), size(r) or clean(r.why), interval(r)) for r in same],
         [*slopes(rows, grid)],
-        [(clean(k, 60), clean(n), clean(c)) for k, (n, c) in table.skipped.items()],
-        [(clean(k, 60), clean(e)) for k, e in table.failed.items()],
+        missing(table.skipped, table.failed),
         clean(table.machine, 200),
     )
 

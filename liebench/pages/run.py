@@ -8,13 +8,15 @@ from typing import Any
 
 from liebench.advise import Advice
 from liebench.bill import Bill, bill, order
+from liebench.document import Json
 from liebench.grades import tally
-from liebench.judge import RunVerdicts
+from liebench.judge import RunVerdicts, open_run
 from liebench.pages.answer import Answer, answer
 from liebench.pages.cards import About, Card, card, delivered
 from liebench.pages.ledger import Ledger, ledger
+from liebench.pages.missing import Missing, missing
 from liebench.pages.trust import Said, trust
-from liebench.words import ORDER, clean
+from liebench.words import ORDER, clean, host_parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +44,7 @@ class Page:
     seed: str
     drawn: bool  # some card has a figure, so the page says how to read one
     rigs: Sequence[Card]
-    skipped: Sequence[tuple[str, str, str]]
-    failed: Sequence[tuple[str, str]]
+    missing: Missing
     trust: Sequence[Said]
     host: Sequence[Area]
     settings: Sequence[tuple[str, str]]
@@ -52,19 +53,19 @@ class Page:
 
 def page(doc: Mapping[str, Any], verdicts: RunVerdicts, advice: Sequence[Advice], about: Mapping[str, About]) -> Page:
     """The whole page. ``about``: what is known of each probe that is installed here."""
-    bills = bill(doc, verdicts)
+    bills, blocks = bill(doc, verdicts), open_run(doc).ordinary
     names = order(verdicts, bills)
     ours, rigs = [n for n in names if n not in verdicts.rigs], [n for n in names if n in verdicts.rigs]
     titles = {k: clean(r.get("claim", {}).get("title", k), 60) for k, r in doc["probes"].items()}
     known = {n: about.get(n, About({})) for n in names}
     sentences = {n: delivered(verdicts.probes[n], known[n].sentence) for n in names}
-    cards = {n: card(doc, n, verdicts, bills.get(n, Bill()), known[n]) for n in names}
+    cards = {n: card(doc, blocks, n, verdicts, bills.get(n, Bill()), known[n]) for n in names}
     said = trust(doc, verdicts)
     settings = doc["settings"]
     return Page(
         clean(doc["id"], 60),
         clean(doc["id"], 60),
-        _facts(doc["host"]),
+        _facts(doc),
         f"{clean(doc['started'], 30)}, {clean(settings.get('profile'), 20)} run, {len(doc['blocks'])} blocks",
         answer(verdicts, names, titles, sentences, bills),
         sum(not s.good for s in said),
@@ -77,8 +78,7 @@ def page(doc: Mapping[str, Any], verdicts: RunVerdicts, advice: Sequence[Advice]
         clean(settings.get("seed"), 20),
         any(c.figure for c in cards.values()),
         [cards[n] for n in rigs],
-        [(clean(k, 60), clean(n), clean(c)) for k, (n, c) in verdicts.skipped.items()],
-        [(clean(k, 60), clean(e)) for k, e in verdicts.failed.items()],
+        missing(verdicts.skipped, verdicts.failed),
         said,
         _areas(doc["host"]),
         [(clean(k, 40), clean(_plain(v), 160)) for k, v in settings.items() if v not in (None, {}, "")],
@@ -86,18 +86,12 @@ def page(doc: Mapping[str, Any], verdicts: RunVerdicts, advice: Sequence[Advice]
     )
 
 
-def _facts(host: Mapping[str, Any]) -> str:
+def _facts(doc: Json) -> str:
     """One line: processor, count, memory, what it runs in, kernel."""
-    cpu, kernel, virt, memory = (host.get(k) or {} for k in ("cpu", "kernel", "virt", "memory"))
-    total = memory.get("total_mib")
-    parts = (
-        cpu.get("model"),
-        f"{cpu.get('online')} processors",
-        f"{total / 1024:.0f} GiB" if isinstance(total, (int, float)) else None,
-        "guest" if virt.get("hypervisor_flag") else None,
-        f"{virt['container']} container" if virt.get("container") else None,
-        f"Linux {kernel.get('release')}",
-    )
+    model, processors, place, inside, release = host_parts(doc)
+    total = (doc["host"].get("memory") or {}).get("total_mib")
+    memory = f"{total / 1024:.0f} GiB" if isinstance(total, (int, float)) else None
+    parts = (model, processors, memory, place, inside, f"Linux {release}")
     return " · ".join(clean(p, 80) for p in parts if p)
 
 
