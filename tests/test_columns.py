@@ -10,13 +10,17 @@ import random
 from typing import Any
 
 import pytest
+from golden_pages import golden
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from run_documents import block, rep
 
 from liebench.columns import COUNTED, column, from_columns, to_columns
 from liebench.columns import _values as values_of
+from liebench.embed import TYPE, expanded, pack, reduced, unpack
 from liebench.errors import RunUnreadable
+from liebench.judge import judge_run
+from liebench.registry import find_probes
 
 SIZES = st.floats(min_value=1e-6, max_value=1e9, allow_nan=False)
 
@@ -101,3 +105,22 @@ def test_columns_cannot_grow_without_bounds() -> None:
     group["t"] = {"least": 0, "text": "#" * 1_500_000}
     with pytest.raises(RunUnreadable, match="values"):
         from_columns(held)
+
+
+def test_a_run_in_a_page_keeps_the_words_of_every_case_and_control() -> None:
+    """Of a real run: ratios, readings, laws, and facts whose planted control is an event of known size."""
+    doc = golden()
+    probes = {name: found.probe for name, found in find_probes().probes.items()}
+    before, after = (judge_run(d, probes) for d in (doc, json.loads(json.dumps(expanded(packed(doc))))))
+    assert {c.id: c.status for c in after.controls} == {c.id: c.status for c in before.controls}
+    assert "plant:container-facts/ours" in {c.id for c in before.controls if c.status == "shown"}
+    words = [{(p, k): v.word for p, x in r.probes.items() for k, v in x.cases.items()} for r in (before, after)]
+    assert words[0] == words[1]
+    said = [{k: v.why for k, v in r.probes["container-facts"].cases.items()} for r in (before, after)]
+    assert said[0] == said[1]
+    assert len(words[0]) > 20
+
+
+def packed(doc: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(unpack(TYPE, pack(reduced(doc)), 1 << 24))
+    return found
