@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import os
 import shutil
@@ -35,10 +36,16 @@ class Browser:
         self.count, self.rest, self.events = 0, b"", list[dict[str, Any]]()
 
     def close(self) -> None:
+        """Its children may still write into the profile when the first process is killed, so it is asked to go."""
+        with contextlib.suppress(RuntimeError, OSError):
+            self.call("Browser.close")
         for end in (self.writes, self.reads):
             os.close(end)
-        self.process.kill()
-        self.process.wait()
+        try:
+            self.process.wait(timeout=PATIENCE)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
 
     def call(self, method: str, session: str = "", **params: Any) -> dict[str, Any]:
         """The answer to one command; what happens meanwhile is kept in ``events``."""
