@@ -15,6 +15,7 @@ import hostile
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from other_user import as_nobody
 
 from liebench import store
 from liebench.errors import LiebenchError, UsageError
@@ -206,13 +207,14 @@ def test_a_folder_that_cannot_be_written_is_read_all_the_same(tmp_path: Path) ->
     code = (
         "import os, sys; from pathlib import Path; from liebench.store import open_store\n"
         "import liebench.indexing, duckdb\n"
-        "if os.geteuid() == 0: os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
         "print(len(open_store(Path(sys.argv[1])).runs()))"
     )
     for folder in (tmp_path, *tmp_path.parents):  # another user must get there
         if folder.stat().st_uid == os.geteuid() and folder != Path("/tmp"):
             folder.chmod(folder.stat().st_mode | 0o055)
-    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=False)
+    root = os.geteuid() == 0
+    python = as_nobody(sys.executable, "-c", "import liebench, duckdb") if root else [sys.executable]
+    done = subprocess.run([*python, "-c", code, str(tmp_path)], capture_output=True, text=True, check=False)
     tmp_path.chmod(0o755)
     assert (done.stdout, done.stderr) == ("1\n", "")
     assert not (tmp_path / INDEX).exists()
