@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from liebench.applied import Change, Ledger, found_as, same
 from liebench.errors import HostDirty, Interrupted, LiebenchError, NeedUnmet, StorageFull, UsageError
 from liebench.hands import Foreign, Hands, beside
+from liebench.journal import recover
 from liebench.knobs import Knob
 
 
@@ -204,8 +205,9 @@ def _dropin_back(hands: Hands, change: Change, ledger: Ledger) -> str:
 def settle(hands: Hands) -> list[str]:
     """What every start does first: end what was cut off, and take back what nobody confirmed in time."""
     hands.sweep()
+    said = recover(hands.state, hands.boot)  # a trial that was killed may have left its value in force
     ledger = hands.ledger()
-    said = list(ledger.said)
+    said += ledger.said
     for change in reversed(ledger.open):
         try:
             said += _settle_one(hands, change)

@@ -11,13 +11,17 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from liebench.errors import HostDirty
+from liebench.errors import HostBusy, HostDirty, NeedUnmet
+from liebench.locking import exclusive
 
 Undo = Callable[[dict[str, Any]], str]  # takes one entry back; returns what it did, "" where nothing was to do
 UNDO: dict[str, Undo] = {}  # kind of entry -> how it is taken back; files of stage/ add theirs
+ACTS = ("block", "cgroup", "clock", "container", "engine", "swap")  # files of stage/ that take kinds of their own back
 OURS = "liebench-"  # how every name begins that we give to a thing on the host; undo removes nothing else
 
 
@@ -36,12 +40,27 @@ def undoes(kind: str) -> Callable[[Undo], Undo]:
     return register
 
 
+def know_all() -> None:
+    """Load every way to take something back, for who did not make it."""
+    for name in ACTS:
+        import_module(f"liebench.stage.{name}")
+
+
 def process_start(pid: int) -> int | None:
-    """Start time of a process in clock ticks since boot (field 22 of proc_pid_stat(5)); None where it is gone."""
+    """Start time of a process in clock ticks since boot (field 22 of proc_pid_stat(5)); None where it is gone.
+
+    One that has ended and that nobody has waited for yet is gone: it does nothing any more.
+    """
     try:
-        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return None if fields[0] in "ZX" else int(fields[19])
     except (OSError, ValueError, IndexError):
         return None
+
+
+def _ourselves() -> str:
+    pid = os.getpid()
+    return f"{pid}-{process_start(pid)}"
 
 
 class Journal:
@@ -49,8 +68,7 @@ class Journal:
 
     def __init__(self, state: Path, boot: str | None) -> None:
         self.folder, self.boot = state / "journal", boot
-        pid = os.getpid()
-        self.path = self.folder / f"{pid}-{process_start(pid)}.jsonl"
+        self.path = self.folder / f"{_ourselves()}.jsonl"
         self._next = 0
         self._open: dict[int, dict[str, Any]] = {}
 
@@ -130,22 +148,39 @@ def held(state: Path) -> dict[str, int]:
 
 
 def recover(state: Path, boot: str | None) -> list[str]:
-    """Take back what dead processes left. Returns one sentence per thing done, left or reported."""
+    """Take back what dead processes left. Returns one sentence per thing done, left or reported.
+
+    Values of the host are taken back under the lock alone (``locking``). Whoever holds it has taken them back before it
+    changed any; to compare them with what it has set since would find a stranger's value, and forget ours for good.
+    """
     said: list[str] = []
-    try:
-        paths = sorted((state / "journal").glob("*.jsonl"))
-    except OSError:
-        return said
-    for path in paths:
-        if _is_alive(path):
-            continue
+    for path in _journals(state):
         try:
-            left = [s for s in (_recover_one(e, boot, said) for e in _pending(path)) if s]
-            if not left:
-                path.unlink(missing_ok=True)
+            values = any(e["kind"] == "value" for e in _pending(path))
+            if not values:
+                if not _is_alive(path):
+                    _recover_all(path, boot, said)
+                continue
+            with suppress(HostBusy, NeedUnmet), exclusive(state, "taking back what was left"):
+                # who changes values holds the lock, so this one has ended, even where the kernel is not done with it
+                if path.stem != _ourselves():
+                    _recover_all(path, boot, said)
         except OSError as error:
             said.append(f"{path} cannot be read: {error.strerror}; look at it as the user who owns it")
     return said
+
+
+def _journals(state: Path) -> list[Path]:
+    try:
+        return sorted((state / "journal").glob("*.jsonl"))
+    except OSError:
+        return []
+
+
+def _recover_all(path: Path, boot: str | None, said: list[str]) -> None:
+    left = [s for s in (_recover_one(e, boot, said) for e in _pending(path)) if s]
+    if not left:
+        path.unlink(missing_ok=True)
 
 
 def _recover_one(entry: dict[str, Any], boot: str | None, said: list[str]) -> bool:
@@ -155,6 +190,8 @@ def _recover_one(entry: dict[str, Any], boot: str | None, said: list[str]) -> bo
         return True
     if entry["boot"] != boot and entry["kind"] != "folder":
         return False  # the boot has taken it back
+    if entry["kind"] not in UNDO:
+        know_all()
     undo = UNDO.get(entry["kind"])
     if undo is None:
         said.append(f"{entry['what']}: this liebench does not know how to take back {entry['kind']!r}")

@@ -12,12 +12,16 @@ from pathlib import Path
 from liebench.errors import HostBusy, NeedUnmet
 
 FILE = "applied.lock"
+_HELD: set[Path] = set()  # by this process: what runs inside may ask again
 
 
 @contextlib.contextmanager
 def exclusive(state: Path, doing: str, wait_s: float = 0.0) -> Iterator[None]:
     """Nobody else changes the host inside this block. Raises HostBusy naming who does, after ``wait_s`` seconds."""
-    path = state / FILE
+    path = state.absolute() / FILE
+    if path in _HELD:
+        yield
+        return
     try:
         state.mkdir(parents=True, exist_ok=True)
         fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
@@ -28,8 +32,10 @@ def exclusive(state: Path, doing: str, wait_s: float = 0.0) -> Iterator[None]:
         os.ftruncate(fd, 0)
         with contextlib.suppress(OSError):  # a full disk: the lock holds all the same, only its words are missing
             os.pwrite(fd, f"{os.getpid()} {doing}".encode(), 0)
+        _HELD.add(path)
         yield
     finally:
+        _HELD.discard(path)
         os.close(fd)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +17,7 @@ from liebench.contract import Disturbs, Events
 from liebench.guardian import guarded
 from liebench.host import Host
 from liebench.journal import Journal, recover
+from liebench.locking import exclusive
 from liebench.plan import Planned, Settings, options_of
 from liebench.quiet import QuietWatch
 from liebench.result import SCHEMA, RunWriter, new_id
@@ -105,7 +106,23 @@ def measure(
     """Run the plan and write its run file; returns the file's path. The host is as it was found afterwards.
 
     ``make`` builds another session than a plain run's (a gate's), ``more`` stands in the header of its file.
+    Raises HostBusy where this one may change the host and another liebench does.
     """
+    with ExitStack() as held:
+        if settings.disturb is Disturbs.HOST:
+            held.enter_context(exclusive(bench.state, "measuring with --disturb host"))
+        return _measured(bench, planned, settings, stopping, progress, make, more)
+
+
+def _measured(
+    bench: Bench,
+    planned: Sequence[Planned],
+    settings: Settings,
+    stopping: Callable[[], str | None],
+    progress: Callable[[str], None],
+    make: Maker | None,
+    more: Mapping[str, Any],
+) -> Path:
     head = header(bench, planned, settings) | dict(more)
     writer = RunWriter(bench.out, head)
     journal = Journal(bench.state, bench.host.facts["boot"]["token"])

@@ -27,6 +27,7 @@ class Proof:
     ``change``: id of the knob. ``key``: its setting, with the name of the disk or card where it is one of several.
     ``workload``: ``your command``, or a probe's id. ``host`` and ``config``: hashes (``config_of``). ``trials``: ids
     of the two trial runs. ``made``: UTC, ISO 8601. ``confirmed``: the second trial agreed.
+    ``seed``: of this trial's orders; None where an older liebench kept none.
     """
 
     change: str
@@ -44,6 +45,7 @@ class Proof:
     trials: tuple[str, ...]
     made: str
     confirmed: bool
+    seed: int | None = None
 
     @property
     def words(self) -> str:
@@ -60,7 +62,8 @@ def record_of(proof: Proof) -> dict[str, Any]:
 
 def proof_of(record: Mapping[str, Any]) -> Proof:
     """Raises KeyError, TypeError or ValueError for what is no proof; fields of a newer liebench are passed over."""
-    values = {f.name: record[f.name] for f in fields(Proof)}
+    values = {f.name: record[f.name] for f in fields(Proof) if f.name != "seed"}
+    values["seed"] = record["seed"] if isinstance(record.get("seed"), int) else None
     values["scope"] = Scope(values["scope"])
     values["trials"] = tuple(str(t) for t in values["trials"])
     for name in ("ratio", "low", "high"):
@@ -107,12 +110,13 @@ def config_of(host: Host, knob: Knob, originals: Mapping[str, str]) -> str:
 
 def needed_scope(knob: Knob) -> Scope:
     """The least scope of a proof that suffices to apply a change: as far as the write reaches."""
-    return knob.scope if knob.scope in (Scope.PROCESS, Scope.NAMESPACE) else Scope.HOST
+    return Scope.HOST if knob.scope is Scope.REBOOT else knob.scope
 
 
 def why_not(proof: Proof, knob: Knob, from_: str, to: str, host: str, config: str, scope: Scope) -> str | None:
     """Why a proof about this knob does not hold for this change; None where it holds, "" where it is about another."""
-    if (proof.change, proof.key, proof.to) != (knob.id, knob.key, to):
+    about = (knob.key, knob.family) if knob.in_rig else (knob.key,)  # a rig's is about no file of the host
+    if proof.change != knob.id or proof.key not in about or proof.to != to:
         return ""
     if not proof.confirmed:
         return "was seen in one trial only; `liebench try` again confirms it or not"

@@ -107,6 +107,9 @@ def trial_result(doc: Json) -> TrialResult:
     targets = {r.name: r for r in table.rows if r.level == Level.ERROR and r.value is not None}
     if table.failed or table.skipped or not targets:
         said = [*table.failed.values(), *(f"needs {n}: {c}" for n, c in table.skipped.values())]
+        rows = [mapping(row, "probes") for row in mapping(doc.get("probes"), "probes").values()]
+        left = [mapping(skip, "left_out") for row in rows for skip in mapping(row.get("left_out"), "left_out").values()]
+        said += [f"needs {skip.get('needs')}: {skip.get('cure')}" for skip in left]
         said += [r.why for r in table.rows if r.level == Level.ERROR and r.why]
         return TrialResult(subject, Found.CANNOT_TELL, (said or ["nothing was measured"])[0], rows=table.rows)
     strongest = min(targets.values(), key=lambda r: r.value or math.inf)

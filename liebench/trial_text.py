@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from textwrap import wrap
 
+from liebench.knobs import catalogue
 from liebench.knobs.launch import is_launch, unit_line
 from liebench.trial import Found, TrialResult
 
@@ -32,7 +33,9 @@ def next_step(result: TrialResult, confirmed: bool) -> str:
     if not confirmed:
         return NEXT[result.found]
     s = result.subject
-    keep = f"`liebench apply {s.knob}={s.to}` sets it."
+    knob = catalogue().get(s.knob)
+    name = knob.example if knob is not None and knob.in_rig and "*" in knob.path and s.key == knob.key else s.knob
+    keep = f"`liebench apply {name}={s.to}` sets it."
     if is_launch(s.knob):
         keep = f"Keep it with {unit_line(s.knob, s.to)} in the process's unit."
     return f"Proved: {s.workload} @ {s.scope}. The trial before it won too; the size is this trial's alone. {keep}"

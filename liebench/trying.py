@@ -76,6 +76,10 @@ def refuse(wish: Wish, consent: Disturbs) -> None:
     if unknown:
         takes = ", ".join(trial.more) if trial and not wish.command else ""
         raise UsageError(f"the trial of {knob.id} takes no {min(unknown)}; it takes {takes or 'nothing'}")
+    if wish.inside and trial is not None and trial.most is not None and int(wish.to) > trial.most:
+        raise UsageError(
+            f"the trial of {knob.id} can show up to {trial.most}, not {wish.to}: try that, or your own work (--with)"
+        )
     if not (wish.inside or wish.launched) and consent is not Disturbs.HOST:
         raise UsageError(f"{knob.key} is the whole host's in this trial; allow it with --disturb host")
 

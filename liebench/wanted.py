@@ -161,8 +161,8 @@ def _late(hands: Hands, changes: Sequence[Change]) -> list[str]:
         return []
     if not program(hands.host, "systemd-tmpfiles"):
         return wrapped(f"at boot {VALUES} is read by systemd-tmpfiles, which is not here: it will not last")
-    if any(c.path.startswith(("/sys/block/", "/sys/class/net/")) for c in changes):
-        return wrapped("at boot it is set once: a disk or card that comes later keeps its default")
+    if any(c.path.startswith(("/sys/block/", "/sys/class/net/", "/sys/fs/cgroup/")) for c in changes):
+        return wrapped("at boot it is set once: a disk, card or control group that comes later keeps its default")
     return []
 
 

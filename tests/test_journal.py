@@ -187,3 +187,106 @@ def test_a_folder_that_its_owner_may_not_enter_goes_all_the_same() -> None:
         os._exit(0 if said.endswith("was removed") and not ours.exists() else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     here.rmdir()
+
+
+# ---- values of two processes, one of them killed ----
+
+LIVE = """
+import sys
+from pathlib import Path
+from liebench.contract import Touches
+from liebench.host import Host
+from liebench.journal import Journal, recover
+from liebench.locking import exclusive
+from liebench.stage import Stage
+root, state = Path(sys.argv[1]), Path(sys.argv[2])
+stage = Stage(Host({}, root), Path("/bin/false"), Journal(state, "boot"), (Touches(keys=("/proc/sys/*",)),))
+with exclusive(state, "try"):
+    if sys.argv[4] == "recovers":
+        recover(state, "boot")
+    with stage.value("/proc/sys/a", sys.argv[3]):
+        print("live", flush=True)
+        sys.stdin.read()
+"""
+
+
+def live(root: Path, state: Path, value: str, first: str = "recovers") -> subprocess.Popen[bytes]:
+    """A process that holds the lock and has set a value; it goes on to its end when its input ends."""
+    command = [sys.executable, "-c", LIVE, str(root), str(state), value, first]
+    child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert child.stdout is not None
+    assert child.stdout.readline() == b"live\n"
+    return child
+
+
+def ended(child: subprocess.Popen[bytes]) -> None:
+    assert child.stdin is not None
+    child.communicate(timeout=20)
+
+
+def test_a_value_is_not_forgotten_because_another_one_is_in_force(tmp_path: Path) -> None:
+    """The second began on the first one's value; while it works, nobody may take that for an administrator's."""
+    root, state = tree(tmp_path / "root"), tmp_path / "state"
+    first = live(root, state, "1")
+    first.kill()
+    second = live(root, state, "2", "does not")  # as where it could not know: it found 1
+    assert recover(state, "boot") == []  # the guardian of the first, or any start beside it
+    assert (root / "proc/sys/a").read_text() == "2"
+    assert len(list((state / "journal").iterdir())) == 2
+    ended(second)
+    assert (root / "proc/sys/a").read_text() == "1"
+    assert any("'0' again" in line for line in recover(state, "boot"))
+    assert (root / "proc/sys/a").read_text() == "0"
+    assert list((state / "journal").iterdir()) == []
+    ended(first)
+
+
+def test_who_may_change_values_takes_back_first_what_a_killed_one_left_even_a_zombie(tmp_path: Path) -> None:
+    root, state = tree(tmp_path / "root"), tmp_path / "state"
+    first = live(root, state, "1")
+    first.kill()  # and nobody waits for it
+    second = live(root, state, "2")
+    ended(second)
+    assert (root / "proc/sys/a").read_text() == "0"
+    assert list((state / "journal").iterdir()) == []
+    ended(first)
+
+
+def test_a_zombie_is_gone(tmp_path: Path) -> None:
+    from liebench.journal import process_start
+
+    child = subprocess.Popen(["true"])
+    until = time.monotonic() + 10
+    while process_start(child.pid) is not None and time.monotonic() < until:
+        time.sleep(0.01)
+    assert Path(f"/proc/{child.pid}").exists()
+    assert process_start(child.pid) is None
+    child.wait()
+
+
+def test_every_kind_of_entry_is_known_to_who_did_not_make_it(tmp_path: Path) -> None:
+    """As apply, which loads no stage: an entry of a control group is taken back all the same."""
+    code = (
+        "import sys, json; from pathlib import Path; from liebench.journal import recover\n"
+        "assert 'liebench.stage' not in sys.modules; print(recover(Path(sys.argv[1]), 'boot'))"
+    )
+    (tmp_path / "journal").mkdir()
+    entry = {"id": 1, "kind": "cgroup", "what": str(tmp_path / "liebench-1-x"), "old": None, "new": None}
+    entry |= {"boot": "boot", "uid": os.getuid(), "time": 0}
+    (tmp_path / "journal/1-2.jsonl").write_text(json.dumps(entry) + "\n")
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("[]\n", "")
+    assert list((tmp_path / "journal").iterdir()) == []
+
+
+def test_the_lock_may_be_taken_again_by_who_holds_it_and_ends_with_the_first(tmp_path: Path) -> None:
+    from liebench.locking import exclusive
+
+    code = "import sys; from pathlib import Path; from liebench.locking import exclusive\n"
+    code += "with exclusive(Path(sys.argv[1]), 'other'): print('free')"
+    other = [sys.executable, "-c", code, str(tmp_path)]
+    with exclusive(tmp_path, "first"):
+        with exclusive(tmp_path, "inner"):
+            pass
+        assert subprocess.run(other, capture_output=True, check=False).returncode != 0
+    assert subprocess.run(other, capture_output=True, check=False).stdout == b"free\n"

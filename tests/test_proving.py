@@ -20,7 +20,8 @@ def result(found: Found = Found.WIN, ratio: float | None = 0.5, **more: Any) -> 
 
 
 def proof(trial: str, found: Found = Found.WIN, **more: Any) -> Proof:
-    made = proof_from(result(found, **more), trial, "host", "config", "2026-01-01T00:00:00Z")
+    seed = int(trial.removeprefix("t"))
+    made = proof_from(result(found, **more), trial, seed, "host", "config", "2026-01-01T00:00:00Z")
     assert made is not None
     return made
 
@@ -43,6 +44,13 @@ def test_the_same_trial_confirms_nothing() -> None:
     assert not confirmed(proof("t1"), [proof("t1")]).confirmed
 
 
+def test_the_same_seed_confirms_nothing() -> None:
+    first, again = proof("t1"), replace(proof("t2"), seed=1)
+    assert not confirmed(again, [first]).confirmed
+    assert confirmed(proof("t3"), [first, again]).confirmed
+    assert confirmed(proof("t2"), [replace(first, seed=None)]).confirmed  # kept by an older liebench
+
+
 @pytest.mark.parametrize("name", ["change", "key", "from_", "to", "scope", "workload", "host", "config"])
 def test_only_the_same_change_in_the_same_place_counts(name: str) -> None:
     other = "host" if name == "scope" else "other"
@@ -55,6 +63,6 @@ def test_a_win_after_another_change_was_tried_still_counts() -> None:
 
 @pytest.mark.parametrize("found", [Found.CANNOT_TELL])
 def test_what_could_not_tell_is_not_kept(found: Found) -> None:
-    assert proof_from(result(found), "t", "h", "c", "") is None
-    assert proof_from(result(ratio=None), "t", "h", "c", "") is None
-    assert proof_from(result(high=None), "t", "h", "c", "") is None
+    assert proof_from(result(found), "t", 1, "h", "c", "") is None
+    assert proof_from(result(ratio=None), "t", 1, "h", "c", "") is None
+    assert proof_from(result(high=None), "t", 1, "h", "c", "") is None

@@ -67,4 +67,15 @@ CHANGES = (
         "container-vm",
         unknown,
     ),
+    Change(
+        "cpu-burst",
+        "cpu.max.burst of the control group (us)",
+        "cgroup",
+        "0",
+        "what the group did not use it takes later, when its neighbours may want it",
+        "write {to} to cpu.max.burst (version 2) or cpu.cfs_burst_us (version 1) of the group",
+        "write {now} there again",
+        "quota-spike",
+        unknown,
+    ),
 )

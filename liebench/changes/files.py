@@ -6,6 +6,12 @@ from liebench.changes import Change, unknown
 from liebench.facts.mounts import overlays
 from liebench.host import Host
 
+METACOPY = "/sys/module/overlay/parameters/metacopy"
+
+
+def _metacopy(host: Host) -> str:
+    return host.read(METACOPY) or "unknown"
+
 
 def _layers(host: Host) -> str:
     return f"{max(overlays(host).values(), default=0)} layers"
@@ -44,5 +50,16 @@ CHANGES = (
         "leave them in the image ({now})",
         "overlay-first-write",
         unknown,
+    ),
+    Change(
+        "overlay-metacopy",
+        METACOPY,
+        "host",
+        "N",
+        "a layer that you do not trust can point at any file of the ones below",
+        f"echo {{to}} > {METACOPY}, or the option metacopy of the mount",
+        f"echo {{now}} > {METACOPY}",
+        "overlay-first-write",
+        _metacopy,
     ),
 )

@@ -78,6 +78,22 @@ def make_settings(
     return Settings(chosen, seed, budget or chosen.budget_s, Disturbs(disturb), options, frozenset(named))
 
 
+@contextlib.contextmanager
+def holding_host(bench: Any, settings: Any, doing: str) -> Iterator[None]:
+    """Nobody else changes the host inside this block, and nothing of a killed one is left; only with consent to it."""
+    from liebench.contract import Disturbs
+    from liebench.journal import recover
+    from liebench.locking import exclusive
+
+    if settings.disturb is not Disturbs.HOST:
+        yield
+        return
+    with exclusive(bench.state, f"{doing} --disturb host"):
+        for line in recover(bench.state, bench.host.facts["boot"]["token"]):
+            say(line)
+        yield
+
+
 class Stopper:
     """Ctrl-C once: the run stops between two blocks and keeps what it has. Twice: leave at once, the journal stays."""
 

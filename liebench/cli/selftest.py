@@ -39,7 +39,7 @@ def selftest(
     journal = Journal(bench.state, boot)
     rates: list[Rate] = []
     found: list[Answer] = []
-    with common.stopping() as stopper:
+    with common.holding_host(bench, settings, "selftest"), common.stopping() as stopper:
         for registered in find_probes().select(names or ()):
             part = plan_probe(registered, bench.host, settings)
             if part.skipped:

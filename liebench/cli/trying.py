@@ -13,7 +13,7 @@ from liebench.cli import common
 
 def try_(
     changes: Annotated[
-        list[str] | None, typer.Argument(help="name=value, as idle-restart=0, vm.swappiness=10.")
+        list[str] | None, typer.Argument(help="name=value, as vm.swappiness=10; or a name, as idle-restart.")
     ] = None,
     with_: Annotated[str | None, typer.Option("--with", help="Your own command as the workload.")] = None,
     everything: Annotated[
@@ -30,33 +30,36 @@ def try_(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
 ) -> None:
     """Measure the present and the proposed value in pairs, judge, and keep the proof. Changes nothing for good."""
+    from dataclasses import replace
+
     from liebench.errors import LiebenchError, UsageError
     from liebench.policy import share
-    from liebench.registry import find_probes
     from liebench.trial import trial_result
     from liebench.trying import refuse
 
     bench = common.make_bench(out, ["liebench", *sys.argv[1:]])
-    wished = _wishes(changes or [], everything, with_ or "", _pairs(using or []), bench, untested)
-    if not wished:
-        raise UsageError("name a change, as `liebench try idle-restart=0`, or use --all after a run")
-    settings = common.make_settings("default", seed, budget / len(wished), disturb, [])
-    for wish in wished if not everything else ():
-        refuse(wish, settings.disturb)
-    size, least = None if limit is None else share(limit, "--limit"), share(floor, "--floor")
-    probes, found = dict(find_probes().probes), []
-    for wish in wished:
-        try:
-            doc, written = _tried(wish, bench, settings, size, least, probes)
-        except LiebenchError as error:
-            if not everything or error.exit_code >= 70:
-                raise
-            common.say(f"{wish.knob.key}: not tried, {error}")
-            continue
-        result = trial_result(doc)
-        found.append((result, written, _kept(result, doc, wish, bench)))
-        if doc["stopped"] == "interrupted":
-            break
+    settings = common.make_settings("default", seed, budget, disturb, [])
+    targets = None if limit is None else share(limit, "--limit"), share(floor, "--floor")
+    with common.holding_host(bench, settings, "try"):  # before a value is read that another one may have set
+        wished = _wishes(changes or [], everything, with_ or "", _pairs(using or []), bench, untested)
+        if not wished:
+            raise UsageError("there is nothing to try; name a change, as `liebench try idle-restart=0`")
+        for wish in wished if not everything else ():
+            refuse(wish, settings.disturb)
+        settings = replace(settings, budget_s=budget / len(wished))
+        found = []
+        for wish in wished:
+            try:
+                doc, written = _tried(wish, bench, settings, *targets)
+            except LiebenchError as error:
+                if not everything or error.exit_code >= 70:
+                    raise
+                common.say(f"{wish.knob.key}: not tried, {error}")
+                continue
+            result = trial_result(doc)
+            found.append((result, written, _kept(result, doc, wish, bench)))
+            if doc["stopped"] == "interrupted":
+                break
     _say(found, as_json)
 
 
@@ -72,46 +75,67 @@ def _pairs(words: list[str]) -> dict[str, str]:
 def _wishes(
     changes: list[str], everything: bool, command: str, more: dict[str, str], bench: Any, untested: bool
 ) -> list[Any]:
+    from liebench.errors import UsageError
     from liebench.knobs import parse
     from liebench.trying import Wish
     from liebench.workload import words_of
 
+    if not changes and not everything:
+        raise UsageError("name a change, as `liebench try idle-restart=0`, or use --all after a run")
     if command:
         words_of(command)
+    advice = _advice(bench) if everything or any("=" not in text for text in changes) else []
+    texts = [text if "=" in text else _proposed(text, advice, bench) for text in changes]
     if everything:
-        changes = [*changes, *_advised(bench)]
-    return [Wish(*parse(text, bench.host, untested), command, more) for text in changes]
+        texts += _advised(advice, bench)
+    return [Wish(*parse(text, bench.host, untested, rig=not command), command, more) for text in texts]
 
 
-def _advised(bench: Any) -> list[str]:
-    """What the newest run of this host advised, as far as the catalogue can write it."""
-    from liebench.errors import UsageError
-    from liebench.knobs import catalogue, parse
+def _advice(bench: Any) -> list[Any]:
+    """What the newest run of this host advised; nothing where there is none."""
     from liebench.result import read_run
 
     files = common.run_files(bench.out)
-    if not files:
+    return list(common.judged(read_run(files[-1]))[1]) if files else []
+
+
+def _proposed(name: str, advice: list[Any], bench: Any) -> str:
+    """``name=value`` for a setting that was named alone: what was measured here comes first, else its rule."""
+    from liebench.knobs import parse
+    from liebench.knobs.rules import proposed
+
+    change, why = proposed(name, bench.host, {a.change: (a.to, a.why) for a in advice})
+    parse(change, bench.host, rig=True)
+    common.say(f"{change}: {why}")
+    return change
+
+
+def _advised(advice: list[Any], bench: Any) -> list[str]:
+    """The advice that can be tried; what cannot is named, with what to do instead."""
+    from liebench.errors import UsageError
+    from liebench.knobs import catalogue, parse
+
+    if not common.run_files(bench.out):
         raise UsageError(f"there is no run in {bench.out} whose advice could be tried; `liebench run` makes one")
-    advice, known, found = common.judged(read_run(files[-1]))[1], catalogue(), []
+    known, found = catalogue(), []
     for item in advice:
         try:
-            if item.change in known:
-                parse(f"{item.change}={item.to}", bench.host)
-                found.append(f"{item.change}={item.to}")
+            if item.change not in known:
+                raise UsageError(f"no setting of the kernel holds it; make it by hand ({item.to}), run again, compare")
+            parse(f"{item.change}={item.to}", bench.host, rig=True)
+            found.append(f"{item.change}={item.to}")
         except UsageError as error:
             common.say(f"{item.change}: not tried, {error}")
     return found
 
 
-def _tried(wish: Any, bench: Any, settings: Any, limit: float | None, floor: float, probes: Any) -> tuple[Any, str]:
-    from contextlib import nullcontext
-
-    from liebench.locking import exclusive
+def _tried(wish: Any, bench: Any, settings: Any, limit: float | None, floor: float) -> tuple[Any, str]:
+    from liebench.registry import find_probes
     from liebench.result import read_run
     from liebench.trying import measure_trial, policy_for, registered_for
     from liebench.whence import whence
 
-    registered = registered_for(wish, probes)
+    registered = registered_for(wish, find_probes().probes)
     policy = policy_for(wish, registered.probe.claim.layer.value, registered.id, limit, floor)
     if wish.command:
         from dataclasses import replace
@@ -122,8 +146,7 @@ def _tried(wish: Any, bench: Any, settings: Any, limit: float | None, floor: flo
         f"at most {settings.budget_s:.0f} s, seed {settings.seed}"
     )
     common.say(f"  {whence(wish.knob, bench.host)}; what can get worse: {wish.knob.risk}")
-    held = nullcontext() if wish.inside else exclusive(bench.state, "try")  # live values: one at a time
-    with held, common.stopping() as stopper:
+    with common.stopping() as stopper:
         written = measure_trial(bench, registered, settings, wish, policy, stopping=stopper, progress=common.progress())
     return read_run(written), str(written)
 
@@ -137,7 +160,7 @@ def _kept(result: Any, doc: Any, wish: Any, bench: Any) -> Any:
 
     ledger = Hands(bench.host, bench.state).ledger()
     config = config_of(bench.host, wish.knob, originals(ledger))
-    proof = proof_from(result, doc["id"], bench.host.hashes()["host"], config, doc["started"])
+    proof = proof_from(result, doc["id"], doc["settings"]["seed"], bench.host.hashes()["host"], config, doc["started"])
     if proof is None:
         return None
     past, said = read_proofs(bench.state)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
@@ -42,11 +42,12 @@ class Knob:
     """One setting.
 
     ``key``: what people call it (``vm.swappiness``; a path for sysfs). ``path``: the file, which may hold one ``*``
-    (a disk, a card) that ``at`` fills. ``field``: which of several numbers in the file. ``scope``: how far a write
-    reaches. ``raises``: a size limit, which is never lowered. ``bracketed``: the file lists what there is and marks the
-    one in force, ``[always] madvise never``. ``pick``: what of the file's text is the value. ``network``: applied only
-    with a time to confirm it. ``trial``: what can show its effect, and how narrowly (``Trial``); None: only the user's
-    own command (``--with``).
+    (a disk, a card; a control group below others as ``**``) that a named file fills, and ``also`` the other places of
+    it (version 1 of control groups); ``family`` is then the key of all of them. ``field``: which of several numbers in
+    the file. ``scope``: how far a write reaches. ``raises``: a size limit, which is never lowered. ``bracketed``: the
+    file lists what there is and marks the one in force, ``[always] madvise never``. ``pick``: what of the file's text
+    is the value. ``network``: applied only with a time to confirm it. ``trial``: what can show its effect, and how
+    narrowly (``Trial``); None: only the user's own command (``--with``).
     """
 
     id: str
@@ -63,10 +64,22 @@ class Knob:
     network: bool = False
     trial: Trial | None = None
     pick: Callable[[str], str | None] | None = None
+    also: tuple[str, ...] = ()
+    family: str = ""
 
     @property
     def is_sysctl(self) -> bool:
         return self.path.startswith("/proc/sys/")
+
+    @property
+    def example(self) -> str:
+        """Its path, as somebody would name it."""
+        return self.path.replace("**", "GROUP").replace("*", "NAME")
+
+    @property
+    def in_rig(self) -> bool:
+        """Whether its trial carries the value in a rig of ours, whatever file holds it on the host."""
+        return self.trial is not None and self.trial.args is not None
 
     def read(self, host: Host) -> str | None:
         """The value in force; None where the file is not there, cannot be read, or holds too few numbers."""
@@ -100,7 +113,8 @@ class Trial:
 
     ``scope``: the narrowest that shows it. ``args``: the argument of an arm that carries the value inside a rig of the
     probe (``{"restart": "{to}"}``); without it the live value is switched, which needs consent. ``cases``: patterns of
-    the cases that are the target, and ``arm`` which of their arms; ``more``: arguments a user may add to both sides.
+    the cases that are the target, and ``arm`` which of their arms; ``more``: arguments a user may add to both sides;
+    ``most``: the largest value that a rig can carry.
     """
 
     probe: str
@@ -110,6 +124,7 @@ class Trial:
     args: Mapping[str, str] | None = None
     more: tuple[str, ...] = ()
     settle_s: float = 0.0
+    most: int | None = None
 
 
 def whole(low: int, high: int) -> Valid:
@@ -143,9 +158,9 @@ def named(pattern: str, what: str) -> Valid:
 
 def catalogue() -> Mapping[str, Knob]:
     """Every knob, by id."""
-    from liebench.knobs import block, cpu, launch, memory, net
+    from liebench.knobs import block, cpu, files, launch, memory, net
 
-    return {knob.id: knob for area in (block, cpu, memory, net, launch) for knob in area.KNOBS}
+    return {knob.id: knob for area in (block, cpu, files, memory, net, launch) for knob in area.KNOBS}
 
 
 def path_of(name: str) -> str:
@@ -155,6 +170,15 @@ def path_of(name: str) -> str:
     if ".." in parts or "." in parts or "\0" in path or not path.startswith(ROOTS) or not Path(path).is_file():
         raise UsageError(f"{name[:80]} is no sysctl and no file below /proc/sys or /sys; name one, as vm.swappiness")
     return path
+
+
+def _fills(name: str, pattern: str) -> bool:
+    """Whether a path is one of the files that a pattern means. Never one that climbs."""
+    if "*" not in pattern or ".." in name.split("/"):
+        return False
+    one = "[A-Za-z0-9._@:\\\\-]+"
+    many = re.escape(pattern).replace(r"\*\*", f"{one}(?:/{one})*").replace(r"\*", "[A-Za-z0-9._-]+")
+    return re.fullmatch(many, name) is not None
 
 
 def find(name: str, untested: bool = False) -> Knob:
@@ -171,13 +195,8 @@ def find(name: str, untested: bool = False) -> Knob:
     for knob in knobs.values():
         if name in (knob.key, knob.path) or (knob.is_sysctl and name.replace("/", ".") == knob.key):
             return knob
-        filled = (
-            re.fullmatch(re.escape(knob.path).replace(r"\*", "([A-Za-z0-9._-]+)"), name) if "*" in knob.path else None
-        )
-        if filled and ".." not in filled[1]:
-            from dataclasses import replace
-
-            return replace(knob, path=name, key=name)
+        if any(_fills(name, path) for path in (knob.path, *knob.also)):
+            return replace(knob, path=name, key=name, family=knob.key)
     if untested:
         path = path_of(name)
         key = path.removeprefix("/proc/sys/").replace("/", ".") if path.startswith("/proc/sys/") else path
@@ -196,17 +215,27 @@ def as_it_is(value: str) -> str:
     return value
 
 
-def parse(text: str, host: Host, untested: bool = False) -> tuple[Knob, str, str]:
-    """``name=value`` as (knob, value in force, value to set). Raises UsageError for what cannot be, with the reason."""
+def in_force(knob: Knob, host: Host, rig: bool = False) -> str:
+    """The value that a change starts from. Raises UsageError where there is none, or one of several must be named."""
+    several = "*" in knob.path
+    if several and not (rig and knob.in_rig):
+        raise UsageError(f"{knob.id} is one of several: name its file, as {knob.example}=VALUE")
+    now = knob.default if several else knob.read(host)
+    if now is None:
+        raise UsageError(f"{knob.key} is not there on this kernel or cannot be read: {knob.path}")
+    return now
+
+
+def parse(text: str, host: Host, untested: bool = False, rig: bool = False) -> tuple[Knob, str, str]:
+    """``name=value`` as (knob, value in force, value to set). Raises UsageError for what cannot be, with the reason.
+
+    ``rig``: the value is tried in a rig of ours, so that no file needs to be named where there are several.
+    """
     name, equals, value = text.partition("=")
     if not equals:
         raise UsageError(f"a change is name=value, as vm.swappiness=10, not {text[:80]!r}")
     knob = find(name.strip(), untested)
-    if "*" in knob.path:
-        raise UsageError(f"{knob.id} is one of several: name its file, as {knob.path.replace('*', 'NAME')}={value}")
-    now = knob.read(host)
-    if now is None:
-        raise UsageError(f"{knob.key} is not there on this kernel or cannot be read: {knob.path}")
+    now = in_force(knob, host, rig)
     try:
         to = knob.valid(value.strip())
     except UsageError as error:

@@ -31,6 +31,18 @@ KNOBS = (
         trial=Trial("clock-read", ("monotonic", "realtime"), Scope.HOST, "*", settle_s=0.05),
     ),
     Knob(
+        "cpu-burst",
+        "cpu.max.burst of a control group (us)",
+        "/sys/fs/cgroup/**/cpu.max.burst",
+        Scope.CGROUP,
+        whole(0, 10_000_000),
+        "what a group did not use it takes later, at a time when its neighbours may want it: they wait for longer",
+        "0",
+        "Documentation/scheduler/sched-bwc.rst, since 5.14",
+        trial=Trial("quota-spike", ("spike",), Scope.CGROUP, "limited", {"burst_us": "{to}"}, most=40_000),
+        also=("/sys/fs/cgroup/cpu/**/cpu.cfs_burst_us", "/sys/fs/cgroup/cpu,cpuacct/**/cpu.cfs_burst_us"),
+    ),
+    Knob(
         "timer-slack",
         "timer slack of the process",
         "/proc/self/timerslack_ns",

@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from errno import EINVAL
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 PERIOD_US = 20_000  # a short period: a window of a second holds fifty
 CONTROLLERS = "cgroup cpu"  # what an arm or a plant declares in Touches.other
 MEMORY = "cgroup memory"
+BURST = ("cpu.cfs_burst_us", "cpu.max.burst")  # by version; since kernel 5.14 (sched-bwc.rst)
 
 
 def home(root: Path, controller: str) -> tuple[Path, bool] | None:
@@ -31,6 +33,15 @@ def home(root: Path, controller: str) -> tuple[Path, bool] | None:
     except OSError:
         enabled = []
     return (two, True) if controller in enabled and os.access(two, os.W_OK) else None
+
+
+def bursts(root: Path) -> bool:
+    """Whether a group of ours may keep what it did not use; the root of version 2 has no such file, its children do."""
+    found = home(root, "cpu")
+    if found is None:
+        return False
+    place, is_two = found
+    return any(place.glob(f"*/{BURST[1]}")) if is_two else (place / BURST[0]).exists()
 
 
 @contextlib.contextmanager
@@ -57,11 +68,14 @@ def _place(stage: Stage, controller: str) -> tuple[Path, bool]:
 def _made(stage: Stage, place: Path, files: Mapping[str, str]) -> Iterator[Path]:
     made = place / a_name()
     with stage.journal.acting("cgroup", str(made), None, None):
+        name = value = ""
         try:
             made.mkdir()
             for name, value in files.items():
                 poke(made / name, value)
         except OSError as error:
+            if error.errno == EINVAL:
+                raise StageRefused(f"the kernel refuses {name}={value} for a group with {dict(files)}") from error
             raise StageRefused(f"{made} cannot be made ({error.strerror}); run as root outside a container") from error
         yield made
 
@@ -77,10 +91,15 @@ def _running_in(stage: Stage, made: Path) -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one group may use: ``share`` of a CPU, ``mib`` of memory. None: no limit of its own."""
+    """What one group may use: ``share`` of a CPU, ``mib`` of memory. None: no limit of its own.
+
+    ``period_us``: in which the share is counted; ``burst_us``: how much of what was not used is kept for later.
+    """
 
     share: float | None = None
     mib: int | None = None
+    period_us: int = PERIOD_US
+    burst_us: int = 0
 
     def files(self, controller: str, is_two: bool) -> Mapping[str, str]:
         """The files of one controller that say so."""
@@ -90,9 +109,10 @@ class Limits:
             )
         if self.share is None:
             return {}
-        allowed = round(self.share * PERIOD_US)
-        one = {"cpu.cfs_period_us": str(PERIOD_US), "cpu.cfs_quota_us": str(allowed)}
-        return {"cpu.max": f"{allowed} {PERIOD_US}"} if is_two else one
+        allowed, period = round(self.share * self.period_us), self.period_us
+        one = {"cpu.cfs_period_us": str(period), "cpu.cfs_quota_us": str(allowed)}
+        found = {"cpu.max": f"{allowed} {period}"} if is_two else one
+        return found | ({BURST[is_two]: str(self.burst_us)} if self.burst_us else {})
 
 
 @contextlib.contextmanager
@@ -121,9 +141,12 @@ def nested(stage: Stage, parent: Limits, leaf: Limits) -> Iterator[tuple[Path, .
 
 
 @contextlib.contextmanager
-def quota(stage: Stage, share: float) -> Iterator[Path]:
-    """The core gets ``share`` of one CPU inside this block, by the quota of a control group of its own."""
-    limits = Limits(share)
+def quota(stage: Stage, share: float, period_us: int = PERIOD_US, burst_us: int = 0) -> Iterator[Path]:
+    """The core gets ``share`` of one CPU inside this block, by the quota of a control group of its own.
+
+    Raises StageRefused for a burst above the quota, which the kernel does not take.
+    """
+    limits = Limits(share, None, period_us, burst_us)
     with group(stage, "cpu", limits.files("cpu", False), limits.files("cpu", True)) as made:
         yield made
 

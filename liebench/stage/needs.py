@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from liebench.contract import Need, Option
 from liebench.host import program
-from liebench.stage.cgroup import home
+from liebench.stage.cgroup import bursts, home
 
 FMA = Need("fused multiply-add", lambda host: host.fma, "none: this processor has no such instruction")
 TWO = Need("two processors", lambda host: len(host.processors) > 1, "none: this host has one processor")
@@ -19,6 +19,11 @@ CPU_GROUP = Need(
     "a CPU control group of our own",
     lambda host: home(host.root, "cpu") is not None,
     "run as root where control groups have the cpu controller",
+)
+CPU_BURST = Need(
+    "cpu.max.burst or cpu.cfs_burst_us in a control group of our own",
+    lambda host: bursts(host.root),
+    "run as root, on a kernel since 5.14, where control groups have the cpu controller",
 )
 MEMORY_GROUP = Need(
     "a memory control group of our own",

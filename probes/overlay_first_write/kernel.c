@@ -1,9 +1,10 @@
-/* copy-up: the first byte written to a file of a lower layer, by the size of the file.
+/* copy-up: the first change of a file of a lower layer, by the size of the file.
  *
  * A file of noise of that size lies in the one lower layer; the overlay has a new upper layer in every repetition and
  * is seen by this process alone. A sample opens one such file for writing, writes its first byte and closes it: an
- * overlay copies the whole file up before (Documentation/filesystems/overlayfs.rst, "non-directories"). plain=1 does
- * the same in the lower folder itself. The files are in the page cache; nothing waits for the disk but what the file
+ * overlay copies the whole file up before (Documentation/filesystems/overlayfs.rst, "non-directories"). change=mode
+ * changes its mode instead, for which everything is copied too, unless the mount has metacopy=on ("Metadata only copy
+ * up"). plain=1 does the same in the lower folder itself. The files are in the page cache; nothing waits for the disk but what the file
  * system itself waits for.
  */
 #include "lb.h"
@@ -14,6 +15,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static void warm(const char *path)
@@ -34,8 +36,18 @@ static void write_first_byte(const char *path)
         lb_fail("cannot write to %s: %s", path, strerror(errno));
 }
 
+enum { WRITE, MODE };
+
+static void change_mode(const char *path)
+{
+    struct stat found;
+    if (stat(path, &found) || chmod(path, found.st_mode ^ S_IXUSR))
+        lb_fail("cannot change the mode of %s: %s", path, strerror(errno));
+}
+
 static int run(struct lb_run *run)
 {
+    static const char *const METACOPY[] = {"", ",metacopy=off", ",metacopy=on"};
     const char *dir = lb_text(run, "dir");
     int64_t kib = lb_int(run, "kib");
     bool plain = lb_int(run, "plain");
@@ -51,7 +63,10 @@ static int run(struct lb_run *run)
     }
     if (!plain) {
         lb_own_mounts();
-        (lb_int(run, "fuse") ? lb_fuse_overlay : lb_overlay)(dir, 1);
+        if (lb_int(run, "fuse"))
+            lb_fuse_overlay(dir, 1);
+        else
+            lb_overlay_with(dir, 1, METACOPY[lb_int(run, "metacopy")]);
     }
     double *us = lb_series(run, "us");
     lb_begin(run);
@@ -62,7 +77,7 @@ static int run(struct lb_run *run)
             int64_t from = lb_now();
             if (file == i * each)
                 run->offsets[i] = from - run->start_ns;
-            write_first_byte(path);
+            (lb_int(run, "change") == MODE ? change_mode : write_first_byte)(path);
             us[i] += (double)(lb_now() - from) / 1000;
         }
         lb_place(run);
@@ -79,13 +94,15 @@ static const struct lb_key KEYS[] = {
     {"kib", 'i', 4, 1 << 20, 1024, NULL},
     {"plain", 'i', 0, 1, 0, NULL},
     {"fuse", 'i', 0, 1, 0, NULL}, /* by fuse-overlayfs */
+    {"change", 'w', 0, 0, WRITE, "write mode"},
+    {"metacopy", 'w', 0, 0, 0, "host N Y"}, /* as the host has it, or an option of the mount */
     {"plant_extra", 'i', 0, 10, 0, NULL},
     {NULL, 0, 0, 0, 0, NULL},
 };
 
 static const struct lb_kernel COPY_UP = {
     .name = "copy-up",
-    .summary = "the first byte written to a file that lies in a lower layer of an overlay",
+    .summary = "the first change of a file that lies in a lower layer of an overlay",
     .run = run,
     .ops = 1,
     .samples = 2,

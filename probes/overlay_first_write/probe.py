@@ -53,6 +53,26 @@ def _write(mib: int, headline: bool) -> Case:
     )
 
 
+def _mode() -> Case:
+    """A change that needs no byte of the file. ``metacopy`` is what a trial sets, as an option of its own mount."""
+    args: dict[str, str | int | float] = {"kib": TYPICAL << 10, "change": "mode"}
+    return Case(
+        id=f"mode-{TYPICAL}m",
+        asks=f"What does it cost to change the mode of a file of {TYPICAL} MiB?",
+        quantity="us",
+        unit="us",
+        arms=(
+            Arm("plain", "in a plain folder", True, {**args, "plain": 1}, touches=_touches(TYPICAL)),
+            Arm("overlay", "in a lower layer", args={**args, "metacopy": "host"}, touches=_touches(TYPICAL)),
+        ),
+        matters=1.5,
+        hurts=100.0,
+        headline=False,
+        work="copy-up",
+        target=0.2,
+    )
+
+
 def _fuse() -> Case:
     """By fuse-overlayfs, which copies in user space."""
     args: dict[str, str | int | float] = {"kib": TYPICAL << 10, "plain": 0}
@@ -93,7 +113,7 @@ def _law() -> Case:
 
 
 def cases(host: Host, options: Options) -> tuple[Case, ...]:
-    return (_write(TYPICAL, True), _write(1, False), _fuse(), _law())
+    return (_write(TYPICAL, True), _write(1, False), _mode(), _fuse(), _law())
 
 
 def measure(stage: Stage) -> Iterator[Rig]:
@@ -138,7 +158,12 @@ def advise(verdict: Verdict, host: Host) -> Sequence[Proposal]:
     if typical is None or typical.word is not Word.COSTLY or not typical.delivered or typical.delivered < 5000:
         return []
     why = f"the first write to a file of {TYPICAL} MiB in an image takes {typical.delivered / 1000:.0f} ms"
-    return [Proposal("data-on-volume", "a volume for files that are written", why)]
+    found = [Proposal("data-on-volume", "a volume for files that are written", why)]
+    mode = verdict.cases.get(f"mode-{TYPICAL}m")
+    if mode is not None and mode.word is Word.COSTLY and mode.delivered:
+        why = f"chmod or chown of such a file takes {mode.delivered / 1000:.0f} ms, for all of it is copied"
+        found.append(Proposal("overlay-metacopy", "Y", why))
+    return found
 
 
 PROBE = Probe(

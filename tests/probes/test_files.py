@@ -95,6 +95,21 @@ def test_the_first_byte_copies_the_file(tmp_path: Path) -> None:
 
 @OVERLAY
 @ROOT
+def test_a_mode_alone_is_copied_up_where_the_mount_says_so(tmp_path: Path) -> None:
+    """metacopy as an option of the mount: a change of mode copies the whole file, or nothing of it."""
+    same: dict[str, object] = {"dir": tmp_path, "kib": 32 << 10}
+    ways = [same | {"change": "mode", "metacopy": word} for word in ("N", "Y")]
+    whole, alone = (typical("copy-up", "us", **way) for way in ways)
+    write = typical("copy-up", "us", **(ways[1] | {"change": "write"}))
+    if whole < 2000:
+        pytest.skip("needs a file system that copies instead of cloning")
+    assert alone < whole / 20
+    assert write > 20 * alone  # data is copied all the same
+    assert left_behind(tmp_path) == []
+
+
+@OVERLAY
+@ROOT
 def test_an_ordinary_user_measures_in_a_user_namespace(tmp_path: Path) -> None:
     os.chmod(tmp_path, 0o777)
     for folder in tmp_path.parents:

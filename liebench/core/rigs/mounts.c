@@ -125,16 +125,19 @@ static void prepare(const char *dir, int layers, char *options, size_t room)
     snprintf(options + used, room - used, ",upperdir=up,workdir=work");
 }
 
-void lb_overlay(const char *dir, int layers)
+void lb_overlay_with(const char *dir, int layers, const char *more)
 {
     char options[4096];
-    prepare(dir, layers, options, sizeof options - sizeof ",userxattr");
+    prepare(dir, layers, options, sizeof options - sizeof ",userxattr" - strlen(more));
+    strcat(options, more);
     if (!is_root_here)
         strcat(options, ",userxattr");
     if (mount("liebench", "merged", "overlay", 0, options))
-        lb_fail("cannot mount an overlay of %d layers in %s (%s); run as root, on a file system that can hold an upper layer",
-                layers, dir, strerror(errno));
+        lb_fail("cannot mount an overlay of %d layers%s in %s (%s); run as root, on a file system that can hold an upper layer",
+                layers, more, dir, strerror(errno));
 }
+
+void lb_overlay(const char *dir, int layers) { lb_overlay_with(dir, layers, ""); }
 
 static pid_t helper;
 

@@ -8,6 +8,7 @@ void lb_become_root(void); /* in a user namespace of ours, with mounts of its ow
 void lb_own_mounts(void); /* as root, else in a user namespace; ends with a sentence where neither is allowed */
 void lb_bind(const char *from, const char *to);
 void lb_overlay(const char *dir, int layers); /* layers l1..ln of dir (ln on top), up, work -> dir/merged, new upper */
+void lb_overlay_with(const char *dir, int layers, const char *options); /* and options of the mount: ",metacopy=on" */
 void lb_fuse_overlay(const char *dir, int layers); /* the same by fuse-overlayfs, a process of ours that dies with us */
 void lb_make_dir(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void lb_fill(const char *path, size_t bytes, unsigned seed); /* a file of noise, written back; kept where it stands */
