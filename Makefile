@@ -15,7 +15,7 @@ run: system-run $(VENV)/installed
 	$(BIN)/liebench run
 	$(BIN)/liebench report
 
-test: system-test $(VENV)/installed-test lint types
+test: system-test $(VENV)/installed-test $(VENV)/export-tools lint types
 	$(BIN)/python -m pytest
 
 lint: $(VENV)/installed-test
@@ -44,6 +44,9 @@ $(VENV)/installed: $(SOURCES) | $(VENV)/bin/python
 $(VENV)/installed-test: $(SOURCES) | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[test]'
 	@touch $@ $(VENV)/installed
+
+$(VENV)/export-tools: ci/export-tools | $(VENV)/bin/python
+	ci/export-tools $(abspath $@)
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info liebench/core/bin

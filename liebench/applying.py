@@ -254,7 +254,7 @@ def chosen(ledger: Ledger, which: str) -> list[Change]:
         return opened
     if which == "last":
         return [c for c in opened if c.group == opened[0].group]
-    number = int(which) if which.isdecimal() and len(which) < 10 else -1
+    number = int(which) if which.isascii() and which.isdecimal() and len(which) < 10 else -1
     found = [c for c in opened if c.number == number]
     if not found:
         have = ", ".join(str(c.number) for c in reversed(opened)) or "none"

@@ -177,13 +177,16 @@ def test_a_user_sees_what_root_applied(h: Hands, call: Any, tmp_path: Path, monk
 
 
 def test_busy_is_said_and_shown(h: Hands, call: Any) -> None:
-    from liebench.locking import exclusive
-
+    code_ = "import sys; from pathlib import Path; from liebench.locking import exclusive\n"
+    code_ += "with exclusive(Path(sys.argv[1]), 'apply'): print('held', flush=True); sys.stdin.read()"
     applied(h, "vm.swappiness=10")
-    with exclusive(h.state, "apply"):
+    command = [sys.executable, "-c", code_, str(h.state)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        other.stdout.readline()
         code, _, err = call("apply", "vm.swappiness=20", "--untested", "--yes")
         assert code == 4
-        assert f"process {os.getpid()}, apply" in err
+        assert f"process {other.pid}, apply" in err
         assert "60 -> 10" in call("status")[1]
     assert value(h) == "10"
 

@@ -108,18 +108,9 @@ def test_a_variable_that_makes_a_command_slow_is_found_and_one_that_nobody_reads
     found = {}
     for name in ("LB_SLOW", "LB_NOBODY_READS_THIS"):
         done = liebench(
-            "try",
-            f"env:{name}=1",
-            "--with",
-            SPIN,
-            "--budget",
-            "40",
-            "--limit",
-            "20 %",
-            "--out",
-            str(tmp_path),
-            "--json",
-        )
+            "try", f"env:{name}=1", "--with", SPIN, "--budget", "40", "--limit", "20 %", "--json",
+            "--out", str(tmp_path),
+        )  # fmt: skip
         assert done.returncode == 0, done.stderr
         (found[name],) = json.loads(done.stdout)["trials"]
     assert found["LB_SLOW"]["found"] == "loss"

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from own_state import with_state
 
 from liebench.contract import Disturbs, Plant
 from liebench.errors import RunUnreadable, UsageError
@@ -29,7 +29,6 @@ from two_sides import gate
 HOST = read_host()
 TARGET = parse_policy('[gate]\nlimit = "3 %"\n[levels]\n"probe-0/guard" = "warn"\n', "t")
 SUBJECT = {"knob": "k", "key": "vm.k", "now": "1", "to": "2", "scope": "host", "workload": "probe-0"}
-TRY = [sys.executable, "-c", "from liebench.cli import main; main()", "try"]
 
 
 def trial(folder: Path, factor: float, **more: Any) -> Any:
@@ -195,7 +194,11 @@ def test_what_cannot_be_tried_like_that_is_refused_beforehand(
 
 def tried(folder: Path, *words: str, code: int = 0) -> tuple[list[dict[str, Any]], str]:
     done = subprocess.run(
-        [*TRY, *words, "--json", "--out", str(folder)], capture_output=True, text=True, timeout=300, check=False
+        with_state(folder, "try", *words, "--json", "--out", str(folder)),
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
     )
     assert done.returncode == code, done.stderr + done.stdout
     return json.loads(done.stdout)["trials"] if done.stdout.startswith("{") else [], done.stderr
@@ -227,7 +230,10 @@ def test_a_live_value_is_tried_on_the_users_command_and_put_back(tmp_path: Path)
 def test_hostile_words_reach_no_shell(tmp_path: Path) -> None:
     for words in (["vm.swappiness=$(touch pwned)"], ["idle-restart=0", "--using", "congestion=$(touch pwned)"]):
         done = subprocess.run(
-            [*TRY, *words, "--budget", "2", "--out", str(tmp_path)], capture_output=True, cwd=tmp_path, check=False
+            with_state(tmp_path, "try", *words, "--budget", "2", "--out", str(tmp_path)),
+            capture_output=True,
+            cwd=tmp_path,
+            check=False,
         )
         assert b"Traceback" not in done.stderr
     assert not (tmp_path / "pwned").exists()

@@ -6,14 +6,13 @@ import importlib.util
 import os
 import random
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from own_state import with_state
 
 SOAK = Path(__file__).parents[1] / "ci" / "soak_try.py"
 KEY = Path("/proc/sys/net/core/netdev_max_backlog")
-TRY = [sys.executable, "-c", "from liebench.cli import main; main()"]
 WRITABLE = pytest.mark.skipif(
     os.geteuid() != 0 or not os.access(KEY, os.W_OK), reason="needs root and a /proc/sys that may be written"
 )
@@ -30,7 +29,7 @@ def test_killed_trials_leave_the_value_that_was_found(tmp_path: Path) -> None:
     rng, found, seen = random.Random(7), KEY.read_text().strip(), list[str]()
     try:
         for n in range(40):
-            seen.append(soak.killed(tmp_path / str(n), found, 0.4 + rng.random() * 1.6, n % 2 == 0))
+            seen.append(soak.killed(tmp_path, found, 0.4 + rng.random() * 1.6, n % 2 == 0))
             if n >= 11 and seen.count("act") >= 3:
                 break
     finally:
@@ -41,17 +40,17 @@ def test_killed_trials_leave_the_value_that_was_found(tmp_path: Path) -> None:
 @WRITABLE
 def test_two_that_change_the_host_exclude_each_other(tmp_path: Path) -> None:
     found = KEY.read_text().strip()
-    env = {**os.environ, "XDG_STATE_HOME": str(tmp_path)}
+    state = tmp_path / "state"
     change = f"backlog={int(found) + 1}"
+    long = ["try", change, "--with", "sleep 0.05", "--disturb", "host", "--budget", "30", "--out", str(tmp_path)]
     first = subprocess.Popen(
-        [*TRY, "try", change, "--with", "sleep 0.05", "--disturb", "host", "--budget", "30", "--out", str(tmp_path)],
-        env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+        with_state(state, *long), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path
+    )
     assert first.stderr is not None
     first.stderr.readline()  # it has said what it tries
     for words in (["try", change, "--with", "true", "--disturb", "host"], ["run", "clock-read", "--disturb", "host"],
                   ["apply", change, "--untested", "--yes"]):  # fmt: skip
-        done = subprocess.run([*TRY, *words], env=env, capture_output=True, text=True, check=False, cwd=tmp_path)
+        done = subprocess.run(with_state(state, *words), capture_output=True, text=True, check=False, cwd=tmp_path)
         assert done.returncode == 4, (words, done.stderr)
         assert f"process {first.pid}, try --disturb host" in done.stderr
         assert "repeat the command" in done.stderr

@@ -162,7 +162,7 @@ def _switch(
 ) -> Switch:
     """What is switched between the sides; exactly one thing."""
     from liebench.gating import Switch
-    from liebench.knobs import path_of
+    from liebench.knobs.outside import path_of
 
     cores = (_core(first_core), _core(second_core)) if first_core or second_core else None
     key, equals, value = (change or "").partition("=")

@@ -16,8 +16,8 @@ from pathlib import Path
 from liebench.errors import UsageError
 from liebench.host import Host
 
-ROOTS = ("/proc/sys/", "/sys/")
 MOST_CHARACTERS = 512
+ROOT = Path("/")
 
 
 class Scope(StrEnum):
@@ -163,15 +163,6 @@ def catalogue() -> Mapping[str, Knob]:
     return {knob.id: knob for area in (block, cpu, files, memory, net, launch) for knob in area.KNOBS}
 
 
-def path_of(name: str) -> str:
-    """``vm.swappiness``, ``vm/swappiness`` or a path below /proc/sys or /sys. Raises UsageError for anything else."""
-    path = name if name.startswith("/") else f"/proc/sys/{name if '/' in name else name.replace('.', '/')}"
-    parts = path.split("/")
-    if ".." in parts or "." in parts or "\0" in path or not path.startswith(ROOTS) or not Path(path).is_file():
-        raise UsageError(f"{name[:80]} is no sysctl and no file below /proc/sys or /sys; name one, as vm.swappiness")
-    return path
-
-
 def _fills(name: str, pattern: str) -> bool:
     """Whether a path is one of the files that a pattern means. Never one that climbs."""
     if "*" not in pattern or ".." in name.split("/"):
@@ -181,12 +172,14 @@ def _fills(name: str, pattern: str) -> bool:
     return re.fullmatch(many, name) is not None
 
 
-def find(name: str, untested: bool = False) -> Knob:
+def find(name: str, untested: bool = False, root: Path = ROOT) -> Knob:
     """A knob by its id, its key, or the path of its file. Raises UsageError for one that is not in the catalogue.
 
-    ``untested``: any sysctl or sysfs file is a knob then, without a trial, whose value is taken as it is.
+    ``untested``: any setting of /proc/sys or /sys is a knob then (``outside``), without a trial, whose value is taken
+    as it is. ``root``: where these lie.
     """
     from liebench.knobs.launch import variable
+    from liebench.knobs.outside import path_of
 
     knobs = catalogue()
     known = knobs.get(name) or variable(name)
@@ -198,7 +191,7 @@ def find(name: str, untested: bool = False) -> Knob:
         if any(_fills(name, path) for path in (knob.path, *knob.also)):
             return replace(knob, path=name, key=name, family=knob.key)
     if untested:
-        path = path_of(name)
+        path = path_of(name, root)
         key = path.removeprefix("/proc/sys/").replace("/", ".") if path.startswith("/proc/sys/") else path
         return Knob(key, key, path, Scope.HOST, as_it_is, "nobody has looked at what it does", "unknown", "")
     import difflib
@@ -234,10 +227,10 @@ def parse(text: str, host: Host, untested: bool = False, rig: bool = False) -> t
     name, equals, value = text.partition("=")
     if not equals:
         raise UsageError(f"a change is name=value, as vm.swappiness=10, not {text[:80]!r}")
-    knob = find(name.strip(), untested)
+    knob = find(name.strip(" "), untested, host.root)
     now = in_force(knob, host, rig)
     try:
-        to = knob.valid(value.strip())
+        to = knob.valid(value.strip(" "))
     except UsageError as error:
         raise UsageError(f"{knob.key}: {error}") from error
     if knob.raises and to.isdecimal() and now.isdecimal() and int(to) < int(now):

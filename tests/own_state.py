@@ -1,0 +1,16 @@
+"""The commands with a state folder of the test's own: as root theirs is the host's, whatever the environment says."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+CODE = (
+    "import pathlib, sys; import liebench.result as result; state = pathlib.Path(sys.argv.pop(1)); "
+    "result.state_dir = lambda: state; from liebench.cli import main; main()"
+)
+
+
+def with_state(state: Path, *words: str) -> list[str]:
+    """The command line of ``liebench WORDS``."""
+    return [sys.executable, "-P", "-c", CODE, str(state), *words]
