@@ -14,7 +14,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from liebench.errors import CoreFailed, NeedUnmet
@@ -42,8 +42,8 @@ mount -t sysfs sysfs /sys
 mount -t devtmpfs dev /dev
 for module in {modules}; do insmod /$module; done
 mount -t 9p -o ro,trans=virtio,version=9p2000.L,msize=1048576,cache=loose root /host
-mount -t tmpfs top /top
-mkdir /top/upper /top/work
+{top}
+mkdir -p /top/upper /top/work
 mount -t overlay -o lowerdir=/host,upperdir=/top/upper,workdir=/top/work root /new
 for place in proc sys dev; do mount --move /$place /new/$place; done
 mkdir -p /new/dev/shm /new/dev/pts /new/lib/modules
@@ -51,21 +51,20 @@ ln -s /proc/self/fd /new/dev/fd
 ln -s /proc/self/fd/0 /new/dev/stdin
 for place in dev/shm tmp run; do mount -t tmpfs tmpfs /new/$place; done
 mount -t devpts devpts /new/dev/pts
-mount -t ext4 /new/dev/vda /new/var/tmp
+{scratch}
 {again}
 mount -t cgroup2 cgroup2 /new/sys/fs/cgroup
 for controller in cpu cpuset memory pids io; do echo +$controller > /new/sys/fs/cgroup/cgroup.subtree_control; done
 mount --bind /host{folder}/lib/modules /new/lib/modules
 ip link set lo up
-cp /busybox /start /items /new/run
+cp /busybox /start {more} /new/run
 exec switch_root /new /run/busybox sh /run/start
 """
 START = """
-cd {root}
-{exports}
 modprobe -a loop tun fuse
 {python} tests/guest_worker.py /run/items /dev/ttyS1
 """
+IN_MEMORY, ON_DISK = "mount -t tmpfs top /top", "mount -t ext4 /dev/vda /top"  # what is written: gone with it, or kept
 
 
 COVERED = ("/tmp", "/run", "/dev", SCRATCH)  # file systems of the guest's own lie over these
@@ -103,48 +102,53 @@ def _dependent(names: Sequence[str], modules: Path) -> list[Path]:
     return [modules / path for path in found]
 
 
-def _root(items: Sequence[str], modules: Path, busybox: Path) -> bytes:
+def root_of(start: str, modules: Path, top: str = IN_MEMORY, scratch: str = "", **more: bytes) -> bytes:
+    """An initramfs that runs the shell lines of ``start`` in the host's root, below a layer that is ``top``'s."""
     files = _dependent(MODULES, modules)
     kept = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "LC_ALL": "C.UTF-8", INSIDE: "1"}
     exports = {**kept, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "CI": os.environ.get("CI", "")}
-    start = START.format(
-        root=shlex.quote(str(ROOT)),
-        python=shlex.quote(sys.executable),
-        exports="\n".join(f"export {key}={shlex.quote(value)}" for key, value in exports.items()),
-    )
+    lines = [f"cd {shlex.quote(str(ROOT))}", *(f"export {key}={shlex.quote(value)}" for key, value in exports.items())]
     outside = [p for p in dict.fromkeys(map(Path, (sys.prefix, sys.base_prefix))) if not p.is_relative_to(ROOT)]
-    again = _again([ROOT, *outside])
-    init = INIT.format(modules=" ".join(f.name for f in files), folder=shlex.quote(str(FOLDER)), again=again)
-    more = {"busybox": busybox.read_bytes(), "start": start.encode(), "items": json.dumps(list(items)).encode()}
-    return initramfs(init.encode(), more | {f.name: f.read_bytes() for f in files})
+    init = INIT.format(
+        modules=" ".join(f.name for f in files), folder=shlex.quote(str(FOLDER)), again=_again([ROOT, *outside]),
+        top=top, scratch=scratch, more=" ".join(f"/{name}" for name in more),
+    )  # fmt: skip
+    busybox = Path(str(shutil.which("busybox"))).read_bytes()
+    held = {"busybox": busybox, "start": "\n".join([*lines, start]).encode(), **more}
+    return initramfs(init.encode(), held | {f.name: f.read_bytes() for f in files})
 
 
-def _disks(folder: Path) -> Iterator[str]:
-    for name, mib in DISKS.items():
-        path = folder / name
+def a_disk(path: Path, mib: int, formatted: bool = True) -> Sequence[str]:
+    """Arguments of a guest that has this file as its next disk."""
+    if not path.exists():
         with path.open("wb") as file:
             file.truncate(mib << 20)
-        yield from ("-drive", f"file={path},format=raw,if=virtio,cache=writeback")
-    subprocess.run(["/sbin/mke2fs", "-q", "-F", "-t", "ext4", folder / "scratch"], check=True)
+        if formatted:
+            subprocess.run(["/sbin/mke2fs", "-q", "-F", "-t", "ext4", path], check=True)
+    return ("-drive", f"file={path},format=raw,if=virtio,cache=writeback")
 
 
-def _command(kernel: Path, folder: Path) -> list[str]:
+def command_of(kernel: Path, folder: Path, disks: Sequence[str]) -> list[str]:
     """With a processor that is dear to emulate ("max": wide vectors, five levels of pages) it takes twice as long."""
     return [
         "qemu-system-x86_64", "-machine", "q35,accel=tcg", "-cpu", "Nehalem", "-m", str(MEMORY_MIB),
         "-smp", str(PROCESSORS), "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
         "-kernel", str(kernel), "-initrd", str(folder / "initramfs"), "-append", LINE,
-        *_disks(folder), "-virtfs", "local,path=/,mount_tag=root,security_model=none,readonly=on,multidevs=remap",
+        *disks, "-virtfs", "local,path=/,mount_tag=root,security_model=none,readonly=on,multidevs=remap",
         "-serial", f"file:{folder / 'console'}", "-serial", "stdio",
     ]  # fmt: skip
 
 
-def _kernel() -> Path:
-    """Raises NeedUnmet where none can be had."""
+def kernel_of() -> tuple[Path, Path]:
+    """(a distribution's kernel, its modules). Raises NeedUnmet where something of a guest cannot be had."""
+    for tool, package in (("qemu-system-x86_64", "qemu-system-x86"), ("busybox", "busybox-static")):
+        if shutil.which(tool) is None:
+            raise NeedUnmet(tool, f"apt install {package}")
     done = subprocess.run([ROOT / "ci" / "guest-kernel", FOLDER], capture_output=True, text=True, check=False)
     if done.returncode:
         raise NeedUnmet("a kernel for a guest", done.stderr.strip())
-    return next(FOLDER.glob("vmlinuz-*"))
+    kernel = next(FOLDER.glob("vmlinuz-*"))
+    return kernel, FOLDER / "lib" / "modules" / kernel.name.removeprefix("vmlinuz-")
 
 
 class Guest:
@@ -159,15 +163,15 @@ class Guest:
         self.console = Path()
 
     def _boot(self) -> Place:
-        for tool, package in (("qemu-system-x86_64", "qemu-system-x86"), ("busybox", "busybox-static")):
-            if shutil.which(tool) is None:
-                raise NeedUnmet(tool, f"apt install {package}")
-        kernel = _kernel()
+        kernel, modules = kernel_of()
         folder = Path(self.rigs.enter_context(tempfile.TemporaryDirectory(prefix="liebench-guest-", dir=SCRATCH)))
         self.console = folder / "console"
-        modules = FOLDER / "lib" / "modules" / kernel.name.removeprefix("vmlinuz-")
-        (folder / "initramfs").write_bytes(_root(self.items, modules, Path(str(shutil.which("busybox")))))
-        found = self.rigs.enter_context(place("the tests' guest", _command(kernel, folder), 0, BOOTS_S, ""))
+        start = START.format(python=shlex.quote(sys.executable))
+        items = json.dumps(list(self.items)).encode()
+        scratch = "mount -t ext4 /new/dev/vda /new/var/tmp"
+        (folder / "initramfs").write_bytes(root_of(start, modules, IN_MEMORY, scratch, items=items))
+        disks = [*a_disk(folder / "scratch", DISKS["scratch"]), *a_disk(folder / "spare", DISKS["spare"], False)]
+        found = self.rigs.enter_context(place("the tests' guest", command_of(kernel, folder, disks), 0, BOOTS_S, ""))
         for name in ("initramfs", *DISKS):  # it has them open: after a kill of ours nothing large is left
             (folder / name).unlink(missing_ok=True)
         return found
