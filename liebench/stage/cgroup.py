@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 PERIOD_US = 20_000  # a short period: a window of a second holds fifty
 CONTROLLERS = "cgroup cpu"  # what an arm or a plant declares in Touches.other
-MEMORY = "cgroup memory"
+MEMORY, NO_SWAP = "cgroup memory", "memory.swap.max"
 BURST = ("cpu.cfs_burst_us", "cpu.max.burst")  # by version; since kernel 5.14 (sched-bwc.rst)
 
 
@@ -72,7 +72,8 @@ def _made(stage: Stage, place: Path, files: Mapping[str, str]) -> Iterator[Path]
         try:
             made.mkdir()
             for name, value in files.items():
-                poke(made / name, value)
+                if name != NO_SWAP or (made / name).exists():  # without accounting of swap there is no such file
+                    poke(made / name, value)
         except OSError as error:
             if error.errno == EINVAL:
                 raise StageRefused(f"the kernel refuses {name}={value} for a group with {dict(files)}") from error
@@ -152,13 +153,14 @@ def quota(stage: Stage, share: float, period_us: int = PERIOD_US, burst_us: int 
 
 
 @contextlib.contextmanager
-def memory(stage: Stage, mib: int, swappiness: int | None = None) -> Iterator[Path]:
+def memory(stage: Stage, mib: int, swappiness: int | None = None, swaps: bool = True) -> Iterator[Path]:
     """The core may use ``mib`` MiB inside this block. ``swappiness`` is a group's own in version 1 only.
 
-    Version 2 has no such file: there StageRefused says so, and the host's own value has to be changed.
+    Version 2 has no such file: there StageRefused says so, and the host's own value has to be changed. Without
+    ``swaps`` nothing of it goes to swap, whoever has put some there (another probe's rig may have).
     """
-    one = {"memory.limit_in_bytes": str(mib << 20)}
-    two = {"memory.max": str(mib << 20)}
+    one = {"memory.limit_in_bytes": str(mib << 20)} | ({} if swaps else {"memory.swappiness": "0"})
+    two = {"memory.max": str(mib << 20)} | ({} if swaps else {NO_SWAP: "0"})
     if swappiness is not None:
         one["memory.swappiness"] = str(swappiness)
         found = home(stage.host.root, "memory")

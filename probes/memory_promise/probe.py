@@ -96,9 +96,9 @@ def cases(host: Host, options: Options) -> tuple[Case, ...]:
 
 
 def measure(stage: Stage) -> Iterator[Rig]:
-    def touched(limit: int, turn: Turn) -> Rep:
+    def touched(limit: int, turn: Turn, swaps: bool) -> Rep:
         """Twice the limit is asked for. What the group holds before, the process can no longer touch."""
-        with memory(stage, limit):
+        with memory(stage, limit, swaps=swaps):
             return stage.core("memory-touch", Turn(Arm("touch"), turn.label), mib=2 * limit)
 
     def turn(case: Case, t: Turn) -> Rep:
@@ -111,7 +111,8 @@ def measure(stage: Stage) -> Iterator[Rig]:
         limit = int(t.arm.args["limit"]) if "limit_mib" not in t.plant else int(t.plant["limit_mib"])
         if case.id == "limit" and t.arm.promised and t.label in (t.arm.id, "promised") and not t.plant:
             return Rep({"mib": [float(limit)]})
-        return touched(limit, t)
+        # a limit ends where it is only without swap; what the host would do, its own swap decides, and not a rig's
+        return touched(limit, t, case.id == "beyond" and bool(stage.host.facts["memory"]["swap_mib"]))
 
     def once(case: Case, turns: Sequence[Turn]) -> Mapping[str, Rep]:
         return {t.label: turn(case, t) for t in turns}

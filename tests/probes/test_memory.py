@@ -25,6 +25,7 @@ from liebench.stage.swap import swapfile
 
 HOST = read_host()
 GROUP = pytest.mark.skipif(home(HOST.root, "memory") is None, reason="needs a memory control group of our own")
+ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 
 
 @GROUP
@@ -38,6 +39,17 @@ def test_who_touches_beyond_the_limit_ends_there(tmp_path: Path) -> None:
     assert fate.term == ("killed" if not swap else fate.term)
     assert bench.control("limit=48m").value == pytest.approx(0.75, rel=0.03)
     assert left_behind(tmp_path) == []
+
+
+@ROOT
+@GROUP
+def test_another_probes_swap_file_is_not_the_hosts(swapping: Bench, tmp_path: Path) -> None:
+    """While a rig of ours has swap, a limit ends where it is, and the host's fate is told without that swap."""
+    bench = Bench("memory-promise", host_with(memory={"swap_mib": 0}), tmp_path)
+    found = bench.verdict("limit", 12)
+    assert found.word is Word.HONEST
+    assert bench.verdict("beyond", 1).term == "killed"
+    assert bench.control("limit=48m").value == pytest.approx(0.75, rel=0.03)
 
 
 @GROUP
@@ -108,9 +120,6 @@ def test_readahead_reads_what_nobody_asked_for(read: Any) -> None:
     assert plain["disk_blocks"] < 1
     if ahead >= 128:
         assert facts["disk_blocks"] > 4
-
-
-ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 
 
 @pytest.mark.parametrize(("dearer", "says"), [(10, 18), (0.5, 133), (1, 100)])
