@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from textwrap import wrap
 
-from liebench.knobs import catalogue
+from liebench.knobs import Scope, catalogue
 from liebench.knobs.launch import is_launch, unit_line
-from liebench.trial import Found, TrialResult
+from liebench.proofs import needed_scope
+from liebench.trial import Found, Subject, TrialResult
 
 WIDTH = 80
 NEXT = {
@@ -33,12 +34,25 @@ def next_step(result: TrialResult, confirmed: bool) -> str:
     if not confirmed:
         return NEXT[result.found]
     s = result.subject
-    knob = catalogue().get(s.knob)
-    name = knob.example if knob is not None and knob.in_rig and "*" in knob.path and s.key == knob.key else s.knob
-    keep = f"`liebench apply {name}={s.to}` sets it."
+    first = f"Proved: {s.workload} @ {s.scope}. The trial before it won too; the size is this trial's alone."
+    return f"{first} {_keeping(s)}"
+
+
+def _keeping(s: Subject) -> str:
+    """How to keep what is proved, or what is still to be proved before it can be kept."""
     if is_launch(s.knob):
-        keep = f"Keep it with {unit_line(s.knob, s.to)} in the process's unit."
-    return f"Proved: {s.workload} @ {s.scope}. The trial before it won too; the size is this trial's alone. {keep}"
+        return f"Keep it with {unit_line(s.knob, s.to)} in the process's unit."
+    knob = catalogue().get(s.knob)
+    if knob is not None and Scope(s.scope).rank < needed_scope(knob).rank:
+        return f"The setting is the whole {needed_scope(knob)}'s: {wider(s.knob, s.to)}."
+    if knob is None or "*" not in knob.path or s.key != knob.key:
+        return f"`liebench apply {s.knob if knob is None or s.key == knob.key else s.key}={s.to}` sets it."
+    return f"`liebench apply FILE={s.to}` sets it, where FILE is {' or '.join(knob.examples[:2])}."
+
+
+def wider(knob: str, to: str) -> str:
+    """What proves a change for the whole host, where the catalogue's trial is narrower or none."""
+    return f"prove it there on your own work, `liebench try {knob}={to} --with 'COMMAND' --disturb host`"
 
 
 def trial_text(result: TrialResult, confirmed: bool = False) -> str:

@@ -19,6 +19,7 @@ from liebench.knobs import Knob, Scope, parse
 from liebench.knobs.launch import is_launch, unit_line
 from liebench.proofs import config_of, lapsed, needed_scope, proof_for, read_proofs
 from liebench.rivals import rivals
+from liebench.trial_text import wider
 from liebench.whence import whence
 
 UNTESTED = "untested: nobody has measured this change on this host"
@@ -122,9 +123,12 @@ def _evidence(hands: Hands, ledger: Ledger, knob: Knob, now: str, to: str, untes
     if untested:
         return UNTESTED
     why = "; ".join([*lapsed(proofs, *asked)[:3], *said]) or "no trial of it has been made here"
+    narrow = knob.trial is None or knob.trial.scope.rank < scope.rank
+    name = knob.key if knob.family else knob.id
+    way = wider(name, to) if narrow else f"prove it with `liebench try {name}={to}`"
     raise UsageError(
         f"nothing proves on this host that {knob.key} {now} -> {to} helps (needed: a proof at {scope} scope): {why}. "
-        f"Prove it with `liebench try {knob.id}={to}`, or apply it unproved with --untested"
+        f"{way[0].upper()}{way[1:]}, or apply it unproved with --untested"
     )
 
 

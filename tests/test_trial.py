@@ -18,7 +18,7 @@ from liebench.knobs import catalogue, find, parse
 from liebench.policy import parse_policy
 from liebench.registry import find_probes
 from liebench.result import read_run
-from liebench.trial import Found, carried_over, trial_result
+from liebench.trial import Found, Subject, TrialResult, carried_over, trial_result
 from liebench.trial_text import trial_text
 from liebench.trying import Wish, refuse
 from liebench.verify import differences
@@ -110,6 +110,29 @@ def test_every_word_has_a_next_step(tmp_path: Path) -> None:
         said = trial_text(trial(tmp_path / str(factor), factor))
         assert max(map(len, said.splitlines())) <= 80
         assert "vm.k 1 -> 2" in said
+
+
+@pytest.mark.parametrize(
+    ("knob", "key", "to", "scope", "says"),
+    [
+        ("idle-restart", "net.ipv4.tcp_slow_start_after_idle", "0", "namespace",
+         "`liebench apply idle-restart=0` sets it"),
+        ("swappiness", "vm.swappiness", "10", "cgroup", "whole host's: prove it there on your own work, `liebench try "
+         "swappiness=10 --with 'COMMAND' --disturb host`"),
+        ("swappiness", "vm.swappiness", "10", "host", "`liebench apply swappiness=10` sets it"),
+        ("cpu-burst", "cpu.max.burst of a control group (us)", "40000", "cgroup",
+         "`liebench apply FILE=40000` sets it, where FILE is /sys/fs/cgroup/GROUP/cpu.max.burst or"),
+        ("cpu-burst", "/sys/fs/cgroup/a/cpu.max.burst", "40000", "cgroup",
+         "`liebench apply /sys/fs/cgroup/a/cpu.max.burst=40000` sets it"),
+        ("nice", "priority of the process", "5", "process", "Nice=5 in the process's unit"),
+        ("kernel.x", "kernel.x", "5", "host", "`liebench apply kernel.x=5` sets it"),
+    ],
+)  # fmt: skip
+def test_what_is_proved_says_how_to_keep_it_or_what_is_still_to_be_proved(
+    knob: str, key: str, to: str, scope: str, says: str
+) -> None:
+    result = TrialResult(Subject(knob, key, "1", to, scope, "w"), Found.WIN, "", "c", 0.5, 0.4, 0.6, 12)
+    assert says in " ".join(trial_text(result, confirmed=True).split())
 
 
 # ---- knobs ----

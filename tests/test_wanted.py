@@ -28,9 +28,8 @@ def planned(h: Hands, *texts: str, untested: bool = False, confirm: str | None =
 
 def proved(h: Hands, knob: str = "swappiness", **changes: object) -> Proof:
     found = find(knob)
-    made = proof(
-        change=found.id, key=found.key, host=h.host.hashes()["host"], config=config_of(h.host, found, {}), **changes
-    )
+    about = {"change": found.id, "key": found.key, "host": h.host.hashes()["host"]}
+    made = proof(**{**about, "config": config_of(h.host, found, {}), **changes})
     add_proof(h.state, made)
     return made
 
@@ -55,10 +54,25 @@ def test_a_proof_is_enough_and_stands_beside_the_change(tmp_path: Path) -> None:
 def test_a_proof_of_too_small_a_scope_is_named(tmp_path: Path) -> None:
     h = hands(tmp_path)
     proved(h, scope=Scope.CGROUP)
-    with pytest.raises(UsageError, match=r"a proof at host scope.*cgroup only"):
+    with pytest.raises(UsageError, match=r"a proof at host scope.*cgroup only.*Prove it there.*--disturb host"):
         planned(h, "vm.swappiness=10")
     proved(h, "idle-restart", from_="1", to="0", scope=Scope.NAMESPACE)
     assert planned(h, f"{IDLE_KEY}=0").confirm_s == 600.0
+
+
+def test_a_proof_in_a_group_of_ours_is_enough_for_a_group(tmp_path: Path) -> None:
+    """The rig that carried the value is of no file of the host; the same knob of a disk wants a proof of that disk."""
+    h = hands(tmp_path)
+    file = "/sys/fs/cgroup/a.slice/b.service/cpu.max.burst"
+    put(h, file, "0")
+    proved(h, "cpu-burst", from_="0", to="40000", scope=Scope.CGROUP)
+    assert [w.to for w in planned(h, f"{file}=40000").wanted] == ["40000"]
+    with pytest.raises(UsageError, match="no trial of it has been made here"):
+        planned(h, f"{file}=20000")
+    put(h, "/sys/block/sda/queue/read_ahead_kb", "128")
+    proved(h, "readahead", key="/sys/block/sdb/queue/read_ahead_kb", from_="128", to="256")
+    with pytest.raises(UsageError, match="Prove it there on your own work"):
+        planned(h, "/sys/block/sda/queue/read_ahead_kb=256")
 
 
 def test_our_own_changes_do_not_end_a_proof_and_others_do(tmp_path: Path) -> None:

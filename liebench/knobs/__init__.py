@@ -72,9 +72,9 @@ class Knob:
         return self.path.startswith("/proc/sys/")
 
     @property
-    def example(self) -> str:
-        """Its path, as somebody would name it."""
-        return self.path.replace("**", "GROUP").replace("*", "NAME")
+    def examples(self) -> list[str]:
+        """Its paths, as somebody would name them."""
+        return [p.replace("**", "GROUP").replace("*", "NAME") for p in (self.path, *self.also)]
 
     @property
     def in_rig(self) -> bool:
@@ -212,7 +212,7 @@ def in_force(knob: Knob, host: Host, rig: bool = False) -> str:
     """The value that a change starts from. Raises UsageError where there is none, or one of several must be named."""
     several = "*" in knob.path
     if several and not (rig and knob.in_rig):
-        raise UsageError(f"{knob.id} is one of several: name its file, as {knob.example}=VALUE")
+        raise UsageError(f"{knob.id} is one of several: name its file, as {knob.examples[0]}=VALUE")
     now = knob.default if several else knob.read(host)
     if now is None:
         raise UsageError(f"{knob.key} is not there on this kernel or cannot be read: {knob.path}")

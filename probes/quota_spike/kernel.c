@@ -65,7 +65,7 @@ static const struct lb_kernel CPU_SPIKE = {
     .summary = "how long a spike of work of known size takes",
     .run = run,
     .ops = 1,
-    .samples = 4,
+    .samples = 2,
     .keys = KEYS,
 };
 LB_KERNEL(CPU_SPIKE);

@@ -107,7 +107,7 @@ PROBE = Probe(
         title="a quota that is enough on average",
     ),
     cases=cases,
-    cost=Cost(seconds=50),
+    cost=Cost(seconds=60),
     needs=(CPU_GROUP,),
     measure=measure,
     advise=advise,
