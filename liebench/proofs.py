@@ -7,6 +7,7 @@ change by anybody else does. What two applied changes do together is shown by ne
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any
 from liebench.appending import append, records
 from liebench.errors import StorageFull
 from liebench.host import Host
-from liebench.knobs import Knob, Scope
+from liebench.knobs import Knob, Scope, catalogue
 
 FILE = "proofs.jsonl"
 
@@ -54,6 +55,22 @@ class Proof:
         return f"{'proved' if self.confirmed else 'seen once'}: {what}, cost x {self.ratio:.3g} " + (
             f"({self.low:.3g} to {self.high:.3g})"
         )
+
+
+def workload_words(probe: str, more: Mapping[str, str]) -> str:
+    """A probe as the workload of a proof, with what the user set in its rig beside the change: ``probe (k=v)``."""
+    return probe + (f" ({', '.join(f'{k}={v}' for k, v in sorted(more.items()))})" if more else "")
+
+
+def set_otherwise(proof: Proof, host: Host) -> str:
+    """Why a proof says nothing about this host as it is set: its rig had another value of another knob. Else empty."""
+    found = re.fullmatch(r"[a-z0-9-]+ \((.*)\)", proof.workload)
+    for name, value in (part.split("=", 1) for part in found[1].split(", ")) if found else ():
+        other = catalogue().get(name)
+        now = other.read(host) if other is not None else value
+        if now != value:
+            return f"the proof of {proof.made} was made with {name}={value}, and here it is {now}"
+    return ""
 
 
 def record_of(proof: Proof) -> dict[str, Any]:
@@ -118,10 +135,10 @@ def why_not(proof: Proof, knob: Knob, from_: str, to: str, host: str, config: st
     about = (knob.key, knob.family) if knob.in_rig else (knob.key,)  # a rig's is about no file of the host
     if proof.change != knob.id or proof.key not in about or proof.to != to:
         return ""
-    if not proof.confirmed:
-        return "was seen in one trial only; `liebench try` again confirms it or not"
     if proof.high >= 1:
         return f"is no win: its interval reaches a cost of x {proof.high:.3g}"
+    if not proof.confirmed:
+        return "was seen in one trial only; `liebench try` again confirms it or not"
     if proof.host != host:
         return "was made on another host"
     if proof.from_ != from_:

@@ -21,6 +21,7 @@ from liebench.measure import Bench, measure
 from liebench.pairs import PairSession, Side, gate_part
 from liebench.plan import Planned, Settings, Skip, plan_probe
 from liebench.policy import Level, Policy, Rule
+from liebench.proofs import workload_words
 from liebench.registry import Registered
 from liebench.stage import Stage
 from liebench.workload import COMMAND
@@ -61,8 +62,7 @@ class Wish:
         if self.command:
             return f"your command: {self.command}"
         assert self.knob.trial is not None
-        more = ", ".join(f"{k}={v}" for k, v in sorted((self.more or {}).items()))
-        return self.knob.trial.probe + (f" ({more})" if more else "")
+        return workload_words(self.knob.trial.probe, self.more or {})
 
 
 def refuse(wish: Wish, consent: Disturbs) -> None:

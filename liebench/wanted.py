@@ -17,7 +17,7 @@ from liebench.host import program
 from liebench.journal import held
 from liebench.knobs import Knob, Scope, parse
 from liebench.knobs.launch import is_launch, unit_line
-from liebench.proofs import config_of, lapsed, needed_scope, proof_for, read_proofs
+from liebench.proofs import config_of, lapsed, needed_scope, proof_for, read_proofs, set_otherwise
 from liebench.rivals import rivals
 from liebench.trial_text import wider
 from liebench.whence import whence
@@ -117,12 +117,13 @@ def _evidence(hands: Hands, ledger: Ledger, knob: Knob, now: str, to: str, untes
     proofs, said = read_proofs(hands.state)
     config, scope = config_of(hands.host, knob, originals(ledger)), needed_scope(knob)
     asked = (knob, now, to, hands.host.hashes()["host"], config, scope)
-    proof = proof_for(proofs, *asked)
+    elsewhere = [line for p in proofs if p.change == knob.id and (line := set_otherwise(p, hands.host))]
+    proof = proof_for([p for p in proofs if not set_otherwise(p, hands.host)], *asked)
     if proof is not None:
         return f"{proof.words}; trials {', '.join(proof.trials)}"
     if untested:
         return UNTESTED
-    why = "; ".join([*lapsed(proofs, *asked)[:3], *said]) or "no trial of it has been made here"
+    why = "; ".join([*elsewhere[-1:], *lapsed(proofs, *asked)[:3], *said]) or "no trial of it has been made here"
     narrow = knob.trial is None or knob.trial.scope.rank < scope.rank
     name = knob.key if knob.family else knob.id
     way = wider(name, to) if narrow else f"prove it with `liebench try {name}={to}`"

@@ -75,6 +75,19 @@ def test_a_proof_in_a_group_of_ours_is_enough_for_a_group(tmp_path: Path) -> Non
         planned(h, "/sys/block/sda/queue/read_ahead_kb=256")
 
 
+def test_a_proof_of_a_rig_that_was_set_otherwise_says_nothing_here(tmp_path: Path) -> None:
+    """The rig had cubic; a host that has bbr does not forget its window, so the change would bring it nothing."""
+    h = hands(tmp_path)
+    put(h, "/proc/sys/net/ipv4/tcp_congestion_control", "bbr")
+    proved(h, "idle-restart", from_="1", to="0", scope=Scope.NAMESPACE, workload="tcp-idle-restart (congestion=cubic)")
+    with pytest.raises(UsageError, match="was made with congestion=cubic, and here it is bbr"):
+        planned(h, f"{IDLE_KEY}=0")
+    proved(h, "idle-restart", from_="1", to="0", scope=Scope.NAMESPACE, workload="tcp-idle-restart (congestion=bbr)")
+    assert planned(h, f"{IDLE_KEY}=0").wanted
+    put(h, "/proc/sys/net/ipv4/tcp_congestion_control", "cubic")
+    assert "congestion=cubic" in planned(h, f"{IDLE_KEY}=0").wanted[0].evidence
+
+
 def test_our_own_changes_do_not_end_a_proof_and_others_do(tmp_path: Path) -> None:
     h = hands(tmp_path)
     proved(h, "idle-restart", from_="1", to="0")

@@ -54,7 +54,7 @@ def _proofs(hands: Hands) -> list[dict[str, Any]]:
     from liebench.applied import originals
     from liebench.errors import UsageError
     from liebench.knobs import find
-    from liebench.proofs import config_of, needed_scope, proof_for, read_proofs
+    from liebench.proofs import config_of, needed_scope, proof_for, read_proofs, set_otherwise
 
     ledger, host = hands.ledger(), hands.host.hashes()["host"]
     found = {}
@@ -63,7 +63,10 @@ def _proofs(hands: Hands) -> list[dict[str, Any]]:
             knob = find(proof.key)
         except UsageError:
             continue
-        now, config = knob.read(hands.host), config_of(hands.host, knob, originals(ledger))
+        if set_otherwise(proof, hands.host):
+            continue
+        now = knob.default if "*" in knob.path else knob.read(hands.host)  # of a rig: it is about no file of the host
+        config = config_of(hands.host, knob, originals(ledger))
         best = proof_for([proof], knob, now or "", proof.to, host, config, needed_scope(knob))
         if best is not None:
             found[f"{knob.key}={proof.to}"] = {"change": f"{knob.key}={proof.to}", "words": best.words}
