@@ -47,15 +47,16 @@ def test_a_guest_that_never_boots_is_ended_in_bounded_time_and_said_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(guest_machine, "BOOTS_S", 2.0)
-    monkeypatch.setattr(guest_machine, "_kernel", lambda: tmp_path / "vmlinuz-x")
-    monkeypatch.setattr(guest_machine, "_root", lambda *_: b"")
+    monkeypatch.setattr(guest_machine, "kernel_of", lambda: (tmp_path / "vmlinuz-x", tmp_path))
+    monkeypatch.setattr(guest_machine, "a_disk", lambda *_: ())
+    monkeypatch.setattr(guest_machine, "root_of", lambda *_, **__: b"")
     script = "echo boots > {}/console; exec sleep 60"
-    monkeypatch.setattr(guest_machine, "_command", lambda _, folder: ["sh", "-c", script.format(folder)])
+    monkeypatch.setattr(guest_machine, "command_of", lambda _, folder, __: ["sh", "-c", script.format(folder)])
     monkeypatch.setattr(guest_machine, "SCRATCH", str(tmp_path))
     guest, before = Guest(["a"]), time.monotonic()
     for again in (False, True):
         if again:  # it is not started a second time
-            monkeypatch.setattr(guest_machine, "_command", lambda *_: pytest.fail("started again"))
+            monkeypatch.setattr(guest_machine, "command_of", lambda *_: pytest.fail("started again"))
         with pytest.raises(CoreFailed, match=r"said nothing for 2 s(.|\n)*boots"):
             guest.run("a")
     assert time.monotonic() - before < 15

@@ -81,6 +81,15 @@ def _quota(knob: Knob, host: Host, now: str) -> tuple[str, str]:
     return str(min(int(quota), TRIED_US)), why
 
 
+def _asks(what: str) -> Rule:
+    """No value without a number that only the user has, or can measure."""
+
+    def rule(knob: Knob, host: Host, now: str) -> tuple[str, str]:
+        raise UsageError(f"{knob.key} is {now}, and its rule wants a number of yours: {what}")
+
+    return rule
+
+
 LATER = "what newer kernels set by themselves"
 RULES: Mapping[str, Rule] = {
     "idle-restart": _other({"0": "1", "": "0"}, "the other of its two values (ip-sysctl.rst)"),
@@ -106,6 +115,11 @@ RULES: Mapping[str, Rule] = {
     "cpu-burst": _quota,
     "overlay-metacopy": _other({"Y": "N", "": "Y"}, "the other of its two values (overlayfs.rst)"),
     "io-scheduler": _offered("", ("none", "mq-deadline"), "what the queue offers beside it (switching-sched.rst)"),
+    "dirty-background-bytes": _asks(
+        "what the disk writes in a second, as fio says (vm.rst), so dirty-background-bytes=BYTES"
+    ),
+    "dirty-bytes": _asks("four times what the disk writes in a second, as fio says (vm.rst), so dirty-bytes=BYTES"),
+    "nice": _asks("below 0 it goes before others, above 0 after them (sched(7)), as nice=5"),
     "readahead": _twice("twice as much as now (queue-sysfs.rst)"),
     "not-rotational": _other({"0": "1", "": "0"}, "the other of its two values (queue-sysfs.rst)"),
 }  # fmt: skip
