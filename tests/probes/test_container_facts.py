@@ -274,7 +274,7 @@ def test_version_1_refuses_a_leaf_above_its_parent_and_nothing_is_left(bench: Be
     if found[1]:
         pytest.skip("needs control groups of version 1")
     with (
-        pytest.raises(StageRefused, match="the kernel refuses cpu.cfs_quota_us"),
+        pytest.raises(StageRefused, match=r"the kernel refuses cpu.cfs_quota_us"),
         nested(bench.stage, Limits(0.5), Limits(1.5)),
     ):
         raise AssertionError
