@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from liebench.advise import Advice, Grade
-from liebench.errors import UsageError
 from liebench.knobs import Knob
 from liebench.proofs import Proof
 
@@ -38,17 +37,10 @@ def _graded(item: Advice, proofs: Sequence[Proof], host: str, knob: Knob | None)
 
 def _untried(item: Advice, knob: Knob | None) -> str:
     """What would try it; a change that no setting holds is made by hand."""
-    if knob is None or not _takes(knob, item.to):
+    if knob is None or not knob.takes(item.to):
         return "not tried: make it, run again, compare"
     tail = "" if knob.trial else " --with 'YOUR COMMAND'"
     return f"not tried: liebench try {item.change}={item.to}{tail}"
-
-
-def _takes(knob: Knob, value: str) -> bool:
-    try:
-        return bool(knob.valid(value))
-    except UsageError:
-        return False
 
 
 def tally(advice: Sequence[Advice]) -> str:

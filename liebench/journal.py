@@ -22,6 +22,7 @@ from liebench.locking import exclusive
 Undo = Callable[[dict[str, Any]], str]  # takes one entry back; returns what it did, "" where nothing was to do
 UNDO: dict[str, Undo] = {}  # kind of entry -> how it is taken back; files of stage/ add theirs
 ACTS = ("block", "cgroup", "clock", "container", "engine", "swap")  # files of stage/ that take kinds of their own back
+ENDS_S = 1.0
 OURS = "liebench-"  # how every name begins that we give to a thing on the host; undo removes nothing else
 
 
@@ -156,18 +157,27 @@ def recover(state: Path, boot: str | None) -> list[str]:
     said: list[str] = []
     for path in _journals(state):
         try:
-            values = any(e["kind"] == "value" for e in _pending(path))
-            if not values:
-                if not _is_alive(path):
-                    _recover_all(path, boot, said)
-                continue
-            with suppress(HostBusy, NeedUnmet), exclusive(state, "taking back what was left"):
-                # who changes values holds the lock, so this one has ended, even where the kernel is not done with it
-                if path.stem != _ourselves():
-                    _recover_all(path, boot, said)
+            if any(e["kind"] == "value" for e in _pending(path)):
+                with suppress(HostBusy, NeedUnmet), exclusive(state, "taking back what was left"):
+                    if path.stem != _ourselves() and _has_ended(path):
+                        _recover_all(path, boot, said)
+            elif not _is_alive(path):
+                _recover_all(path, boot, said)
+        except FileNotFoundError:
+            continue  # another start, or the guardian, has taken it back meanwhile
         except OSError as error:
             said.append(f"{path} cannot be read: {error.strerror}; look at it as the user who owns it")
     return said
+
+
+def _has_ended(path: Path) -> bool:
+    """A killed process gives back its lock a moment before the kernel calls it ended."""
+    until = time.monotonic() + ENDS_S
+    while _is_alive(path):
+        if time.monotonic() > until:
+            return False  # it changes values without the lock: they are its own
+        time.sleep(0.01)
+    return True
 
 
 def _journals(state: Path) -> list[Path]:

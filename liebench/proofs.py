@@ -65,7 +65,7 @@ def workload_words(probe: str, more: Mapping[str, str]) -> str:
 def set_otherwise(proof: Proof, host: Host) -> str:
     """Why a proof says nothing about this host as it is set: its rig had another value of another knob. Else empty."""
     found = re.fullmatch(r"[a-z0-9-]+ \((.*)\)", proof.workload)
-    for name, value in (part.split("=", 1) for part in found[1].split(", ")) if found else ():
+    for name, _, value in (part.partition("=") for part in found[1].split(", ")) if found else ():
         other = catalogue().get(name)
         now = other.read(host) if other is not None else value
         if now != value:

@@ -45,9 +45,10 @@ def _keeping(s: Subject) -> str:
     knob = catalogue().get(s.knob)
     if knob is not None and Scope(s.scope).rank < needed_scope(knob).rank:
         return f"The setting is the whole {needed_scope(knob)}'s: {wider(s.knob, s.to)}."
-    if knob is None or "*" not in knob.path or s.key != knob.key:
-        return f"`liebench apply {s.knob if knob is None or s.key == knob.key else s.key}={s.to}` sets it."
-    return f"`liebench apply FILE={s.to}` sets it, where FILE is {' or '.join(knob.examples[:2])}."
+    if knob is not None and knob.several and s.key == knob.key:
+        return f"`liebench apply FILE={s.to}` sets it, where FILE is {' or '.join(knob.examples[:2])}."
+    name = s.key if knob is not None and knob.several else s.knob
+    return f"`liebench apply {name}={s.to}` sets it."
 
 
 def wider(knob: str, to: str) -> str:

@@ -15,7 +15,7 @@ from liebench.errors import UsageError
 from liebench.hands import Hands
 from liebench.host import program
 from liebench.journal import held
-from liebench.knobs import Knob, Scope, parse
+from liebench.knobs import Knob, Scope, offered, parse
 from liebench.knobs.launch import is_launch, unit_line
 from liebench.proofs import config_of, lapsed, needed_scope, proof_for, read_proofs, set_otherwise
 from liebench.rivals import rivals
@@ -100,7 +100,7 @@ def _may_be(hands: Hands, knob: Knob, to: str) -> None:
             f"{knob.key} is not set for a whole running host ({knob.scope}); liebench try shows its effect"
         )
     text = hands.host.read(knob.path) or ""
-    if knob.bracketed and to not in re.findall(r"[^\s\[\]]+", text):
+    if knob.bracketed and to not in offered(text):
         raise UsageError(f"{knob.key} takes one of what the kernel offers, {text[:80]}; not {to[:40]!r}")
     if _is_network(knob) and _elsewhere(hands):
         raise UsageError(
@@ -117,8 +117,9 @@ def _evidence(hands: Hands, ledger: Ledger, knob: Knob, now: str, to: str, untes
     proofs, said = read_proofs(hands.state)
     config, scope = config_of(hands.host, knob, originals(ledger)), needed_scope(knob)
     asked = (knob, now, to, hands.host.hashes()["host"], config, scope)
-    elsewhere = [line for p in proofs if p.change == knob.id and (line := set_otherwise(p, hands.host))]
-    proof = proof_for([p for p in proofs if not set_otherwise(p, hands.host)], *asked)
+    otherwise = [(p, set_otherwise(p, hands.host)) for p in proofs if p.change == knob.id]
+    elsewhere = [why for _, why in otherwise if why]
+    proof = proof_for([p for p, why in otherwise if not why], *asked)
     if proof is not None:
         return f"{proof.words}; trials {', '.join(proof.trials)}"
     if untested:

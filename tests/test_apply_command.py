@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from own_state import with_state
 
 from liebench.applied import FILE, SYSCTLS, VALUES
 from liebench.cli import main
@@ -200,10 +201,7 @@ needs_root = pytest.mark.skipif(
 
 def real(*args: str, state: Path) -> subprocess.CompletedProcess[str]:
     """The command as root with a state folder of its own."""
-    code = f"import liebench.result as r, pathlib; r.state_dir = lambda: pathlib.Path({str(state)!r}); " + (
-        "from liebench.cli import main; main()"
-    )
-    return subprocess.run([sys.executable, "-c", code, *args], capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(with_state(state, *args), capture_output=True, text=True, timeout=60, check=False)
 
 
 @pytest.fixture

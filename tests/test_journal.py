@@ -17,6 +17,7 @@ import pytest
 from liebench.contract import Arm, Disturbs, Touches, Turn
 from liebench.errors import CoreFailed, HostDirty, StageRefused
 from liebench.journal import UNDO, Journal, recover
+from liebench.locking import exclusive
 from liebench.stage import Stage
 
 import fakes
@@ -210,6 +211,16 @@ with exclusive(state, "try"):
 """
 
 
+ALONE = (
+    LIVE.partition("with exclusive")[0]
+    + """
+with stage.value("/proc/sys/a", "1"):
+    print("live", flush=True)
+    sys.stdin.read()
+"""
+)
+
+
 def live(root: Path, state: Path, value: str, first: str = "recovers") -> subprocess.Popen[bytes]:
     """A process that holds the lock and has set a value; it goes on to its end when its input ends."""
     command = [sys.executable, "-c", LIVE, str(root), str(state), value, first]
@@ -280,8 +291,6 @@ def test_every_kind_of_entry_is_known_to_who_did_not_make_it(tmp_path: Path) -> 
 
 
 def test_the_lock_may_be_taken_again_by_who_holds_it_and_ends_with_the_first(tmp_path: Path) -> None:
-    from liebench.locking import exclusive
-
     code = "import sys; from pathlib import Path; from liebench.locking import exclusive\n"
     code += "with exclusive(Path(sys.argv[1]), 'other'): print('free')"
     other = [sys.executable, "-c", code, str(tmp_path)]
@@ -290,3 +299,40 @@ def test_the_lock_may_be_taken_again_by_who_holds_it_and_ends_with_the_first(tmp
             pass
         assert subprocess.run(other, capture_output=True, check=False).returncode != 0
     assert subprocess.run(other, capture_output=True, check=False).stdout == b"free\n"
+
+
+def test_what_a_living_process_has_changed_is_its_own_even_without_the_lock(tmp_path: Path) -> None:
+    """As a probe of somebody else's may, which asks for less consent."""
+    root, state = tree(tmp_path / "root"), tmp_path / "state"
+    with subprocess.Popen(
+        [sys.executable, "-c", ALONE, root, state], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == b"live\n"
+        assert recover(state, "boot") == []
+        assert (root / "proc/sys/a").read_text() == "1"
+        child.kill()
+    assert any("'0' again" in line for line in recover(state, "boot"))
+    assert (root / "proc/sys/a").read_text() == "0"
+
+
+def test_what_somebody_else_takes_back_meanwhile_is_not_called_unreadable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root, state = tree(tmp_path / "root"), tmp_path / "state"
+    first = live(root, state, "1")
+    first.kill()
+    ended(first)
+    told: list[list[str]] = []
+    taking = exclusive
+
+    def late(where: Path, doing: str, wait_s: float = 0.0) -> object:
+        if not told:
+            told.append([])
+            told[0] = recover(state, "boot")  # the guardian is quicker
+        return taking(where, doing, wait_s)
+
+    monkeypatch.setattr("liebench.journal.exclusive", late)
+    assert recover(state, "boot") == []
+    assert len(told[0]) == 1
+    assert (root / "proc/sys/a").read_text() == "0"

@@ -25,9 +25,9 @@ values() {{
         "files=$(ls /etc/sysctl.d | grep -c liebench)"
 }}
 exec > /dev/ttyS1
-rm -f /etc/sysctl.d/*  # of the machine whose root this is
 """
 FIRST = """
+rm -f /etc/sysctl.d/*  # of the machine whose root this is
 values found
 l apply vm.swappiness=10 --untested --yes
 l apply net.ipv4.tcp_slow_start_after_idle=0 --untested --yes --confirm 10m
@@ -53,8 +53,6 @@ sleep 1000
 def booted(folder: Path, kernel: Path, modules: Path, start: str) -> Iterator[subprocess.Popen[bytes]]:
     """A guest of this disk; its power goes at the end."""
     says = SAYS.format(python=shlex.quote(sys.executable))
-    if start is SECOND:
-        says = says.replace("rm -f /etc/sysctl.d/*", ":")
     (folder / "initramfs").write_bytes(root_of(says + start, modules, ON_DISK))
     command = command_of(kernel, folder, a_disk(folder / "disk", 512))
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as guest:

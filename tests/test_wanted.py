@@ -88,6 +88,15 @@ def test_a_proof_of_a_rig_that_was_set_otherwise_says_nothing_here(tmp_path: Pat
     assert "congestion=cubic" in planned(h, f"{IDLE_KEY}=0").wanted[0].evidence
 
 
+@pytest.mark.parametrize(
+    "workload", ["x ()", "x (congestion)", "x (=)", "x (a=1, , b)", "x (congestion=a=b, c)", "x (\0)"]
+)
+def test_a_proof_whose_conditions_cannot_be_read_breaks_nothing(tmp_path: Path, workload: str) -> None:
+    h = hands(tmp_path)
+    proved(h, "idle-restart", from_="1", to="0", scope=Scope.NAMESPACE, workload=workload)
+    assert planned(h, f"{IDLE_KEY}=0", untested=True).wanted
+
+
 def test_our_own_changes_do_not_end_a_proof_and_others_do(tmp_path: Path) -> None:
     h = hands(tmp_path)
     proved(h, "idle-restart", from_="1", to="0")

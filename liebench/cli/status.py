@@ -53,7 +53,7 @@ def _proofs(hands: Hands) -> list[dict[str, Any]]:
     """Proofs that hold here and now."""
     from liebench.applied import originals
     from liebench.errors import UsageError
-    from liebench.knobs import find
+    from liebench.knobs import find, in_force
     from liebench.proofs import config_of, needed_scope, proof_for, read_proofs, set_otherwise
 
     ledger, host = hands.ledger(), hands.host.hashes()["host"]
@@ -61,13 +61,13 @@ def _proofs(hands: Hands) -> list[dict[str, Any]]:
     for proof in read_proofs(hands.state)[0]:
         try:
             knob = find(proof.key)
+            now = in_force(knob, hands.host, rig=True)
         except UsageError:
             continue
         if set_otherwise(proof, hands.host):
             continue
-        now = knob.default if "*" in knob.path else knob.read(hands.host)  # of a rig: it is about no file of the host
         config = config_of(hands.host, knob, originals(ledger))
-        best = proof_for([proof], knob, now or "", proof.to, host, config, needed_scope(knob))
+        best = proof_for([proof], knob, now, proof.to, host, config, needed_scope(knob))
         if best is not None:
             found[f"{knob.key}={proof.to}"] = {"change": f"{knob.key}={proof.to}", "words": best.words}
     return list(found.values())

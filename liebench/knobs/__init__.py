@@ -72,6 +72,11 @@ class Knob:
         return self.path.startswith("/proc/sys/")
 
     @property
+    def several(self) -> bool:
+        """Whether it stands for several files (disks, cards, groups), of which none is named yet."""
+        return "*" in self.path
+
+    @property
     def examples(self) -> list[str]:
         """Its paths, as somebody would name them."""
         return [p.replace("**", "GROUP").replace("*", "NAME") for p in (self.path, *self.also)]
@@ -97,6 +102,13 @@ class Knob:
             return text.strip()
         parts = text.split()
         return parts[self.field] if len(parts) > self.field else None
+
+    def takes(self, value: str) -> bool:
+        """Whether it can hold the value."""
+        try:
+            return bool(self.valid(value))
+        except UsageError:
+            return False
 
     def text_for(self, text: str, value: str) -> str:
         """What is written so that the file, which holds ``text`` now, holds ``value``."""
@@ -125,6 +137,11 @@ class Trial:
     more: tuple[str, ...] = ()
     settle_s: float = 0.0
     most: int | None = None
+
+
+def offered(text: str) -> list[str]:
+    """What a file lists that marks the one in force: ``[always] madvise never``."""
+    return re.findall(r"[^\s\[\]]+", text)
 
 
 def whole(low: int, high: int) -> Valid:
@@ -210,10 +227,9 @@ def as_it_is(value: str) -> str:
 
 def in_force(knob: Knob, host: Host, rig: bool = False) -> str:
     """The value that a change starts from. Raises UsageError where there is none, or one of several must be named."""
-    several = "*" in knob.path
-    if several and not (rig and knob.in_rig):
+    if knob.several and not (rig and knob.in_rig):
         raise UsageError(f"{knob.id} is one of several: name its file, as {knob.examples[0]}=VALUE")
-    now = knob.default if several else knob.read(host)
+    now = knob.default if knob.several else knob.read(host)
     if now is None:
         raise UsageError(f"{knob.key} is not there on this kernel or cannot be read: {knob.path}")
     return now

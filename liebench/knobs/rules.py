@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from liebench.defaults import default_of
 from liebench.errors import UsageError
 from liebench.host import Host
-from liebench.knobs import Knob, find, in_force
+from liebench.knobs import Knob, find, in_force, offered
 
 Rule = Callable[[Knob, Host, str], tuple[str, str]]  # (knob, host, value in force) -> (value to try, the rule)
 MIB = 1 << 20
@@ -38,7 +38,7 @@ def _offered(path: str, wanted: tuple[str, ...], why: str) -> Rule:
     """The first of ``wanted`` that the kernel lists in a file and that is not in force."""
 
     def rule(knob: Knob, host: Host, now: str) -> tuple[str, str]:
-        listed = (host.read(path or knob.path) or "").replace("[", " ").replace("]", " ").split()
+        listed = offered(host.read(path or knob.path) or "")
         found = next((w for w in wanted if w in listed and w != now), None)
         if found is None:
             raise UsageError(f"{knob.key}: the kernel offers {' '.join(listed) or 'nothing'}, none of it worth a rule")
@@ -71,7 +71,7 @@ TRIED_US = 40_000  # the quota of the trial's own group (probes/quota_spike)
 def _quota(knob: Knob, host: Host, now: str) -> tuple[str, str]:
     """As much as the quota, which is the most that the kernel takes, or as the trial can show."""
     why = "as large as the quota, the most that the kernel takes (sched-bwc.rst), or as the trial's, 40 ms in 100 ms"
-    if "*" in knob.path:
+    if knob.several:
         return str(TRIED_US), why
     folder = knob.path.rpartition("/")[0]
     text = host.read(f"{folder}/cpu.max") or host.read(f"{folder}/cpu.cfs_quota_us") or ""
@@ -133,7 +133,7 @@ def proposed(name: str, host: Host, advised: Mapping[str, tuple[str, str]]) -> t
     knob = find(name)
     now = in_force(knob, host, rig=True)
     value, why = advised.get(knob.id, ("", ""))
-    if not (value and _takes(knob, value)):
+    if not (value and knob.takes(value)):
         rule = RULES.get(knob.id)
         if rule is None:
             raise UsageError(
@@ -144,13 +144,6 @@ def proposed(name: str, host: Host, advised: Mapping[str, tuple[str, str]]) -> t
     if value == now:
         raise UsageError(f"{knob.key} is {now} already, which is what the rule gives ({why}); name another value")
     return f"{name}={value}", why
-
-
-def _takes(knob: Knob, value: str) -> bool:
-    try:
-        return bool(knob.valid(value))
-    except UsageError:
-        return False
 
 
 def _default(knob: Knob, host: Host) -> str:
