@@ -10,6 +10,8 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from liebench.contract import Case, Turn, Verdict
 from liebench.core import core_path
 from liebench.host import Host, read_host
@@ -19,6 +21,7 @@ from liebench.plan import PROFILES, Control, Planned, Settings, carrier, options
 from liebench.registry import find_probes
 from liebench.run import rig_of
 from liebench.stage import Stage
+from liebench.stage.believers import BELIEVERS
 from liebench.stored import stored_case, stored_probe, stored_rep
 
 PROBES = find_probes().probes
@@ -45,6 +48,20 @@ def left_behind(folder: Path) -> list[str]:
     groups = [g for depth in ("", "*/") for g in Path("/sys/fs/cgroup").glob(f"{depth}{OURS}{os.getpid()}-*")]
     lines = [line for file in ("swaps", "self/mountinfo") for line in Path("/proc", file).read_text().splitlines()]
     return [str(group) for group in groups] + [line for line in lines if str(folder) in line]
+
+
+def before_others(*groups: Path) -> None:
+    """The most weight there is: what else runs here shall not take what the quota leaves."""
+    for group in groups:
+        for file, most in (("cpu.shares", 262144), ("cpu.weight", 10000)):
+            if (group / file).exists():
+                (group / file).write_text(str(most))
+
+
+def here(name: str) -> None:
+    """Skips where this host has no such program, which believes something of its limits."""
+    if not BELIEVERS[name].here(read_host()):
+        pytest.skip(f"needs {BELIEVERS[name].need.what}")
 
 
 def scratches() -> set[Path]:
