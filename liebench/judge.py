@@ -49,12 +49,11 @@ class RunVerdicts:
 
 def combine(cases: Mapping[str, tuple[Case, Verdict]]) -> tuple[Verdict, str]:
     """(verdict, leading case) of a probe: the worst of its headline cases about this host; rigs only demonstrate."""
-    ours = {k: v for k, (c, v) in cases.items() if c.headline and c.subject is Subject.HOST}
+    headlines = {k: v for k, (c, v) in cases.items() if c.headline}
+    ours = {k: v for k, v in headlines.items() if cases[k][0].subject is Subject.HOST}
     every = {k: v for k, (_, v) in cases.items()}
     if not ours:
-        rig = any(c.subject is Subject.RIG for c, _ in cases.values())
-        why = "only a rig of ours was measured" if rig else "no headline case was measured"
-        return Verdict(Word.INCONCLUSIVE, why=why, cases=every), next(iter(every), "")
+        return _demonstrated(headlines, every)
     at_least = max(_rank(v.at_least, 0) for v in ours.values())
     at_most = max(_rank(v.at_most, len(ORDER) - 1) for v in ours.values())
     proven = at_least == at_most and any(v.word is ORDER[at_least] for v in ours.values())
@@ -78,6 +77,16 @@ def combine(cases: Mapping[str, tuple[Case, Verdict]]) -> tuple[Verdict, str]:
         ),
         lead,
     )
+
+
+def _demonstrated(rigs: Mapping[str, Verdict], every: Mapping[str, Verdict]) -> tuple[Verdict, str]:
+    """What rigs of ours show at their worst, with no word about this host."""
+    if not rigs:
+        return Verdict(Word.INCONCLUSIVE, why="no headline case was measured", cases=every), next(iter(every), "")
+    lead = max(rigs, key=lambda k: (_rank(rigs[k].word, -1), _size(rigs[k])))
+    shown = rigs[lead]
+    why = "only a rig of ours was measured" + ("" if shown.word is Word.INCONCLUSIVE else f": {shown.word.value} there")
+    return replace(shown, word=Word.INCONCLUSIVE, at_least=None, at_most=None, why=why, cases=every), lead
 
 
 def _rank(word: Word | None, default: int) -> int:

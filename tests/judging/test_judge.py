@@ -156,6 +156,25 @@ def test_a_probe_on_a_rig_is_a_demonstration_and_enters_no_tally() -> None:
     assert found.probes["p"].cases["c"].word is Word.COSTLY
 
 
+def test_a_demonstration_shows_the_size_of_its_worst_rig_with_no_word_about_the_host() -> None:
+    cases = {name: case(subject="a rig of ours", headline=name != "aside") for name in ("mild", "worst", "aside")}
+    factors = {"mild": 1.1, "worst": 1.5, "aside": 3}
+    blocks = [b for name, factor in factors.items() for b in pairs(12, {"a": 100, "b": 100 * factor}, name=name)]
+    found = judge_run(document(cases, blocks))
+    shown = found.probes["p"]
+    assert found.leads["p"] == "worst"
+    assert shown.value == pytest.approx(1.5, rel=0.01)
+    assert (shown.word, shown.at_least, shown.at_most) == (Word.INCONCLUSIVE, None, None)
+    assert shown.why == "only a rig of ours was measured: costly there"
+    few = judge_run(document({"mild": cases["mild"]}, pairs(3, {"a": 100, "b": 150}, name="mild"))).probes["p"]
+    assert few.why == "only a rig of ours was measured"
+
+
+def test_a_side_case_alone_is_no_demonstration() -> None:
+    found = judge_run(ratio_run(1.4, subject="a rig of ours", headline=False)).probes["p"]
+    assert (found.value, found.why) == (None, "no headline case was measured")
+
+
 WORDS = {
     "tsc": {"word": "honest", "says": "read without a call", "term": "fast"},
     "hpet": {"word": "costly", "says": "read over a bus", "term": ""},
