@@ -5,7 +5,7 @@ from __future__ import annotations
 from textwrap import wrap
 
 from liebench.knobs import Scope, catalogue
-from liebench.knobs.launch import is_launch, unit_line
+from liebench.knobs.launch import is_launch, kept_by
 from liebench.proofs import needed_scope
 from liebench.trial import Found, Subject, TrialResult
 
@@ -41,7 +41,7 @@ def next_step(result: TrialResult, confirmed: bool) -> str:
 def _keeping(s: Subject) -> str:
     """How to keep what is proved, or what is still to be proved before it can be kept."""
     if is_launch(s.knob):
-        return f"Keep it with {unit_line(s.knob, s.to)} in the process's unit."
+        return f"Keep it with {kept_by(s.knob, s.to)}."
     knob = catalogue().get(s.knob)
     if knob is not None and Scope(s.scope).rank < needed_scope(knob).rank:
         return f"The setting is the whole {needed_scope(knob)}'s: {wider(s.knob, s.to)}."

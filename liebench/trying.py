@@ -53,7 +53,7 @@ class Wish:
     @property
     def scope(self) -> Scope:
         if self.launched:
-            return Scope.PROCESS
+            return self.knob.scope
         return self.knob.trial.scope if self.knob.trial and not self.command else Scope.HOST
 
     @property

@@ -16,7 +16,7 @@ from liebench.hands import Hands
 from liebench.host import program
 from liebench.journal import held
 from liebench.knobs import Knob, Scope, offered, parse
-from liebench.knobs.launch import is_launch, unit_line
+from liebench.knobs.launch import is_launch, kept_by
 from liebench.proofs import config_of, lapsed, needed_scope, proof_for, read_proofs, set_otherwise
 from liebench.rivals import rivals
 from liebench.trial_text import wider
@@ -92,8 +92,8 @@ def plan(hands: Hands, ledger: Ledger, texts: Sequence[str], untested: bool, con
 def _may_be(hands: Hands, knob: Knob, to: str) -> None:
     if is_launch(knob.id):
         raise UsageError(
-            f"{knob.key}: one process, not the host. Keep it with {unit_line(knob.id, to)} in the [Service] part of "
-            "its unit (systemctl edit NAME), then restart it"
+            f"{knob.key}: a file of ours cannot hold it, for it is not the whole host's. Keep it with "
+            f"{kept_by(knob.id, to)}"
         )
     if knob.scope in (Scope.PROCESS, Scope.REBOOT):
         raise UsageError(

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from liebench.defaults import default_of
+from liebench.facts.reader import Reader
 from liebench.host import Host
 from liebench.knobs import Knob, Scope
+from liebench.knobs.launch import is_launch
+from liebench.knobs.mounts import fstab_line
 from liebench.owners import Owner, owners_of
 
 
@@ -20,9 +23,9 @@ def default_words(knob: Knob, host: Host) -> str:
 
 
 def owner_of(knob: Knob, host: Host) -> Owner | None:
-    """The line that is applied last; None where nobody sets it."""
-    if knob.scope is Scope.PROCESS:
-        return None
+    """The line that is applied last; None where nobody sets it, or nobody can: a process's own, but for its mounts."""
+    if is_launch(knob.id):
+        return fstab_line(knob.id, Reader(host.root))
     return next((o for o in owners_of(name_of(knob), host.root) if o.wins and o.value is not None), None)
 
 

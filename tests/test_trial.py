@@ -124,7 +124,7 @@ def test_every_word_has_a_next_step(tmp_path: Path) -> None:
          "`liebench apply FILE=40000` sets it, where FILE is /sys/fs/cgroup/GROUP/cpu.max.burst or"),
         ("cpu-burst", "/sys/fs/cgroup/a/cpu.max.burst", "40000", "cgroup",
          "`liebench apply /sys/fs/cgroup/a/cpu.max.burst=40000` sets it"),
-        ("nice", "priority of the process", "5", "process", "Nice=5 in the process's unit"),
+        ("nice", "priority of the process", "5", "process", "Nice=5 in the [Service] part of its unit"),
         ("kernel.x", "kernel.x", "5", "host", "`liebench apply kernel.x=5` sets it"),
     ],
 )  # fmt: skip

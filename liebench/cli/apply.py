@@ -47,6 +47,7 @@ def apply(
     if diff or export:
         return _show(hands, changes or (), untested, confirm, export, out)
     if not yes and not sys.stdin.isatty():
+        _planned(hands, changes or (), untested, confirm)  # what cannot be at all says so first
         raise UsageError("there is no terminal to ask on: add --yes, or --diff to see what would change")
     from liebench.locking import exclusive
 

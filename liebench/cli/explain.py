@@ -1,40 +1,106 @@
-"""liebench explain: what a probe measures, how, what fools it, and what to do."""
+"""liebench explain: what a probe measures, how, what fools it, what to do; or what a change does, and who set it."""
 
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+if TYPE_CHECKING:
+    from liebench.changes import Change
+    from liebench.host import Host
+    from liebench.knobs import Knob
 
-def explain(name: Annotated[str, typer.Argument(help="A probe or a change.")]) -> None:
-    """Explain a probe (its README) or a change of the catalogue."""
-    from liebench.changes import catalogue
-    from liebench.errors import UsageError
-    from liebench.registry import find_probes
 
-    registry, changes = find_probes(), catalogue()
-    if name in registry.probes:
-        text = (
-            registry.probes[name].readme()
-            or f"{name} has no README; its claim: {registry.probes[name].probe.claim.says}"
-        )
-    elif name in changes:
-        change = changes[name]
-        text = "\n".join(
-            (
-                f"{change.id}: {change.setting} (scope: {change.scope})",
-                f"kernel default: {change.default}",
-                f"what can get worse: {change.risk}",
-                f"tested by: liebench run {change.probe}",
-            )
-        )
-    else:
-        raise UsageError(f"no probe and no change is called {name!r}; `liebench list` shows the probes")
+def explain(name: Annotated[str, typer.Argument(help="A probe, or a change: swappiness, vm.swappiness.")]) -> None:
+    """Explain a probe (its README), or a change: value, default, who set it, what can get worse, what tries it."""
+    text = explained(name)
     if sys.stdout.isatty():
         import pydoc
 
         pydoc.pager(text)
     else:
         print(text)
+
+
+def explained(name: str) -> str:
+    """Raises UsageError for what is neither a probe nor a change."""
+    from liebench.changes import catalogue
+    from liebench.errors import UsageError
+    from liebench.host import read_host
+    from liebench.knobs import find
+    from liebench.registry import find_probes
+
+    probes, by_hand = find_probes().probes, catalogue()
+    if name in probes:
+        return probes[name].readme() or f"{name} has no README; its claim: {probes[name].probe.claim.says}"
+    try:
+        knob = find(name)
+    except UsageError:
+        if name in by_hand:
+            return _by_hand(by_hand[name])
+        raise UsageError(f"no probe and no change is called {name[:80]!r}{_near(name, [*probes, *by_hand])}") from None
+    return _knob(knob, read_host(), name, by_hand.get(knob.id))
+
+
+def _near(name: str, others: list[str]) -> str:
+    import difflib
+
+    from liebench.knobs import catalogue
+
+    knobs = catalogue()
+    near = difflib.get_close_matches(name, sorted({*others, *knobs, *(k.key for k in knobs.values())}), n=3)
+    return f"; did you mean {' or '.join(near)}?" if near else "; `liebench list` shows the probes"
+
+
+def _by_hand(change: Change) -> str:
+    """A change that no setting of the kernel holds."""
+    rows = (
+        f"{change.id}: {change.setting} (scope: {change.scope}), made by hand",
+        f"default: {change.default}",
+        f"do: {change.how.replace('{to}', 'what the run advises')}",
+        f"undo: {change.undo.replace('{now}', 'as it was')}",
+        f"what can get worse: {change.risk}",
+        f"advised by: liebench run {change.probe}; run it again afterwards, and compare",
+    )
+    return "\n".join(rows)
+
+
+def _knob(knob: Knob, host: Host, name: str, advised: Change | None) -> str:
+    from liebench.errors import UsageError
+    from liebench.knobs import in_force
+    from liebench.knobs.rules import proposed
+    from liebench.whence import whence
+
+    try:
+        now = in_force(knob, host)
+    except UsageError as error:
+        now = str(error)
+    try:
+        change, why = proposed(name, host, {})
+        worth = f"liebench try {change}: {why}"
+    except UsageError as error:
+        worth = str(error)
+    rows = [
+        f"{knob.id}: {knob.key} (scope: {knob.scope})" if knob.id != knob.key else f"{knob.id} (scope: {knob.scope})",
+        f"now: {now}",
+        f"set by: {whence(knob, host)}",
+        f"what can get worse: {knob.risk}",
+        f"tried by: {_trial(knob)}",
+        f"worth a try: {worth}",
+    ]
+    rows += [f"advised by: liebench run {advised.probe}"] if advised else []
+    return "\n".join([*rows, f"source: {knob.source}"])
+
+
+def _trial(knob: Knob) -> str:
+    """What shows its effect, and how narrowly."""
+    from liebench.knobs.launch import is_launch
+
+    consent = "" if is_launch(knob.id) else " --disturb host"
+    own = f"your own work, --with 'COMMAND'{consent}"
+    if knob.trial is None:
+        return own
+    wide = "" if knob.in_rig else " (--disturb host)"
+    return f"{knob.trial.probe} in the scope {knob.trial.scope}{wide}, or {own}"

@@ -10,6 +10,7 @@ import re
 import time
 from typing import Any
 
+from liebench.facts.mounts import mounts_in
 from liebench.facts.reader import Reader, as_int
 
 NODES = ("zero", "full", "cpu_dma_latency", "hwrng", "rtc0", "snapshot")  # made at boot, rewritten by nobody
@@ -56,12 +57,8 @@ def _uptime(reader: Reader) -> float | None:
 
 def _is_devtmpfs(reader: Reader) -> bool:
     """Only the kernel's own /dev dates from the boot; a container's tmpfs dates from the container."""
-    for line in (reader.text("/proc/self/mountinfo") or "").splitlines():
-        left, _, right = line.partition(" - ")
-        fields = left.split()
-        if len(fields) > 4 and fields[4] == "/dev":
-            return right.split()[:1] == ["devtmpfs"]
-    return False
+    kinds = [m.kind for m in mounts_in(reader.text("/proc/self/mountinfo")) if m.point == "/dev"]
+    return kinds[-1:] == ["devtmpfs"]
 
 
 def _device_nodes(reader: Reader) -> list[dict[str, Any]]:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from liebench.facts.mounts import plain
+from liebench.facts.mounts import mounts_in
 from liebench.facts.reader import Reader, as_int, cpu_list
 
 ROOTS = ("/sys/fs/cgroup", "/sys/fs/cgroup/unified")
@@ -40,12 +40,10 @@ class Allowed:
 def _hierarchies(reader: Reader) -> list[Hierarchy]:
     """What mountinfo lists (proc(5)); the usual places where it lists none."""
     found = []
-    for line in (reader.text("/proc/self/mountinfo") or "").splitlines():
-        left, _, right = line.partition(" - ")
-        fields, rest = left.split(), right.split()
-        if len(fields) > 4 and len(rest) > 2 and rest[0] in ("cgroup", "cgroup2"):
-            names = {UNIFIED} if rest[0] == "cgroup2" else set(rest[2].split(","))
-            found.append(Hierarchy(plain(fields[4]), plain(fields[3]), frozenset(names)))
+    for mount in mounts_in(reader.text("/proc/self/mountinfo")):
+        if mount.kind in ("cgroup", "cgroup2"):
+            names = {UNIFIED} if mount.kind == "cgroup2" else set(mount.whole.split(","))
+            found.append(Hierarchy(mount.point, mount.root, frozenset(names)))
     usual = [Hierarchy(root, "/", frozenset({UNIFIED})) for root in ROOTS]
     usual += [Hierarchy(f"{ROOTS[0]}/{name}", "/", frozenset({name})) for name in ("cpu", "cpuset", "memory")]
     return found or usual

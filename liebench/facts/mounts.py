@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from liebench.host import Host
@@ -16,24 +16,38 @@ def plain(field: str) -> str:
     return OCTAL.sub(lambda m: chr(int(m[1], 8)), field)
 
 
-def mounts(host: Host) -> list[tuple[str, str, str]]:
-    """(mount point, type of the file system, its options) in the order of the list; empty where it cannot be read."""
+class Mount(NamedTuple):
+    """One line of mountinfo. ``root``: what of the file system stands at ``point``; ``options``: the mount's own."""
+
+    number: str  # major:minor of the device
+    root: str
+    point: str
+    options: tuple[str, ...]
+    kind: str
+    source: str
+    whole: str  # options of the whole file system, as one text
+
+
+def mounts_in(text: str | None) -> list[Mount]:
+    """The mounts of a mountinfo in its order, so that of two at one point the later lies on top."""
     found = []
-    for line in (host.read("/proc/self/mountinfo") or "").splitlines():
+    for line in (text or "").splitlines():
         left, _, right = line.partition(" - ")
-        fields, rest = left.split(), right.split()
-        if len(fields) > 4 and len(rest) > 2:
-            found.append((plain(fields[4]), rest[0], rest[2]))
+        fields, rest = left.split(" "), right.split(" ")  # a source may be empty
+        if len(fields) > 5 and len(rest) > 2:
+            root, point = plain(fields[3]), plain(fields[4])
+            found.append(Mount(fields[2], root, point, tuple(fields[5].split(",")), rest[0], plain(rest[1]), rest[2]))
     return found
 
 
 def overlays(host: Host) -> dict[str, int]:
     """Lower layers of every overlay that is mounted here."""
     found = {}
-    for point, kind, options in mounts(host):
-        if kind != "overlay":
+    for mount in mounts_in(host.read("/proc/self/mountinfo")):
+        if mount.kind != "overlay":
             continue
-        lower = [o.partition("=")[2] for o in options.split(",") if o.startswith("lowerdir=")]
-        more = sum(o.startswith("lowerdir+=") for o in options.split(","))
-        found[point] = sum(len(re.split(r"(?<!\\):", dirs)) for dirs in lower) + more
+        options = mount.whole.split(",")
+        lower = [o.partition("=")[2] for o in options if o.startswith("lowerdir=")]
+        more = sum(o.startswith("lowerdir+=") for o in options)
+        found[mount.point] = sum(len(re.split(r"(?<!\\):", dirs)) for dirs in lower) + more
     return found

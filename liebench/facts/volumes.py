@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from liebench.facts.mounts import plain
+from liebench.facts.mounts import mounts_in
 from liebench.facts.reader import Reader, as_int
 
 if TYPE_CHECKING:
@@ -167,13 +167,7 @@ def _volume(reader: Reader, name: str, place: Path, mounts: tuple[str, ...]) -> 
 
 def _mounted(reader: Reader) -> list[tuple[str, str, str]]:
     """(device number, mount point, source) of every mount, in order."""
-    found = []
-    for line in (reader.text("/proc/self/mountinfo") or "").splitlines():
-        left, _, right = line.partition(" - ")
-        fields, rest = left.split(), right.split()
-        if len(fields) > 4 and len(rest) > 1:
-            found.append((fields[2], plain(fields[4]), plain(rest[1])))
-    return found
+    return [(m.number, m.point, m.source) for m in mounts_in(reader.text("/proc/self/mountinfo"))]
 
 
 def _number(reader: Reader, number: str, source: str) -> str:

@@ -195,11 +195,11 @@ def find(name: str, untested: bool = False, root: Path = ROOT) -> Knob:
     ``untested``: any setting of /proc/sys or /sys is a knob then (``outside``), without a trial, whose value is taken
     as it is. ``root``: where these lie.
     """
-    from liebench.knobs.launch import variable
+    from liebench.knobs.launch import named_thing
     from liebench.knobs.outside import path_of
 
     knobs = catalogue()
-    known = knobs.get(name) or variable(name)
+    known = knobs.get(name) or named_thing(name)
     if known:
         return known
     for knob in knobs.values():

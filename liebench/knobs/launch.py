@@ -1,8 +1,8 @@
-"""How a command is started: processors, priority, timer slack, environment. They belong to one process, not to a host.
+"""How a command is started: processors, priority, timer slack, environment, mounts as it alone sees them.
 
 They are tried on the user's own command (``--with``), which is started both ways by the same steps, so that only the
-value differs: nothing of it is a shell's business, and no wrapper program is counted on one side only. To keep one, it
-goes into the unit that starts the process (systemd.exec(5)).
+value differs: nothing of it is a shell's business, and no wrapper program is counted on one side only. They belong to
+one process, not to a host: to keep one, it goes into the unit that starts the process (systemd.exec(5)).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from liebench.errors import UsageError
 from liebench.facts.reader import cpu_list
-from liebench.knobs import Knob, Scope, as_it_is
+from liebench.knobs import Knob, Scope, as_it_is, mounts
 
 UNSET = "(unset)"
 ENV = re.compile(r"env:([A-Za-z_][A-Za-z0-9_]{0,127})")
@@ -86,8 +86,12 @@ KNOBS = (
 )
 
 
-def variable(name: str) -> Knob | None:
-    """The knob of ``env:NAME``; None for any other name."""
+def named_thing(name: str) -> Knob | None:
+    """The knob of ``env:NAME`` or ``mount:PATH``; None for any other name."""
+    return _variable(name) or mounts.mount(name)
+
+
+def _variable(name: str) -> Knob | None:
     match = ENV.fullmatch(name)
     if match is None:
         return None
@@ -111,7 +115,7 @@ def variable(name: str) -> Knob | None:
 
 def is_launch(knob: str) -> bool:
     """Whether a command can be started with the knob of this id."""
-    return knob in (SLACK, *(k.id for k in KNOBS)) or ENV.fullmatch(knob) is not None
+    return knob in (SLACK, *(k.id for k in KNOBS)) or any(n.fullmatch(knob) for n in (ENV, mounts.NAME))
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,12 +146,21 @@ def start_of(text: str) -> Start | None:
         return Start(lambda: os.setpriority(os.PRIO_PROCESS, 0, priority), environment)
     if name == SLACK and re.fullmatch(r"[0-9]{1,10}", value):
         return Start(lambda: _slack(value), environment)
+    if mounts.NAME.fullmatch(name):
+        return Start(mounts.start(name, value), environment)
     raise UsageError(f"{text[:80]!r} is no way to start a command")
 
 
 def _slack(value: str) -> None:
     with open("/proc/self/timerslack_ns", "w", encoding="ascii") as file:
         file.write(value)
+
+
+def kept_by(knob: str, to: str) -> str:
+    """What keeps it, as the end of a sentence: no file of ours can."""
+    if mounts.NAME.fullmatch(knob):
+        return mounts.kept_by(knob, to)
+    return f"{unit_line(knob, to)} in the [Service] part of its unit (systemctl edit NAME), and a restart"
 
 
 def unit_line(knob: str, to: str) -> str:

@@ -120,6 +120,7 @@ RULES: Mapping[str, Rule] = {
     ),
     "dirty-bytes": _asks("four times what the disk writes in a second, as fio says (vm.rst), so dirty-bytes=BYTES"),
     "nice": _asks("below 0 it goes before others, above 0 after them (sched(7)), as nice=5"),
+    "mount": _other({"noatime": "relatime", "": "noatime"}, "no times of reading, or the kernel's own way (mount(8))"),
     "readahead": _twice("twice as much as now (queue-sysfs.rst)"),
     "not-rotational": _other({"0": "1", "": "0"}, "the other of its two values (queue-sysfs.rst)"),
 }  # fmt: skip
@@ -134,16 +135,20 @@ def proposed(name: str, host: Host, advised: Mapping[str, tuple[str, str]]) -> t
     now = in_force(knob, host, rig=True)
     value, why = advised.get(knob.id, ("", ""))
     if not (value and knob.takes(value)):
-        rule = RULES.get(knob.id)
+        rule = RULES.get(knob.id.partition(":")[0])  # mount:PATH
         if rule is None:
-            raise UsageError(
-                f"{knob.key} is {now}, and what is worth a try depends on what was measured: `liebench run` first, or "
-                f"name a value, as {knob.id}=VALUE{_default(knob, host)}"
-            )
+            raise UsageError(f"{knob.key} is {now}, and {_unruled(knob)}, as {knob.id}=VALUE{_default(knob, host)}")
         value, why = rule(knob, host, now)
     if value == now:
         raise UsageError(f"{knob.key} is {now} already, which is what the rule gives ({why}); name another value")
     return f"{name}={value}", why
+
+
+def _unruled(knob: Knob) -> str:
+    """Who says what is worth a try where no rule does."""
+    if knob.trial is None:
+        return "no rule says what is worth a try: name a value"
+    return "what is worth a try depends on what was measured: `liebench run` first, or name a value"
 
 
 def _default(knob: Knob, host: Host) -> str:
