@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from liebench.applied import Change
-from liebench.applying import apply, intended
+from liebench.applying import apply, chosen, intended, undo
 from liebench.hands import Hands
 from liebench.host import Host, read_host
 from liebench.knobs import Scope
@@ -63,3 +63,7 @@ def applied(h: Hands, *texts: str, confirm: str | None = None) -> list[Change]:
     changes = wanted(h, *texts, confirm=confirm)
     apply(h, changes, lambda seconds: None)
     return changes
+
+
+def undo_all(h: Hands) -> list[str]:
+    return undo(h, chosen(h.ledger(), "all"))
