@@ -123,7 +123,7 @@ def test_our_own_changes_do_not_end_a_proof_and_others_do(tmp_path: Path) -> Non
         ("../../etc/passwd=x", "not in the catalogue"),
         ("=1", "not in the catalogue"),
         ("receive-window=4096", "never lowered"),
-        ("timer-slack=1000", "one process, not the host"),
+        ("timer-slack=1000", "not the whole host.s. Keep it with TimerSlackNSec=1000"),
         ("readahead=128", "one of several"),
         ("huge-pages=never", "not there on this kernel"),
     ],

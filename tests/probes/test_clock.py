@@ -7,7 +7,8 @@ import os
 import subprocess
 import sys
 import time
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -126,17 +127,32 @@ def test_no_step_is_seen_where_there_is_none(stage: Stage) -> None:
     assert steps(at, off) == []
 
 
+@contextmanager
+def never_idle(cpus: Sequence[int]) -> Iterator[None]:
+    """Whoever wakes goes before these loops (SCHED_IDLE), but no processor halts: a halt takes longer to leave the
+    longer it lasted, which is the hypervisor's and not the timer's."""
+    words = ["chrt", "--idle", "0", "setpriv", "--pdeathsig", "KILL", "sh", "-c", "while :; do :; done"]
+    loops = [subprocess.Popen(["taskset", "-c", str(cpu), *words]) for cpu in cpus]
+    try:
+        yield
+    finally:
+        for loop in loops:
+            loop.kill()
+            loop.wait()
+
+
 def test_a_longer_timer_slack_is_found_as_later_wakes(stage: Stage) -> None:
     def late(slack: int) -> float:
         rep = stage.core("timer-wake", Turn(Arm("a", args={"sleep_us": 1000, "slack_ns": slack}), "a"))
         return median(rep.samples["late_ns"]) / 1000
 
     pairs = []
-    while len(pairs) < 96:
-        first, second = late(500_000), late(50_000)
-        pairs.append(first - second)
-        if len(pairs) >= 12 and abs(median(pairs) - 450) <= 10:
-            break
+    with never_idle(stage.host.processors):
+        while len(pairs) < 96:
+            first, second = late(500_000), late(50_000)
+            pairs.append(first - second)
+            if len(pairs) >= 12 and abs(median(pairs) - 450) <= 10:
+                break
     assert median(pairs) == pytest.approx(450, abs=10)
 
 
