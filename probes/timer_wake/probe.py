@@ -152,6 +152,7 @@ PROBE = Probe(
     ),
     plants=(
         Plant("plant_ns=200000", {"plant_ns": 200_000.0}, "late-1ms", expect=200.0, tolerance=10.0, control=True),
-        Plant("slack_ns=500000", {"slack_ns": 500_000.0}, "late-1ms", expect=450.0, tolerance=10.0),
+        # a longer halt takes longer to leave: up to 32 us here, nothing where no processor halts
+        Plant("slack_ns=500000", {"slack_ns": 500_000.0}, "late-1ms", expect=450.0, tolerance=45.0),
     ),
 )
