@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from liebench.advise import Advice, Grade
 from liebench.knobs import Knob
+from liebench.knobs.launch import is_launch
 from liebench.proofs import Proof
 
 
@@ -39,8 +40,10 @@ def _untried(item: Advice, knob: Knob | None) -> str:
     """What would try it; a change that no setting holds is made by hand."""
     if knob is None or not knob.takes(item.to):
         return "not tried: make it, run again, compare"
+    name = item.change if knob.in_rig or not knob.several else knob.examples[0]
     tail = "" if knob.trial else " --with 'YOUR COMMAND'"
-    return f"not tried: liebench try {item.change}={item.to}{tail}"
+    consent = "" if knob.in_rig or is_launch(knob.id) else " --disturb host"
+    return f"not tried: liebench try {name}={item.to}{tail}{consent}"
 
 
 def tally(advice: Sequence[Advice]) -> str:

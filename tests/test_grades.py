@@ -58,15 +58,20 @@ def test_other_hosts_values_and_changes_prove_nothing(other: dict[str, str]) -> 
 
 
 @pytest.mark.parametrize(
-    ("change", "says"),
+    ("change", "to", "says"),
     [
-        ("near-volume", "not tried: make it, run again, compare"),
-        ("swappiness", "liebench try swappiness=10"),
-        ("huge-pages", "make it, run again"),
+        ("near-volume", "10", "make it, run again, compare"),
+        ("huge-pages", "10", "make it, run again, compare"),
+        ("swappiness", "10", "liebench try swappiness=10"),
+        ("timer-slack", "1", "liebench try timer-slack=1"),
+        ("cpu-burst", "1000", "liebench try cpu-burst=1000"),
+        ("halt-poll", "0", "liebench try halt-poll=0 --disturb host"),
+        ("nice", "5", "liebench try nice=5 --with 'YOUR COMMAND'"),
+        ("not-rotational", "0", "liebench try /sys/block/NAME/queue/rotational=0 --with 'YOUR COMMAND' --disturb host"),
     ],
 )
-def test_what_would_try_it(change: str, says: str) -> None:
-    assert says in one(item=replace(ITEM, change=change, to="10")).evidence
+def test_what_would_try_it(change: str, to: str, says: str) -> None:
+    assert one(item=replace(ITEM, change=change, to=to)).evidence == f"measured here; not tried: {says}"
 
 
 def test_what_is_proved_stands_first_and_the_sentence_counts() -> None:
