@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from liebench.advise import Advice, Grade
-from liebench.knobs import Knob
-from liebench.knobs.launch import is_launch
+from liebench.knobs import Knob, Scope
+from liebench.knobs.launch import tried_in
 from liebench.proofs import Proof
 
 
@@ -42,7 +42,7 @@ def _untried(item: Advice, knob: Knob | None) -> str:
         return "not tried: make it, run again, compare"
     name = item.change if knob.in_rig or not knob.several else knob.examples[0]
     tail = "" if knob.trial else " --with 'YOUR COMMAND'"
-    consent = "" if knob.in_rig or is_launch(knob.id) else " --disturb host"
+    consent = " --disturb host" if tried_in(knob) is Scope.HOST else ""
     return f"not tried: liebench try {name}={item.to}{tail}{consent}"
 
 

@@ -72,15 +72,19 @@ def refuse(wish: Wish, consent: Disturbs) -> None:
         raise UsageError(f"{knob.key} has no trial of ours; try it on your own work: --with 'COMMAND'")
     if wish.now == wish.to:
         raise UsageError(f"{knob.key} is {wish.to} already; there is nothing to try")
-    unknown = set(wish.more or ()) - set(trial.more if trial and not wish.command else ())
-    if unknown:
-        takes = ", ".join(trial.more) if trial and not wish.command else ""
-        raise UsageError(f"the trial of {knob.id} takes no {min(unknown)}; it takes {takes or 'nothing'}")
+    takes = trial.more if trial and not wish.command else {}
+    for name, value in (wish.more or {}).items():
+        if name not in takes:
+            raise UsageError(f"the trial of {knob.id} takes no {name}; it takes {', '.join(takes) or 'nothing'}")
+        try:
+            takes[name](value)
+        except UsageError as error:
+            raise UsageError(f"{name} of the trial of {knob.id}: {error}") from error
     if wish.inside and trial is not None and trial.most is not None and int(wish.to) > trial.most:
         raise UsageError(
             f"the trial of {knob.id} can show up to {trial.most}, not {wish.to}: try that, or your own work (--with)"
         )
-    if not (wish.inside or wish.launched) and consent is not Disturbs.HOST:
+    if wish.scope is Scope.HOST and consent is not Disturbs.HOST:
         raise UsageError(f"{knob.key} is the whole host's in this trial; allow it with --disturb host")
 
 
@@ -133,7 +137,7 @@ def sides_of(wish: Wish, bench: Bench, journal: Journal, consent: Disturbs) -> t
         assert trial is not None
         assert trial.args is not None
         first, second = (
-            Side(n, args=more | {k: v.format(to=value) for k, v in (trial.args or {}).items()})
+            Side(n, args={k: v.format(to=value) for k, v in (trial.args or {}).items()} | more)
             for n, value in ((BASELINE, wish.now), (CANDIDATE, wish.to))
         )
         return first, second

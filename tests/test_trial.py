@@ -143,7 +143,9 @@ def test_every_trial_names_cases_and_arms_that_its_probe_has() -> None:
     for knob in catalogue().values():
         if knob.trial is None or not knob.read(HOST):
             continue
-        cases = {c.id: c for c in probes[knob.trial.probe].probe.cases(HOST, {"path": ""})}
+        probe = probes[knob.trial.probe].probe
+        options = {"path": "", **{o.name: o.default for o in probe.options}}
+        cases = {c.id: c for c in probe.cases(HOST, options)}
         for name in knob.trial.cases:
             assert name in cases, (knob.id, sorted(cases))
             arms = [a.id for a in cases[name].arms]
@@ -199,7 +201,12 @@ def test_outside_the_catalogue_only_untested() -> None:
     [
         ("swappiness", Disturbs.NOBODY, "true", {}, "--disturb host"),
         ("huge-pages", Disturbs.NEIGHBOURS, "", {}, "--disturb host"),
-        ("backlog", Disturbs.HOST, "", {}, "--with"),
+        ("budget", Disturbs.HOST, "", {}, "--with"),
+        ("backlog", Disturbs.NEIGHBOURS, "", {}, "--disturb host"),
+        ("halt-poll", Disturbs.NOBODY, "", {}, "--disturb host"),
+        ("send-window", Disturbs.NOBODY, "", {"trip_ms": "x"}, "trip_ms of the trial of send-window: it takes a whole"),
+        ("send-window", Disturbs.NOBODY, "", {"trip_ms": "601"}, "from 1 to 600"),
+        ("receive-window", Disturbs.NOBODY, "", {"wmem": "1"}, "takes no wmem; it takes congestion, trip_ms"),
         ("idle-restart", Disturbs.NOBODY, "", {"rubbish": "1"}, "takes no rubbish"),
     ],
 )

@@ -96,11 +96,13 @@ def _knob(knob: Knob, host: Host, name: str, advised: Change | None) -> str:
 
 def _trial(knob: Knob) -> str:
     """What shows its effect, and how narrowly."""
-    from liebench.knobs.launch import is_launch
+    from liebench.knobs import Scope
+    from liebench.knobs.launch import is_launch, tried_in
 
     consent = "" if is_launch(knob.id) else " --disturb host"
     own = f"your own work, --with 'COMMAND'{consent}"
     if knob.trial is None:
         return own
-    wide = "" if knob.in_rig else " (--disturb host)"
-    return f"{knob.trial.probe} in the scope {knob.trial.scope}{wide}, or {own}"
+    wide = ", --disturb host" if tried_in(knob) is Scope.HOST else ""
+    using = "".join(f", --using {name}=…" for name in knob.trial.more)
+    return f"{knob.trial.probe} in the scope {knob.trial.scope}{wide}{using}; or {own}"

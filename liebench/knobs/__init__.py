@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 
@@ -125,8 +125,8 @@ class Trial:
 
     ``scope``: the narrowest that shows it. ``args``: the argument of an arm that carries the value inside a rig of the
     probe (``{"restart": "{to}"}``); without it the live value is switched, which needs consent. ``cases``: patterns of
-    the cases that are the target, and ``arm`` which of their arms; ``more``: arguments a user may add to both sides;
-    ``most``: the largest value that a rig can carry.
+    the cases that are the target, and ``arm`` which of their arms; ``more``: arguments a user may add to both sides,
+    with what each may be; ``most``: the largest value that a rig can carry.
     """
 
     probe: str
@@ -134,7 +134,7 @@ class Trial:
     scope: Scope
     arm: str
     args: Mapping[str, str] | None = None
-    more: tuple[str, ...] = ()
+    more: Mapping[str, Valid] = field(default_factory=dict)
     settle_s: float = 0.0
     most: int | None = None
 

@@ -118,6 +118,13 @@ def is_launch(knob: str) -> bool:
     return knob in (SLACK, *(k.id for k in KNOBS)) or any(n.fullmatch(knob) for n in (ENV, mounts.NAME))
 
 
+def tried_in(knob: Knob) -> Scope:
+    """The narrowest scope that a trial of it needs: its own, the command's, or the host where only the host has it."""
+    if knob.trial is not None:
+        return knob.trial.scope
+    return knob.scope if is_launch(knob.id) else Scope.HOST
+
+
 @dataclass(frozen=True, slots=True)
 class Start:
     """How to start a process: what it does before it becomes the program, and its environment."""

@@ -8,6 +8,10 @@ GIB = 1 << 30
 TCP, CORE = "/proc/sys/net/ipv4", "/proc/sys/net/core"
 SYSCTL = "Documentation/networking/ip-sysctl.rst"
 ADMIN = "Documentation/admin-guide/sysctl/net.rst"
+CONTROL = named(r"[a-z0-9_]{1,15}", "the name of a congestion control")
+BURST = {"bytes": whole(1, GIB)}
+OF_PATH = {"congestion": CONTROL, "trip_ms": whole(1, 600), "rate_mbit": whole(1, 10_000)}  # to a satellite; a card's
+PATH = {"trip_ms": "100", "congestion": "host"}  # a continent away; at the rate of our paths it needs 2.5 MB
 BUFFERS = "each connection may take that much memory, up to tcp_mem in all"
 
 KNOBS = (
@@ -22,7 +26,12 @@ KNOBS = (
         SYSCTL,
         network=True,
         trial=Trial(
-            "tcp-idle-restart", ("own",), Scope.NAMESPACE, "delivered", {"restart": "{to}"}, ("congestion", "bytes")
+            "tcp-idle-restart",
+            ("own",),
+            Scope.NAMESPACE,
+            "delivered",
+            {"restart": "{to}"},
+            {"congestion": CONTROL, **BURST},
         ),
     ),
     Knob(
@@ -37,6 +46,7 @@ KNOBS = (
         field=2,
         raises=True,
         network=True,
+        trial=Trial("tcp-window", ("fixed",), Scope.NAMESPACE, "autotuning", {"rmem": "{to}", **PATH}, OF_PATH),
     ),
     Knob(
         "send-window",
@@ -50,6 +60,7 @@ KNOBS = (
         field=2,
         raises=True,
         network=True,
+        trial=Trial("tcp-window", ("fixed",), Scope.NAMESPACE, "autotuning", {"wmem": "{to}", **PATH}, OF_PATH),
     ),
     Knob(
         "rmem-max",
@@ -86,6 +97,7 @@ KNOBS = (
         ADMIN,
         raises=True,
         network=True,
+        trial=Trial("netdev-backlog", ("burst",), Scope.HOST, "own", {"size": "{to}"}, most=4000),
     ),
     Knob(
         "budget",
@@ -104,12 +116,12 @@ KNOBS = (
         "net.ipv4.tcp_congestion_control",
         f"{TCP}/tcp_congestion_control",
         Scope.NAMESPACE,
-        named(r"[a-z0-9_]{1,15}", "the name of a congestion control"),
+        CONTROL,
         "another share of a crowded path than its neighbours take",
         "cubic",
         SYSCTL,
         network=True,
-        trial=Trial("tcp-idle-restart", ("own",), Scope.NAMESPACE, "*", {"congestion": "{to}"}, ("bytes",)),
+        trial=Trial("tcp-idle-restart", ("own",), Scope.NAMESPACE, "*", {"congestion": "{to}"}, BURST),
     ),
     Knob(
         "steer-packets",

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 
 from liebench.contract import (
     Arm,
+    Better,
     Case,
     Claim,
     Cost,
@@ -38,7 +40,7 @@ SET = Need("the backlog's size to set", lambda host: host.writable(SIZE), "run a
 NEEDS = (LAB, TC, TWO, SET)
 
 
-def _rig(id: str, asks: str, quantity: str, unit: str, kind: Kind, arms: tuple[Arm, ...], **more: float) -> Case:
+def _rig(id: str, asks: str, quantity: str, unit: str, kind: Kind, arms: tuple[Arm, ...], **more: object) -> Case:
     return Case(
         id, quantity, unit, arms, asks, kind, subject=Subject.RIG, headline=False, work="flood", needs=NEEDS, **more  # type: ignore[arg-type]
     )  # fmt: skip
@@ -60,6 +62,10 @@ def cases(host: Host, options: Options) -> tuple[Case, ...]:
         Arm("sent", "packets sent", True, {"part": "sent", "size": size}, touches=TOUCHES),
         Arm("counted", "processed and dropped", args={"part": "counted", "size": size}, touches=TOUCHES),
     )
+    delivered = (
+        Arm("roomy", "with a queue as long as the burst", True, {"size": PACKETS}, touches=TOUCHES),
+        Arm("own", "with the queue as it is", args={"size": size}, touches=TOUCHES),
+    )
     asks = f"How much of a burst of {PACKETS} is lost behind a queue of {{}}?"
     return (
         Case("drops", "value", "", seen, "Were packets dropped that had arrived?", Kind.FACT, words=DROPS,
@@ -68,6 +74,8 @@ def cases(host: Host, options: Options) -> tuple[Case, ...]:
              accounts, matters=1.005, hurts=1.05, target=0.002),
         _lost("lost", asks.format(size), "with the queue as it is", size),
         _lost("roomy", asks.format(PACKETS), "with a queue as long as the burst", PACKETS),
+        _rig("burst", "How much more arrives where the queue is as long as the burst?", "delivered", "%", Kind.RATIO,
+             delivered, better=Better.HIGHER, target=0.05),
         Case("needed", "value", "", tried, "Which size does such a burst need?", Kind.FACT, subject=Subject.RIG,
              headline=False, words=NEEDED, work="facts", needs=NEEDS),
     )  # fmt: skip
@@ -92,6 +100,10 @@ class _Bench:
         rep = self.flood(t)
         return Rep({"%": rep.samples["lost"]}, (), rep.start_ns, rep.elapsed_ns, rep.alibi, facts=rep.facts)
 
+    def delivered(self, t: Turn) -> Rep:
+        rep = self.flood(t)
+        return replace(rep, samples={"delivered": [100 - share for share in rep.samples["lost"]]})
+
     def needed(self, t: Turn) -> Rep:
         """The first size that loses nothing, REPEATS times over, on the way up from well below the bracket."""
         floods = [self.flood(t, PACKETS, samples=REPEATS)]
@@ -111,6 +123,8 @@ class _Bench:
             return self.laws.once(case, turns)
         if case.kind is Kind.READING:
             return {t.label: self.lost(t) for t in turns}
+        if case.kind is Kind.RATIO:
+            return {t.label: self.delivered(t) for t in turns}
         if case.id == "needed":
             return {t.label: self.needed(t) for t in turns}
         reader = Reader(self.stage.host.root)

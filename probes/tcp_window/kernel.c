@@ -9,8 +9,11 @@
 #include "lb.h"
 #include "rigs/tcp.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -35,6 +38,24 @@ static int64_t drain(int fd, int64_t until)
     return got;
 }
 
+/* The largest of the three numbers of tcp_rmem or tcp_wmem, in the namespace of the calling thread; 0: as it is. */
+static void largest(const char *path, int64_t bytes)
+{
+    long long least, start, most = 0;
+    if (!bytes)
+        return;
+    FILE *file = fopen(path, "r+e");
+    if (!file || fscanf(file, "%lld %lld", &least, &start) != 2)
+        lb_fail("cannot read %s: %s", path, strerror(errno));
+    rewind(file);
+    if (fprintf(file, "%lld %lld %lld", least, start, (long long)bytes) < 0 || fflush(file))
+        lb_fail("cannot write %s: %s", path, strerror(errno));
+    rewind(file);
+    if (fscanf(file, "%*d %*d %lld", &most) != 1 || most != bytes)
+        lb_fail("%s is %lld after %lld was written", path, most, (long long)bytes);
+    fclose(file);
+}
+
 static int run(struct lb_run *run)
 {
     struct lb_tcp ends;
@@ -44,6 +65,10 @@ static int run(struct lb_run *run)
     struct lb_tcp_wish wish = lb_tcp_wish(run);
     wish.congestion = lb_text(run, "congestion");
     wish.far_room = (int)lb_int(run, "far_room"), wish.near_room = (int)lb_int(run, "near_room");
+    lb_net_enter(wish.far);
+    largest("/proc/sys/net/ipv4/tcp_rmem", lb_int(run, "rmem"));
+    lb_net_enter(wish.near);
+    largest("/proc/sys/net/ipv4/tcp_wmem", lb_int(run, "wmem"));
     lb_tcp_connect(&wish, &ends, 1);
     double *mbit = lb_series(run, "mbit"), *said = lb_series(run, "said");
     double share = 1 - lb_num(run, "plant_less");
@@ -86,6 +111,8 @@ static const struct lb_key KEYS[] = {
     {"congestion", 's', 0, 0, 0, NULL},
     {"far_room", 'i', 0, 1 << 30, 0, NULL}, /* SO_RCVBUF and SO_SNDBUF; 0: autotuning */
     {"near_room", 'i', 0, 1 << 30, 0, NULL},
+    {"rmem", 'i', 0, INT32_MAX, 0, NULL}, /* the largest of tcp_rmem at the far end, of tcp_wmem at the near one */
+    {"wmem", 'i', 0, INT32_MAX, 0, NULL},
     {"warm_ms", 'i', 0, 10000, 60, NULL},
     {"window_ms", 'i', 1, 10000, 40, NULL},
     {"plant_less", 'f', 0, 1, 0, NULL}, /* share that is not delivered */

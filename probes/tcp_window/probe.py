@@ -31,6 +31,7 @@ from liebench.stage.net import LAB, RATE_MBIT, Wire, path
 from liebench.stage.sockets import SS, connections
 
 TRIP_MS = 10
+OPENS, WINDOW = 15, 4  # round trips until a window is open (13 doublings), and of a sample
 PAYLOAD = 1448 / 1514  # of a full frame on the wire, with time stamps and without a frame's check sum
 CUBIC: Mapping[str, str | int | float] = {"congestion": "cubic"}
 LAWS: Mapping[str, tuple[str, str, Mapping[str, int]]] = {
@@ -107,22 +108,27 @@ def _number(options: Options, name: str) -> float:
 
 
 class _Bench:
-    """One path, set up when it is first asked for."""
+    """Paths by round trip and rate, each set up when it is first asked for."""
 
     def __init__(self, stage: Stage, rigs: ExitStack) -> None:
         self.stage, self.rigs = stage, rigs
-        self.wire: Wire | None = None
+        self.wires: dict[tuple[float, float], Wire] = {}
         self.laws = Law(self.bulk)
 
+    def over(self, trip_ms: float, rate_mbit: float) -> Wire:
+        if (trip_ms, rate_mbit) not in self.wires:
+            self.wires[trip_ms, rate_mbit] = self.rigs.enter_context(path(self.stage, trip_ms, rate_mbit))
+            self.stage.note("path", self.wires[trip_ms, rate_mbit].made_by)
+        return self.wires[trip_ms, rate_mbit]
+
     def bulk(self, t: Turn) -> Rep:
-        if self.wire is None:
-            self.wire = self.rigs.enter_context(path(self.stage, TRIP_MS))
-            self.stage.note("path", self.wire.made_by)
-        wire = self.wire
-        args = {k: v for k, v in t.arm.args.items() if k != "part"}
-        bare = Turn(Arm(t.arm.id, args=args), t.label, t.plant)
+        args = {k: v for k, v in t.arm.args.items() if k != "part" and (k, v) != ("congestion", "host")}
+        trip_ms, rate = float(args.pop("trip_ms", TRIP_MS)), float(args.pop("rate_mbit", RATE_MBIT))
+        wire = self.over(trip_ms, rate)
+        times = {} if trip_ms == TRIP_MS else {"warm_ms": round(OPENS * trip_ms), "window_ms": round(WINDOW * trip_ms)}
+        bare = Turn(Arm(t.arm.id, args={**times, **args}), t.label, t.plant)
         rep = wire.verified(lambda: self.stage.core("tcp-bulk", bare, **wire.ends))
-        samples = {**rep.samples, "path": [RATE_MBIT * PAYLOAD]}
+        samples = {**rep.samples, "path": [rate * PAYLOAD]}
         return Rep(samples, rep.offsets_ns, rep.start_ns, rep.elapsed_ns, rep.alibi, rep.sentinel, rep.args, rep.facts,
                    rep.flags)  # fmt: skip
 

@@ -14,6 +14,7 @@ from liebench.facts.reader import Reader
 from liebench.facts.softnet import Softnet, softnet, steering
 from liebench.host import read_host
 from liebench.probes.netdev_backlog.verdict import advise, bracket, counted
+from liebench.run import rig_of
 from liebench.stage.backlog import SIZE, TC, caused, flood, receiver
 from liebench.stage.net import LAB
 
@@ -62,6 +63,22 @@ def test_the_size_a_burst_needs_is_where_it_is_computed(bench: Bench) -> None:
         if found.term == "as computed":
             break
     assert found.term == "as computed"
+
+
+@ABLE
+def test_of_a_burst_arrives_what_the_queue_holds_and_what_is_served_meanwhile(bench: Bench) -> None:
+    """What a trial of the backlog measures: between one and two queues, beside what the receiver takes meanwhile."""
+    case = next(c for c in bench.part.cases if c.id == "burst")
+    with rig_of(bench.part, bench.stage) as rig:
+        for size in (250, 500, 1000, PACKETS):
+            for _ in range(TRIES):
+                rep = rig.once(case, [Turn(Arm("own", args={"size": str(size)}), "own")])["own"]
+                share, served = rep.samples["delivered"][0] / 100, rep.facts["served"] / rep.facts["arrivals"]
+                low, high = min(1, size / PACKETS + served), min(1, 2 * size / PACKETS + served)
+                if 0.9 * low <= share <= 1.1 * high:
+                    break
+            assert 0.9 * low <= share <= 1.1 * high, (size, low, share, high)
+        assert share == 1
 
 
 @ABLE

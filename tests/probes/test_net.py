@@ -8,6 +8,7 @@ import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import pytest
@@ -21,6 +22,7 @@ from liebench.probes.net_virtual.verdict import advise as advise_virtual
 from liebench.probes.tcp_idle_restart.verdict import seen
 from liebench.probes.tcp_window.verdict import advise, reach
 from liebench.probes.tcp_window.verdict import seen as held
+from liebench.run import rig_of
 from liebench.stage.net import FAR, LAB, LATE, lab, path, route
 from liebench.stage.wiring import BUILDERS, NFT, TUN, WG, wired
 
@@ -198,6 +200,38 @@ def test_no_namespaces_at_all_is_a_need(bench: Bench, tmp_path: Path) -> None:
 def test_what_arrives_is_what_the_window_lets_expect(bench: Bench, tmp_path: Path, case: str) -> None:
     window = Bench("tcp-window", HOST, tmp_path)
     assert settled(window, case, pytest.approx(1, abs=0.1)) == pytest.approx(1, abs=0.1)
+
+
+def _arrives(window: Bench, limit: str, sizes: tuple[int, int], expected: float) -> float:
+    """How many times as much arrives with the larger of two limits, 40 ms away; the median of some pairs.
+
+    By cubic: BBR paces itself below a tight send buffer.
+    """
+    case = next(c for c in window.part.cases if c.id == "fixed")
+    args = {"trip_ms": "40", "congestion": "cubic"}
+    turns = [Turn(Arm(str(size), args={limit: str(size), **args}), str(size)) for size in sizes]
+    ratios: list[float] = []
+    with rig_of(window.part, window.stage) as rig:
+        while len(ratios) < 15 and (len(ratios) < 3 or abs(median(ratios) / expected - 1) > 0.05):
+            reps = rig.once(case, turns)
+            less, more = (median(reps[str(size)].samples["mbit"]) for size in sizes)
+            ratios.append(more / less)
+    return median(ratios)
+
+
+@NET
+@pytest.mark.parametrize("limit", ["wmem", "rmem"])
+def test_twice_the_largest_buffer_lets_twice_as_much_through(bench: Bench, tmp_path: Path, limit: str) -> None:
+    """What a trial of tcp_wmem or tcp_rmem does: no more than a window in a round trip, and windows follow them."""
+    before = [Path(f"/proc/sys/net/ipv4/tcp_{which}").read_text() for which in ("rmem", "wmem")]
+    found = _arrives(Bench("tcp-window", HOST, tmp_path), limit, (1 << 17, 1 << 18), 2)
+    assert found == pytest.approx(2, rel=0.1)
+    assert [Path(f"/proc/sys/net/ipv4/tcp_{which}").read_text() for which in ("rmem", "wmem")] == before
+
+
+@NET
+def test_a_limit_above_what_the_path_needs_lets_no_more_through(bench: Bench, tmp_path: Path) -> None:
+    assert _arrives(Bench("tcp-window", HOST, tmp_path), "wmem", (1 << 22, 1 << 23), 1) == pytest.approx(1, rel=0.1)
 
 
 @NET
