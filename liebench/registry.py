@@ -14,6 +14,7 @@ from pathlib import Path
 
 from liebench.contract import Layer, Probe
 from liebench.errors import UsageError
+from liebench.meant import meant
 
 GROUP = "liebench.probes"
 
@@ -65,13 +66,10 @@ class Registry:
         return [p for p in self.probes.values() if p.probe.claim.layer == name]
 
     def _unknown(self, name: str) -> str:
-        import difflib
-
         if name in self.broken:
             return f"the probe {name} cannot be loaded: {self.broken[name]}"
         known = [*self.probes, *(layer.value for layer in Layer)]
-        near = difflib.get_close_matches(name, known, n=3)
-        hint = f"did you mean {' or '.join(near)}?" if near else "`liebench list` shows what there is."
+        hint = meant(name, known, "`liebench list` shows what there is.")
         return f"no probe and no layer is called {name!r}; {hint}"
 
 

@@ -16,7 +16,7 @@ from liebench.gate import BASELINE, CANDIDATE
 from liebench.gating import stages_of
 from liebench.journal import Journal
 from liebench.knobs import Knob, Scope, Trial
-from liebench.knobs.launch import is_launch
+from liebench.knobs.launch import is_launch, own_scope, tried_in
 from liebench.measure import Bench, measure
 from liebench.pairs import PairSession, Side, gate_part
 from liebench.plan import Planned, Settings, Skip, plan_probe
@@ -52,9 +52,7 @@ class Wish:
 
     @property
     def scope(self) -> Scope:
-        if self.launched:
-            return self.knob.scope
-        return self.knob.trial.scope if self.knob.trial and not self.command else Scope.HOST
+        return own_scope(self.knob) if self.command else tried_in(self.knob)
 
     @property
     def workload(self) -> str:

@@ -29,7 +29,8 @@ def explained(name: str) -> str:
     from liebench.changes import catalogue
     from liebench.errors import UsageError
     from liebench.host import read_host
-    from liebench.knobs import find
+    from liebench.knobs import find, names
+    from liebench.meant import meant
     from liebench.registry import find_probes
 
     probes, by_hand = find_probes().probes, catalogue()
@@ -40,18 +41,9 @@ def explained(name: str) -> str:
     except UsageError:
         if name in by_hand:
             return _by_hand(by_hand[name])
-        raise UsageError(f"no probe and no change is called {name[:80]!r}{_near(name, [*probes, *by_hand])}") from None
+        hint = meant(name, [*probes, *by_hand, *names()], "`liebench list` shows the probes")
+        raise UsageError(f"no probe and no change is called {name[:80]!r}; {hint}") from None
     return _knob(knob, read_host(), name, by_hand.get(knob.id))
-
-
-def _near(name: str, others: list[str]) -> str:
-    import difflib
-
-    from liebench.knobs import catalogue
-
-    knobs = catalogue()
-    near = difflib.get_close_matches(name, sorted({*others, *knobs, *(k.key for k in knobs.values())}), n=3)
-    return f"; did you mean {' or '.join(near)}?" if near else "; `liebench list` shows the probes"
 
 
 def _by_hand(change: Change) -> str:
@@ -97,9 +89,9 @@ def _knob(knob: Knob, host: Host, name: str, advised: Change | None) -> str:
 def _trial(knob: Knob) -> str:
     """What shows its effect, and how narrowly."""
     from liebench.knobs import Scope
-    from liebench.knobs.launch import is_launch, tried_in
+    from liebench.knobs.launch import own_scope, tried_in
 
-    consent = "" if is_launch(knob.id) else " --disturb host"
+    consent = " --disturb host" if own_scope(knob) is Scope.HOST else ""
     own = f"your own work, --with 'COMMAND'{consent}"
     if knob.trial is None:
         return own

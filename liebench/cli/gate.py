@@ -124,11 +124,10 @@ def _refuse_strangers(policy: Policy) -> None:
     known = [*(layer.value for layer in Layer), *find_probes().probes, "command"]
     strange = policy.strangers(known)
     if strange:
-        import difflib
+        from liebench.meant import meant
 
-        near = difflib.get_close_matches(strange[0].partition("/")[0], known, n=1)
-        hint = f"; did you mean {near[0]}?" if near else "; `liebench list` names them"
-        raise _usage(f"[levels] names {strange[0]!r}, which is no layer and no probe{hint}")
+        hint = meant(strange[0].partition("/")[0], known, "`liebench list` names them", most=1)
+        raise _usage(f"[levels] names {strange[0]!r}, which is no layer and no probe; {hint}")
 
 
 def _ends(policy: Any, inconclusive: str | None) -> Any:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from liebench.errors import UsageError
 from liebench.host import Host
+from liebench.meant import meant
 
 MOST_CHARACTERS = 512
 ROOT = Path("/")
@@ -180,6 +181,12 @@ def catalogue() -> Mapping[str, Knob]:
     return {knob.id: knob for area in (block, cpu, files, memory, net, launch) for knob in area.KNOBS}
 
 
+def names() -> list[str]:
+    """Every knob's id, and what people call it."""
+    knobs = catalogue()
+    return [*knobs, *(knob.key for knob in knobs.values())]
+
+
 def _fills(name: str, pattern: str) -> bool:
     """Whether a path is one of the files that a pattern means. Never one that climbs."""
     if "*" not in pattern or ".." in name.split("/"):
@@ -211,10 +218,7 @@ def find(name: str, untested: bool = False, root: Path = ROOT) -> Knob:
         path = path_of(name, root)
         key = path.removeprefix("/proc/sys/").replace("/", ".") if path.startswith("/proc/sys/") else path
         return Knob(key, key, path, Scope.HOST, as_it_is, "nobody has looked at what it does", "unknown", "")
-    import difflib
-
-    near = difflib.get_close_matches(name, [*knobs, *(k.key for k in knobs.values())], n=3)
-    hint = f"did you mean {' or '.join(near)}?" if near else "`liebench audit` shows the settings that it knows"
+    hint = meant(name, names(), "`liebench audit` shows the settings that it knows")
     raise UsageError(f"{name[:80]!r} is not in the catalogue of changes; {hint} (--untested takes any sysctl)")
 
 

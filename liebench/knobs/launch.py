@@ -118,11 +118,14 @@ def is_launch(knob: str) -> bool:
     return knob in (SLACK, *(k.id for k in KNOBS)) or any(n.fullmatch(knob) for n in (ENV, mounts.NAME))
 
 
-def tried_in(knob: Knob) -> Scope:
-    """The narrowest scope that a trial of it needs: its own, the command's, or the host where only the host has it."""
-    if knob.trial is not None:
-        return knob.trial.scope
+def own_scope(knob: Knob) -> Scope:
+    """How far a trial of it on somebody's own command reaches: the command alone, or the host."""
     return knob.scope if is_launch(knob.id) else Scope.HOST
+
+
+def tried_in(knob: Knob) -> Scope:
+    """The narrowest scope that a trial of it needs: that of its own trial, or of a command's."""
+    return knob.trial.scope if knob.trial is not None else own_scope(knob)
 
 
 @dataclass(frozen=True, slots=True)

@@ -165,6 +165,22 @@ def _by_netem(found: Lab, trip_ms: float, rate_mbit: float) -> bool:
     return True
 
 
+class Paths:
+    """Paths by round trip and rate, each set up when it is first asked for, until the end of ``rigs``."""
+
+    def __init__(self, stage: Stage, rigs: contextlib.ExitStack) -> None:
+        self.stage, self.rigs = stage, rigs
+        self.wires: dict[tuple[float, float], Wire] = {}
+
+    def over(self, trip_ms: float, rate_mbit: float = RATE_MBIT) -> Wire:
+        """Raises NeedUnmet as ``path`` does."""
+        if (trip_ms, rate_mbit) not in self.wires:
+            wire = self.rigs.enter_context(path(self.stage, trip_ms, rate_mbit))
+            self.stage.note("path", wire.made_by)
+            self.wires[trip_ms, rate_mbit] = wire
+        return self.wires[trip_ms, rate_mbit]
+
+
 def route(found: Lab, at: str, **metrics: str | int) -> None:
     """The route between the ends with metrics of ip-route(8), such as initcwnd and rto_min."""
     own = NEAR if at == "near" else FAR

@@ -9,7 +9,7 @@ from liebench.contract import Arm, Case, Kind, Rep, Turn
 from liebench.probes.tcp_idle_restart.verdict import seen
 from liebench.stage import Stage
 from liebench.stage.laws import Law
-from liebench.stage.net import Wire, path, route
+from liebench.stage.net import Paths, Wire, route
 from liebench.stage.sockets import connections
 
 TIMEOUT = (
@@ -18,19 +18,15 @@ TIMEOUT = (
 
 
 class Bench:
-    """Paths by round trip, each set up when it is first asked for."""
+    """Paths by round trip, with the routes that were asked for last."""
 
     def __init__(self, stage: Stage, rigs: ExitStack) -> None:
-        self.stage, self.rigs = stage, rigs
-        self.paths: dict[float, Wire] = {}
+        self.stage, self.paths = stage, Paths(stage, rigs)
         self.routes: dict[float, tuple[object, object]] = {}
         self.laws = Law(self.burst)
 
     def over(self, trip_ms: float, initial: object = 10, window: object = 0) -> Wire:
-        if trip_ms not in self.paths:
-            self.paths[trip_ms] = self.rigs.enter_context(path(self.stage, trip_ms))
-            self.stage.note("path", self.paths[trip_ms].made_by)
-        wire = self.paths[trip_ms]
+        wire = self.paths.over(trip_ms)
         if self.routes.get(trip_ms) != (initial, window):
             route(wire.lab, "near", rto_min=TIMEOUT, initcwnd=str(initial))
             route(wire.lab, "far", **({"initrwnd": str(window)} if window else {}))

@@ -9,11 +9,8 @@
 #include "lb.h"
 #include "rigs/tcp.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
-#include <stdio.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -38,22 +35,11 @@ static int64_t drain(int fd, int64_t until)
     return got;
 }
 
-/* The largest of the three numbers of tcp_rmem or tcp_wmem, in the namespace of the calling thread; 0: as it is. */
-static void largest(const char *path, int64_t bytes)
+static void largest(const char *space, const char *key, int64_t bytes)
 {
-    long long least, start, most = 0;
-    if (!bytes)
-        return;
-    FILE *file = fopen(path, "r+e");
-    if (!file || fscanf(file, "%lld %lld", &least, &start) != 2)
-        lb_fail("cannot read %s: %s", path, strerror(errno));
-    rewind(file);
-    if (fprintf(file, "%lld %lld %lld", least, start, (long long)bytes) < 0 || fflush(file))
-        lb_fail("cannot write %s: %s", path, strerror(errno));
-    rewind(file);
-    if (fscanf(file, "%*d %*d %lld", &most) != 1 || most != bytes)
-        lb_fail("%s is %lld after %lld was written", path, most, (long long)bytes);
-    fclose(file);
+    lb_net_enter(space);
+    if (bytes)
+        lb_net_set(key, bytes);
 }
 
 static int run(struct lb_run *run)
@@ -65,10 +51,8 @@ static int run(struct lb_run *run)
     struct lb_tcp_wish wish = lb_tcp_wish(run);
     wish.congestion = lb_text(run, "congestion");
     wish.far_room = (int)lb_int(run, "far_room"), wish.near_room = (int)lb_int(run, "near_room");
-    lb_net_enter(wish.far);
-    largest("/proc/sys/net/ipv4/tcp_rmem", lb_int(run, "rmem"));
-    lb_net_enter(wish.near);
-    largest("/proc/sys/net/ipv4/tcp_wmem", lb_int(run, "wmem"));
+    largest(wish.far, "net/ipv4/tcp_rmem", lb_int(run, "rmem"));
+    largest(wish.near, "net/ipv4/tcp_wmem", lb_int(run, "wmem"));
     lb_tcp_connect(&wish, &ends, 1);
     double *mbit = lb_series(run, "mbit"), *said = lb_series(run, "said");
     double share = 1 - lb_num(run, "plant_less");

@@ -27,7 +27,7 @@ from liebench.host import Host
 from liebench.probes.tcp_window.verdict import REACH, SOCKETS, advise, delivers, judge, reach, seen
 from liebench.stage import Stage
 from liebench.stage.laws import Law
-from liebench.stage.net import LAB, RATE_MBIT, Wire, path
+from liebench.stage.net import LAB, RATE_MBIT, Paths
 from liebench.stage.sockets import SS, connections
 
 TRIP_MS = 10
@@ -108,23 +108,16 @@ def _number(options: Options, name: str) -> float:
 
 
 class _Bench:
-    """Paths by round trip and rate, each set up when it is first asked for."""
+    """What arrives over a path, at the round trip and rate that an arm names."""
 
     def __init__(self, stage: Stage, rigs: ExitStack) -> None:
-        self.stage, self.rigs = stage, rigs
-        self.wires: dict[tuple[float, float], Wire] = {}
+        self.stage, self.paths = stage, Paths(stage, rigs)
         self.laws = Law(self.bulk)
-
-    def over(self, trip_ms: float, rate_mbit: float) -> Wire:
-        if (trip_ms, rate_mbit) not in self.wires:
-            self.wires[trip_ms, rate_mbit] = self.rigs.enter_context(path(self.stage, trip_ms, rate_mbit))
-            self.stage.note("path", self.wires[trip_ms, rate_mbit].made_by)
-        return self.wires[trip_ms, rate_mbit]
 
     def bulk(self, t: Turn) -> Rep:
         args = {k: v for k, v in t.arm.args.items() if k != "part" and (k, v) != ("congestion", "host")}
         trip_ms, rate = float(args.pop("trip_ms", TRIP_MS)), float(args.pop("rate_mbit", RATE_MBIT))
-        wire = self.over(trip_ms, rate)
+        wire = self.paths.over(trip_ms, rate)
         times = {} if trip_ms == TRIP_MS else {"warm_ms": round(OPENS * trip_ms), "window_ms": round(WINDOW * trip_ms)}
         bare = Turn(Arm(t.arm.id, args={**times, **args}), t.label, t.plant)
         rep = wire.verified(lambda: self.stage.core("tcp-bulk", bare, **wire.ends))

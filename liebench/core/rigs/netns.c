@@ -26,14 +26,28 @@ static void join(const char *path, int kind)
 void lb_net_user(const char *path) { join(path, CLONE_NEWUSER); }
 void lb_net_enter(const char *path) { join(path, CLONE_NEWNET); }
 
+static char *last_number(char *text)
+{
+    text[strcspn(text, "\n")] = 0;
+    size_t length = strlen(text);
+    while (length && text[length - 1] != ' ' && text[length - 1] != '\t')
+        length--;
+    return text + length;
+}
+
 void lb_net_set(const char *key, int64_t value)
 {
-    char path[128], text[32];
+    char path[128], text[128] = "", back[128] = "";
     snprintf(path, sizeof path, "/proc/sys/%s", key);
-    int length = snprintf(text, sizeof text, "%lld", (long long)value);
-    int fd = open(path, O_WRONLY | O_CLOEXEC);
-    if (fd < 0 || write(fd, text, (size_t)length) != length)
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    if (fd < 0 || pread(fd, text, sizeof text / 2, 0) < 0)
+        lb_fail("cannot read %s (%s); this kernel does not have it in a namespace", path, strerror(errno));
+    char *last = last_number(text);
+    snprintf(last, sizeof text / 2, "%lld", (long long)value);
+    if (pwrite(fd, text, strlen(text), 0) != (ssize_t)strlen(text))
         lb_fail("cannot write %s (%s); this kernel does not have it in a namespace", path, strerror(errno));
+    if (pread(fd, back, sizeof back - 1, 0) < 0 || strcmp(last_number(back), last))
+        lb_fail("%s ends with %s after %lld was written", path, last_number(back), (long long)value);
     close(fd);
 }
 

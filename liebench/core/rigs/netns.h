@@ -11,7 +11,9 @@
 
 void lb_net_user(const char *path);  /* before any thread starts; NULL: stay where we are */
 void lb_net_enter(const char *path); /* the calling thread, for the sockets that it opens next; NULL: stay */
-void lb_net_set(const char *key, int64_t value); /* a sysctl of the namespace of the calling thread, net/... */
+/* A sysctl of the namespace of the calling thread, net/...; of several numbers the last, the others stay. It is read
+ * back: a kernel that makes something else of it ends the run. */
+void lb_net_set(const char *key, int64_t value);
 void lb_link_up(const char *name);
 void lb_link_plain(const char *name); /* without offloads: every frame as a wire would carry it */
 
