@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -14,3 +15,10 @@ CODE = (
 def with_state(state: Path, *words: str) -> list[str]:
     """The command line of ``liebench WORDS``."""
     return [sys.executable, "-P", "-c", CODE, str(state), *words]
+
+
+def liebench(state: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """What it says, in bounded time, with nobody to ask."""
+    return subprocess.run(
+        with_state(state, *words), capture_output=True, text=True, timeout=180, check=False, stdin=subprocess.DEVNULL
+    )

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from own_state import liebench
 
 from liebench.contract import Disturbs
 from liebench.errors import ToolFailed, UsageError
@@ -19,15 +19,8 @@ from liebench.trying import Wish, refuse
 from liebench.whence import whence
 from liebench.workload import run_once
 
-LIEBENCH = [sys.executable, "-c", "from liebench.cli import main; main()"]
 SPIN = f"{sys.executable} -c 'import os; n = 3_000_000 if os.environ.get(\"LB_SLOW\") else 30_000; sum(range(n))'"
 HOST = read_host()
-
-
-def liebench(*args: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*LIEBENCH, *args], capture_output=True, text=True, timeout=180, check=False, env={**os.environ, **(env or {})}
-    )
 
 
 @pytest.mark.parametrize(("text", "says"), [("0", "0"), ("3,1,2", "1-3"), ("0-2,4,5-7", "0-2,4-7"), (" 1 , 1", "1")])
@@ -108,7 +101,7 @@ def test_a_variable_that_makes_a_command_slow_is_found_and_one_that_nobody_reads
     found = {}
     for name in ("LB_SLOW", "LB_NOBODY_READS_THIS"):
         done = liebench(
-            "try", f"env:{name}=1", "--with", SPIN, "--budget", "40", "--limit", "20 %", "--json",
+            tmp_path, "try", f"env:{name}=1", "--with", SPIN, "--budget", "40", "--limit", "20 %", "--json",
             "--out", str(tmp_path),
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
@@ -120,8 +113,8 @@ def test_a_variable_that_makes_a_command_slow_is_found_and_one_that_nobody_reads
 
 
 @pytest.mark.parametrize(("text", "line"), [("taskset=0", "CPUAffinity=0"), ("env:A=1", 'Environment="A=1"')])
-def test_apply_refuses_and_says_what_keeps_it(text: str, line: str) -> None:
-    done = liebench("apply", text, "--untested", "--diff")
+def test_apply_refuses_and_says_what_keeps_it(tmp_path: Path, text: str, line: str) -> None:
+    done = liebench(tmp_path, "apply", text, "--untested", "--diff")
     assert done.returncode == 2
     assert line in done.stderr
     assert "systemctl edit" in done.stderr

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from other_user import as_nobody
+from own_state import liebench
 
 from liebench.contract import Disturbs
 from liebench.errors import UsageError
@@ -159,11 +160,8 @@ def test_a_command_that_is_slow_where_times_are_kept_wins_by_what_was_planted(tm
     )
     before = LIST.read_text()
     command = f"{sys.executable} {script}"
-    done = subprocess.run(
-        [sys.executable, "-c", "from liebench.cli import main; main()", "try", f"mount:{point}=noatime", "--with",
-         command, "--budget", "40", "--json", "--out", str(tmp_path)],
-        capture_output=True, text=True, timeout=180, check=False,
-    )  # fmt: skip
+    words = ["try", f"mount:{point}=noatime", "--with", command, "--budget", "40", "--json", "--out", str(tmp_path)]
+    done = liebench(tmp_path, *words)
     assert done.returncode == 0, done.stderr
     (trial,) = json.loads(done.stdout)["trials"]
     assert (trial["found"], trial["subject"]["scope"]) == ("win", "namespace")
@@ -172,12 +170,8 @@ def test_a_command_that_is_slow_where_times_are_kept_wins_by_what_was_planted(tm
 
 
 @ROOT
-def test_apply_refuses_and_says_what_keeps_it(point: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", "from liebench.cli import main; main()", "apply", f"mount:{point}=strictatime",
-         "--untested"],
-        capture_output=True, text=True, timeout=60, check=False, stdin=subprocess.DEVNULL,
-    )  # fmt: skip
+def test_apply_refuses_and_says_what_keeps_it(tmp_path: Path, point: str) -> None:
+    done = liebench(tmp_path, "apply", f"mount:{point}=strictatime", "--untested")
     assert done.returncode == 2
     assert "/etc/fstab" in done.stderr
     assert "remount,strictatime" in done.stderr

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import json
 import os
 import random
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +24,26 @@ from liebench.registry import find_probes
 from liebench.run import rig_of
 from liebench.stage import Stage
 from liebench.stage.believers import BELIEVERS
+from liebench.stage.cgroup import home
+from liebench.stage.net import LAB
 from liebench.stored import stored_case, stored_probe, stored_rep
 
 PROBES = find_probes().probes
+HOST = read_host()
+CPU_GROUP = pytest.mark.skipif(home(HOST.root, "cpu") is None, reason="needs a CPU control group of our own")
+MEMORY_GROUP = pytest.mark.skipif(home(HOST.root, "memory") is None, reason="needs a memory control group of our own")
+TWO = pytest.mark.skipif(len(HOST.processors) < 2, reason="needs two CPUs")
+NET = pytest.mark.skipif(not LAB.met(HOST), reason="needs iproute2 and nsenter")
+SS = """\
+0      0              10.0.0.5:443        10.0.9.9:50432
+\t ts sack cubic wscale:7,7 rto:204 rtt:3.2/0.5 mss:1448 cwnd:140 lastsnd:1000 busy:500ms rwnd_limited:250ms(50.0%)
+0      0             127.0.0.1:80         127.0.0.1:999
+\t cubic rto:204 rtt:0.05/0.02 cwnd:10 lastsnd:5
+0      0     [2001:db8::1]:22      [2001:db8::2]:5000
+\t bbr wscale:7,7 rto:240 rtt:40/1 mss:1408 cwnd:80 bytes_acked:1 lastsnd:90000 lastrcv:1 bbr:(bw:1Mbps,mrtt:1)
+0      0              10.0.0.5:443        10.0.9.7:50432
+\t reno wscale:7,7 rto:201 mss:1448 cwnd:10
+"""
 
 
 def host_with(**areas: dict[str, Any]) -> Host:
@@ -60,7 +79,7 @@ def before_others(*groups: Path) -> None:
 
 def here(name: str) -> None:
     """Skips where this host has no such program, which believes something of its limits."""
-    if not BELIEVERS[name].here(read_host()):
+    if not BELIEVERS[name].here(HOST):
         pytest.skip(f"needs {BELIEVERS[name].need.what}")
 
 
@@ -114,3 +133,29 @@ class Bench:
 
     def control(self, plant: str, blocks: int = 12) -> Any:
         return judge_run(self.document("", blocks, plant)).controls[0]
+
+
+def links() -> list[str]:
+    return sorted(os.listdir("/sys/class/net"))
+
+
+@contextlib.contextmanager
+def networks_gone() -> Iterator[None]:
+    """Afterwards there is no link and no process of a network of ours."""
+    before = links()
+    yield
+    assert links() == before
+    holders = subprocess.run(
+        ["pgrep", "-P", str(os.getpid()), "-f", "net-(hold|relay)"], capture_output=True, text=True, check=False
+    )
+    assert holders.stdout == ""
+
+
+def settled(bench: Bench, case: str, about: Any) -> float | None:
+    """The value of a case, with more blocks where this machine is too busy for few: late relays void theirs."""
+    found = None
+    for blocks in (6, 12, 24, 48):
+        found = bench.verdict(case, blocks).value
+        if found == about:
+            break
+    return found

@@ -7,18 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from live import Bench, here
+from live import CPU_GROUP, MEMORY_GROUP, TWO, Bench, here
 
 from liebench.errors import ToolFailed
 from liebench.host import Host, read_host
 from liebench.stage import believers
 from liebench.stage.believers import BELIEVERS, CPUS, HEAP, MEMORY, Believer, Question, ask, said
-from liebench.stage.cgroup import Limits, home, nested
+from liebench.stage.cgroup import Limits, nested
 
 HOST = read_host()
-CPU_GROUP = pytest.mark.skipif(home(HOST.root, "cpu") is None, reason="needs a CPU control group of our own")
-MEMORY_GROUP = pytest.mark.skipif(home(HOST.root, "memory") is None, reason="needs a memory control group of our own")
-TWO = pytest.mark.skipif(len(HOST.processors) < 2, reason="needs two CPUs")
 MIB = 1 << 20
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from statistics import median
 
 import pytest
-from live import PROBES, Bench, before_others, here, host_with, left_behind
+from live import CPU_GROUP, MEMORY_GROUP, PROBES, TWO, Bench, before_others, here, host_with, left_behind
 
 from liebench.advise import advise_run
 from liebench.contract import Arm, Rep, Turn, Verdict, Word
@@ -26,9 +26,6 @@ from liebench.stage.believers import BELIEVERS, CPUS, HEAP, MEMORY, said
 from liebench.stage.cgroup import Limits, home, nested, quota
 
 HOST = read_host()
-CPU_GROUP = pytest.mark.skipif(home(HOST.root, "cpu") is None, reason="needs a CPU control group of our own")
-MEMORY_GROUP = pytest.mark.skipif(home(HOST.root, "memory") is None, reason="needs a memory control group of our own")
-TWO = pytest.mark.skipif(len(HOST.processors) < 2, reason="needs two CPUs")
 UNLIMITED = HOST.facts["limits"]["cpus"] is None and HOST.facts["limits"]["memory_mib"] is None
 TRIES = 6
 MIB = 1 << 20

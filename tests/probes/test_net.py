@@ -4,47 +4,32 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import pytest
-from live import PROBES, Bench, host_with
+from live import NET, SS, Bench, host_with, networks_gone, settled
 
 from liebench.contract import Arm, Turn, Verdict, Word
-from liebench.errors import NeedUnmet, UsageError
+from liebench.errors import NeedUnmet
 from liebench.facts.sockets import Connection, parse
 from liebench.host import read_host
 from liebench.probes.net_virtual.verdict import advise as advise_virtual
 from liebench.probes.tcp_idle_restart.verdict import seen
-from liebench.probes.tcp_window.verdict import advise, reach
-from liebench.probes.tcp_window.verdict import seen as held
-from liebench.run import rig_of
-from liebench.stage.net import FAR, LAB, LATE, lab, path, route
+from liebench.stage.net import FAR, LATE, lab, path, route
 from liebench.stage.wiring import BUILDERS, NFT, TUN, WG, wired
 
 HOST = read_host()
-NET = pytest.mark.skipif(not LAB.met(HOST), reason="needs iproute2 and nsenter")
 TRIES = 5
 X = Turn(Arm("x"), "x")
 
 
 @pytest.fixture
 def bench(tmp_path: Path) -> Iterator[Bench]:
-    before = links()
-    yield Bench("tcp-idle-restart", HOST, tmp_path)
-    assert links() == before
-    holders = subprocess.run(
-        ["pgrep", "-P", str(os.getpid()), "-f", "net-(hold|relay)"], capture_output=True, text=True
-    )
-    assert holders.stdout == ""
-
-
-def links() -> list[str]:
-    return sorted(os.listdir("/sys/class/net"))
+    with networks_gone():
+        yield Bench("tcp-idle-restart", HOST, tmp_path)
 
 
 @NET
@@ -97,16 +82,6 @@ def test_the_route_says_what_a_new_connection_begins_with(bench: Bench, initial:
         assert rep.samples["window"] == [initial]
 
 
-def settled(bench: Bench, case: str, about: Any) -> float | None:
-    """The value of a case, with more blocks where this machine is too busy for few: late relays void theirs."""
-    found = None
-    for blocks in (6, 12, 24, 48):
-        found = bench.verdict(case, blocks).value
-        if found == about:
-            break
-    return found
-
-
 def apart(bench: Bench, case: str) -> float:
     """Delivered over promised, of all repetitions: far apart, however late the relay was."""
     found = bench.verdict(case, 8)
@@ -134,18 +109,6 @@ def test_where_the_congestion_control_sets_its_own_rate_silence_costs_nothing(be
         rep = bench.stage.core("tcp-burst", X, congestion="bbr", silence=8.5, restarts=0, **wire.ends)
     assert rep.samples["window"] == rep.samples["said"]
     assert rep.samples["window"][0] > 20
-
-
-SS = """\
-0      0              10.0.0.5:443        10.0.9.9:50432
-\t ts sack cubic wscale:7,7 rto:204 rtt:3.2/0.5 mss:1448 cwnd:140 lastsnd:1000 busy:500ms rwnd_limited:250ms(50.0%)
-0      0             127.0.0.1:80         127.0.0.1:999
-\t cubic rto:204 rtt:0.05/0.02 cwnd:10 lastsnd:5
-0      0     [2001:db8::1]:22      [2001:db8::2]:5000
-\t bbr wscale:7,7 rto:240 rtt:40/1 mss:1408 cwnd:80 bytes_acked:1 lastsnd:90000 lastrcv:1 bbr:(bw:1Mbps,mrtt:1)
-0      0              10.0.0.5:443        10.0.9.7:50432
-\t reno wscale:7,7 rto:201 mss:1448 cwnd:10
-"""
 
 
 def test_what_ss_says_of_connections_to_others() -> None:
@@ -193,92 +156,6 @@ def test_no_namespaces_at_all_is_a_need(bench: Bench, tmp_path: Path) -> None:
     bench.stage.core_path = script
     with pytest.raises(NeedUnmet, match="network namespaces"), lab(bench.stage, "one"):
         raise AssertionError
-
-
-@NET
-@pytest.mark.parametrize("case", ["rate", "receive", "receive-large", "send"])
-def test_what_arrives_is_what_the_window_lets_expect(bench: Bench, tmp_path: Path, case: str) -> None:
-    window = Bench("tcp-window", HOST, tmp_path)
-    assert settled(window, case, pytest.approx(1, abs=0.1)) == pytest.approx(1, abs=0.1)
-
-
-def _arrives(window: Bench, limit: str, sizes: tuple[int, int], expected: float) -> float:
-    """How many times as much arrives with the larger of two limits, 40 ms away; the median of some pairs.
-
-    By cubic: BBR paces itself below a tight send buffer.
-    """
-    case = next(c for c in window.part.cases if c.id == "fixed")
-    args = {"trip_ms": "40", "congestion": "cubic"}
-    turns = [Turn(Arm(str(size), args={limit: str(size), **args}), str(size)) for size in sizes]
-    ratios: list[float] = []
-    with rig_of(window.part, window.stage) as rig:
-        while len(ratios) < 15 and (len(ratios) < 3 or abs(median(ratios) / expected - 1) > 0.05):
-            reps = rig.once(case, turns)
-            less, more = (median(reps[str(size)].samples["mbit"]) for size in sizes)
-            ratios.append(more / less)
-    return median(ratios)
-
-
-@NET
-@pytest.mark.parametrize("limit", ["wmem", "rmem"])
-def test_twice_the_largest_buffer_lets_twice_as_much_through(bench: Bench, tmp_path: Path, limit: str) -> None:
-    """What a trial of tcp_wmem or tcp_rmem does: no more than a window in a round trip, and windows follow them."""
-    before = [Path(f"/proc/sys/net/ipv4/tcp_{which}").read_text() for which in ("rmem", "wmem")]
-    found = _arrives(Bench("tcp-window", HOST, tmp_path), limit, (1 << 17, 1 << 18), 2)
-    assert found == pytest.approx(2, rel=0.1)
-    assert [Path(f"/proc/sys/net/ipv4/tcp_{which}").read_text() for which in ("rmem", "wmem")] == before
-
-
-@NET
-def test_a_limit_above_what_the_path_needs_lets_no_more_through(bench: Bench, tmp_path: Path) -> None:
-    assert _arrives(Bench("tcp-window", HOST, tmp_path), "wmem", (1 << 22, 1 << 23), 1) == pytest.approx(1, rel=0.1)
-
-
-@NET
-def test_half_of_it_is_found_missing(bench: Bench, tmp_path: Path) -> None:
-    window = Bench("tcp-window", HOST, tmp_path)
-    for blocks in (6, 12, 24):
-        found = window.control("plant_less=0.5", blocks).value
-        if found == pytest.approx(2, abs=0.06):
-            break
-    assert found == pytest.approx(2, abs=0.06)
-
-
-@pytest.mark.parametrize(
-    ("net", "mbit", "trip_ms", "value"),
-    [
-        ({"rmem_most": 33554432, "wmem_most": 4194304}, 1000, 100, "near"),  # 2 MiB under way
-        ({"rmem_most": 33554432, "wmem_most": 4194304}, 160, 100, "far"),
-        ({"rmem_most": 6291456, "wmem_most": 67108864}, 1000, 30, "near"),  # now the receiver's 3 MiB
-        ({"rmem_most": 6291456, "wmem_most": 67108864}, 1000, 25, "far"),
-        ({"rmem_most": None, "wmem_most": None}, 1000, 25, "unknown"),
-    ],
-)
-def test_how_far_the_maxima_reach(net: dict[str, Any], mbit: float, trip_ms: float, value: str) -> None:
-    assert reach(host_with(net=net), mbit, trip_ms)["value"] == value
-
-
-def test_maxima_are_raised_only_where_connections_are_held_back() -> None:
-    host = host_with(net={"rmem_most": 6291456, "wmem_most": 4194304})
-    limited = Verdict(Word.COSTLY, term="limited", why="held")
-    near, far = Verdict(Word.HARMLESS, term="not so far", why="short"), Verdict(Word.HONEST, term="far enough")
-    assert not advise(Verdict(Word.HONEST, cases={"sockets": Verdict(Word.HONEST, term="free"), "reach": near}), host)
-    assert not advise(Verdict(Word.COSTLY, cases={"sockets": limited, "reach": far}), host)
-    said = advise(Verdict(Word.COSTLY, cases={"sockets": limited, "reach": near}), host)
-    assert [(p.change, p.to) for p in said] == [("receive-window", "12582912"), ("send-window", "8388608")]
-
-
-def test_connections_held_back_by_a_window_are_told() -> None:
-    assert held(parse(SS)) | {"most": 0.5} == {"value": "limited", "open": 3, "held": 1, "most": 0.5, "by_sender": 0}
-    assert held(parse(SS.replace("rwnd_limited:250ms(50.0%)", "")))["value"] == "free"
-    assert held([])["value"] == "none"
-    assert held(None)["value"] == "unknown"
-
-
-@pytest.mark.parametrize("value", ["0", "-1", "fast", ""])
-def test_a_path_that_is_none_is_refused(value: str) -> None:
-    with pytest.raises(UsageError, match=r"tcp-window\.rate"):
-        PROBES["tcp-window"].probe.cases(HOST, {"rate": value, "trip": "10"})
 
 
 @pytest.fixture
