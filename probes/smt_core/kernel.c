@@ -19,19 +19,21 @@
 enum { SLOT_NS = 100000, GUARD_NS = 10000, MEANS = 30, HANDOFFS = 200, STALE_NS = 50000, TOGETHER_NS = 20000000 };
 enum { PATIENCE_NS = 200000000, SCAN_MEANS = 5, SCAN_HANDOFFS = 100, ADD_TURN = 128, TURN = 16 };
 
-/* ---- work: ns per round from now until `end` ---- */
+/* ---- work: ns per round from now until `end` ----
+ * Planted turns are worked like any other, the look at the clock included, and not counted. */
 static double adds_until(int64_t end, double plant)
 {
     uint64_t v[8] = {1, 2, 3, 4, 5, 6, 7, 8};
-    int64_t started = lb_now(), now, done = 0, extra = (int64_t)(plant * ADD_TURN);
+    int64_t started = lb_now(), now, counted = 0;
+    double owed = 0.5; /* turns; half of one rounds to the nearest in the end */
     do {
         for (int64_t i = 0; i < ADD_TURN; i++)
             lb_add8_64(v, 1);
-        for (int64_t i = 0; i < extra; i++)
-            lb_add8_64(v, 1);
-        done += ADD_TURN;
+        bool planted = owed >= 1;
+        owed += planted ? -1 : plant;
+        counted += planted ? 0 : ADD_TURN;
     } while ((now = lb_now()) < end);
-    return (double)(now - started) / (double)done;
+    return (double)(now - started) / (double)counted;
 }
 
 static void hungry_until(int64_t end)

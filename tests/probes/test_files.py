@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from live import Bench, core, left_behind
+from live import Bench, core, left_behind, planted
 from other_user import as_nobody
 
 from liebench.contract import Disturbs, Word
@@ -127,10 +127,7 @@ def test_an_ordinary_user_measures_in_a_user_namespace(tmp_path: Path) -> None:
 
 
 def test_a_planted_half_is_found_on_links(tmp_path: Path) -> None:
-    for blocks in (12, 24, 48):
-        found = Bench("path-links", HOST, tmp_path).control("plant_share=0.5", blocks)
-        if found.status == "shown":
-            break
+    found = planted(Bench("path-links", HOST, tmp_path), "plant_share=0.5")
     assert found.status == "shown", found
 
 

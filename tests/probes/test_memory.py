@@ -12,7 +12,7 @@ from statistics import median
 from typing import Any
 
 import pytest
-from live import PROBES, Bench, core, host_with, left_behind
+from live import PROBES, Bench, core, host_with, left_behind, planted
 
 from liebench.contract import Arm, Disturbs, Touches, Turn, Verdict, Word
 from liebench.errors import CoreKilled, NeedUnmet, StageRefused
@@ -230,10 +230,7 @@ with swapfile(stage, Path({str(tmp_path)!r}), 8):
 
 @GROUP
 def test_a_planted_half_is_found_among_reads(tmp_path: Path) -> None:
-    for blocks in (12, 24, 48):
-        found = Bench("file-map", HOST, tmp_path).control("plant_extra=0.5", blocks)
-        if found.status == "shown":
-            break
+    found = planted(Bench("file-map", HOST, tmp_path), "plant_extra=0.5")
     assert found.status == "shown", found
 
 

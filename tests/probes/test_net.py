@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from live import NET, SS, Bench, host_with, networks_gone, settled
+from live import NET, SS, Bench, host_with, networks_gone, planted, settled
 
 from liebench.contract import Arm, Turn, Verdict, Word
 from liebench.errors import NeedUnmet
@@ -93,11 +93,8 @@ def test_the_burst_after_silence_takes_the_round_trips_that_follow(bench: Bench)
     assert settled(bench, "time", pytest.approx(1, abs=0.1)) == pytest.approx(1, abs=0.1)
     assert apart(bench, "cubic") > 1.7
     assert apart(bench, "setting-0") < 0.7
-    for blocks in (6, 12, 24):
-        planted = bench.control("silence=3.5", blocks).value
-        if planted is not None:
-            break
-    assert planted == pytest.approx(0.5, abs=0.04)
+    about = pytest.approx(0.5, abs=0.04)
+    assert planted(bench, "silence=3.5", about, (6, 12, 24)).value == about
 
 
 @NET
@@ -213,11 +210,8 @@ def test_a_hop_that_keeps_frames_makes_every_trip_that_much_longer(bench: Bench)
 
 @NET
 def test_half_as_many_trips_again_are_found(virtual: Bench) -> None:
-    for blocks in (12, 24, 48):
-        found = virtual.control("plant_extra=0.5", blocks)
-        if found.value == pytest.approx(1.5, abs=0.05):
-            break
-    assert found.value == pytest.approx(1.5, abs=0.05)
+    about = pytest.approx(1.5, abs=0.05)
+    assert planted(virtual, "plant_extra=0.5", about).value == about
 
 
 @NET

@@ -6,7 +6,7 @@ from pathlib import Path
 from statistics import fmean
 
 import pytest
-from live import Bench, core, left_behind
+from live import Bench, core, left_behind, planted
 
 from liebench.contract import Arm, Turn, Verdict, Word
 from liebench.errors import StageRefused
@@ -98,10 +98,7 @@ def test_a_burst_above_the_quota_is_one_clear_error(tmp_path: Path) -> None:
 
 @ROOT
 def test_the_planted_wait_is_found(tmp_path: Path) -> None:
-    for blocks in (6, 12, 24):
-        found = Bench("quota-spike", HOST, tmp_path).control("plant_wait=0.2", blocks)
-        if found.status == "shown":
-            break
+    found = planted(Bench("quota-spike", HOST, tmp_path), "plant_wait=0.2", rounds=(6, 12, 24))
     assert found.status == "shown", found
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from live import PROBES, Bench, core, host_with
+from live import PROBES, Bench, core, host_with, planted
 from other_user import as_nobody
 
 from liebench.contract import Turn, Verdict, Word
@@ -147,10 +147,7 @@ def test_a_call_that_is_refused_costs_a_filter_and_no_more(tmp_path: Path) -> No
 
 @pytest.mark.parametrize("plant", ["plant_extra=0.5", "plant_extra=0.1"])
 def test_planted_calls_are_found(tmp_path: Path, plant: str) -> None:
-    for blocks in (12, 24, 48):
-        found = Bench(ID, HOST, tmp_path).control(plant, blocks)
-        if found.status == "shown":
-            break
+    found = planted(Bench(ID, HOST, tmp_path), plant)
     assert found.status == "shown", found
 
 

@@ -8,7 +8,7 @@ from statistics import median
 from typing import Any
 
 import pytest
-from live import NET, PROBES, SS, Bench, host_with, networks_gone, settled
+from live import NET, PROBES, SS, Bench, host_with, networks_gone, planted, settled
 
 from liebench.contract import Arm, Turn, Verdict, Word
 from liebench.errors import UsageError
@@ -67,11 +67,8 @@ def test_a_limit_above_what_the_path_needs_lets_no_more_through(window: Bench) -
 
 @NET
 def test_half_of_it_is_found_missing(window: Bench) -> None:
-    for blocks in (6, 12, 24):
-        found = window.control("plant_less=0.5", blocks).value
-        if found == pytest.approx(2, abs=0.06):
-            break
-    assert found == pytest.approx(2, abs=0.06)
+    about = pytest.approx(2, abs=0.06)
+    assert planted(window, "plant_less=0.5", about, (6, 12, 24)).value == about
 
 
 @pytest.mark.parametrize(
