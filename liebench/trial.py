@@ -28,7 +28,7 @@ class Found(StrEnum):
     WIN = "win"
     NO_EFFECT = "no effect here"
     LOSS = "loss"
-    GUARD = "won, but a guard lost"
+    GUARD = "won, but something else lost"
     CANNOT_TELL = "cannot tell"
 
 
@@ -143,7 +143,8 @@ def _found(targets: Mapping[str, Row], guards: Sequence[Row], carried: str) -> t
         return Found.CANNOT_TELL, failed
     if Outcome.WORSE in words:
         worse = next(r for r in targets.values() if r.word == Outcome.WORSE)
-        return Found.LOSS, f"{worse.probe}/{worse.case} is worse with it"
+        found = Found.GUARD if Outcome.BETTER in words else Found.LOSS
+        return found, f"{worse.probe}/{worse.case} is worse with it"
     if Outcome.BETTER in words:
         lost = [r for r in guards if r.word == Outcome.WORSE]
         open_ones = [r for r in guards if r.word == Outcome.INCONCLUSIVE]

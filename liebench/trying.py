@@ -14,6 +14,7 @@ from liebench.contract import Case, Disturbs, Kind, Touches
 from liebench.errors import NotMeasurable, UsageError
 from liebench.gate import BASELINE, CANDIDATE
 from liebench.gating import stages_of
+from liebench.host import Host
 from liebench.journal import Journal
 from liebench.knobs import Knob, Scope, Trial
 from liebench.knobs.launch import is_launch, own_scope, tried_in
@@ -91,6 +92,15 @@ def registered_for(wish: Wish, probes: Mapping[str, Registered]) -> Registered:
         return COMMAND
     assert wish.knob.trial is not None
     return probes[wish.knob.trial.probe]
+
+
+def options_for(wish: Wish, probe: str, host: Host) -> Mapping[str, str]:
+    """What the probe must be told. Raises UsageError where it cannot measure what was named."""
+    if wish.command:
+        return {f"{probe}.run": wish.command}
+    trial = wish.knob.trial
+    asked = trial.options(wish.knob, host) if trial and trial.options else {}
+    return {f"{probe}.{name}": value for name, value in asked.items()}
 
 
 def policy_for(wish: Wish, layer: str, probe: str, limit: float | None, floor: float) -> Policy:
@@ -171,6 +181,7 @@ def measure_trial(
     Raises UsageError before anything is touched, NotMeasurable where the trial's probe cannot run here.
     """
     refuse(wish, settings.disturb)
+    settings = replace(settings, options={**settings.options, **options_for(wish, registered.id, bench.host)})
     trial = None if wish.command else wish.knob.trial
     part = _only(trial, gate_part(plan_probe(registered, bench.host, settings), policy, rigs=True))
     if not any(c.id in (trial.cases if trial else ("wall",)) for c in part.cases):

@@ -67,7 +67,12 @@ def test_other_hosts_values_and_changes_prove_nothing(other: dict[str, str]) -> 
         ("cpu-burst", "1000", "liebench try cpu-burst=1000"),
         ("halt-poll", "0", "liebench try halt-poll=0 --disturb host"),
         ("nice", "5", "liebench try nice=5 --with 'YOUR COMMAND'"),
-        ("not-rotational", "0", "liebench try /sys/block/NAME/queue/rotational=0 --with 'YOUR COMMAND' --disturb host"),
+        ("not-rotational", "0", "liebench try /sys/block/NAME/queue/rotational=0 --disturb host"),
+        (
+            "steer-packets",
+            "3",
+            "liebench try /sys/class/net/NAME/queues/rx-0/rps_cpus=3 --with 'YOUR COMMAND' --disturb host",
+        ),
     ],
 )
 def test_what_would_try_it(change: str, to: str, says: str) -> None:

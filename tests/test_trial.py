@@ -72,6 +72,17 @@ def test_a_guard_that_loses_is_no_win(tmp_path: Path) -> None:
     assert "probe-0/guard" in result.why
 
 
+def test_what_one_target_gains_and_another_loses_is_no_win_and_no_loss(tmp_path: Path) -> None:
+    both = parse_policy('[gate]\nlimit = "3 %"\n', "t")
+    session, sides = gate(tmp_path, 0.8, fakes.case("goal"), fakes.case("other"), policy=both)
+    one_sided(session, sides, "other", 1.5)
+    session.run()
+    result = trial_result(session.writer.document | {"kind": "trial", "change": SUBJECT})
+    assert result.found is Found.GUARD
+    assert "probe-0/other is worse" in result.why
+    assert result.ratio == pytest.approx(0.8, rel=0.02)
+
+
 def test_a_control_that_fails_proves_nothing(tmp_path: Path) -> None:
     lost = Plant("plant_share=0.5", {"plant_nothing": 0.5}, "speed", expect=1.5, tolerance=0.03, control=True)
     result = trial(tmp_path, 0.5, plants=(lost,))

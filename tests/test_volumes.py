@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from liebench.facts.ebs import HEAD, LENGTH, MAGIC, confession
-from liebench.facts.volumes import Volume, flushes, io_counts, volume_of, volumes
+from liebench.facts.volumes import Volume, flushes, folder_on, io_counts, volume_of, volumes
 from liebench.host import Host, read_host
 from liebench.probes.block_remote.probe import pair
 from liebench.stage.nvme import COMMAND, command
@@ -231,3 +231,33 @@ def test_a_log_page_is_asked_for_as_the_specification_says() -> None:
     fields = COMMAND.unpack(command(0xD0, 4096, 0x1234))
     assert (fields[0], fields[3], fields[7], fields[9]) == (0x02, 0xFFFFFFFF, 0x1234, 4096)
     assert fields[10] == 1023 << 16 | 0xD0
+
+
+def test_a_folder_on_a_disk_is_one_whose_files_come_to_that_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of several mounts, that of its own which may be written and which no other mount hides."""
+    tree, devices = (
+        Tree(tmp_path),
+        {"/": "root", "/var/tmp": "root", "/data": "data", "/hidden": "root", "/file": "data"},
+    )
+    numbers = {name: tree.disk(disk) for name, disk in (("root", "vda"), ("data", "vdb"), ("ro", "vdc"))}
+    for point in devices:
+        (tmp_path / point.lstrip("/")).mkdir(parents=True, exist_ok=True)
+    for number, point in (("root", "/"), ("data", "/hidden"), ("data", "/data"), ("ro", "/ro")):
+        tree.mount(numbers[number], point)
+    real = os.stat
+
+    def on(path: Path, **more: object) -> os.stat_result:
+        place = "/" + str(path).removeprefix(str(tmp_path)).lstrip("/")
+        found = real(path)
+        if place not in devices:
+            return found
+        major, minor = map(int, numbers[devices[place]].split(":"))
+        return os.stat_result((*found[:2], os.makedev(major, minor), *found[3:]))
+
+    monkeypatch.setattr("liebench.facts.volumes.os.stat", on)
+    assert folder_on(tree.host, "vda") == "/var/tmp"
+    assert folder_on(tree.host, "vdb") == "/data"
+    assert folder_on(tree.host, "vdc") is None  # nothing is there
+    assert folder_on(tree.host, "vdd") is None

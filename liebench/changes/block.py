@@ -11,6 +11,11 @@ def _rotational(host: Host) -> str:
     return ", ".join(f"{v.name}: {int(v.rotational)}" for v in volumes(host) if v.rotational is not None) or "unknown"
 
 
+def _ahead(host: Host) -> str:
+    found = (f"{v.name}: {v.read_ahead_kb} KiB" for v in volumes(host) if v.read_ahead_kb is not None)
+    return ", ".join(found) or "unknown"
+
+
 def _timeouts(host: Host) -> str:
     return ", ".join(f"{v.name}: {v.io_timeout_ms} ms" for v in volumes(host) if v.io_timeout_ms) or "unknown"
 
@@ -37,6 +42,17 @@ CHANGES = (
         "echo 1 > /sys/block/DISK/queue/rotational ({now})",
         "block-remote",
         _rotational,
+    ),
+    Change(
+        "readahead",
+        "/sys/block/DISK/queue/read_ahead_kb",
+        "host",
+        "128, or twice the device's best size",
+        "random reads of mapped files fetch what nobody asked for",
+        "echo {to} > /sys/block/DISK/queue/read_ahead_kb, then measure again",
+        "write back the value of that disk ({now})",
+        "block-remote",
+        _ahead,
     ),
     Change(
         "watch-latency",

@@ -137,10 +137,6 @@ def _tried(wish: Any, bench: Any, settings: Any, limit: float | None, floor: flo
 
     registered = registered_for(wish, find_probes().probes)
     policy = policy_for(wish, registered.probe.claim.layer.value, registered.id, limit, floor)
-    if wish.command:
-        from dataclasses import replace
-
-        settings = replace(settings, options={**settings.options, "command.run": wish.command})
     common.say(
         f"{wish.knob.key}: {wish.now} against {wish.to}, by {wish.workload} ({wish.scope.value}), "
         f"at most {settings.budget_s:.0f} s, seed {settings.seed}"

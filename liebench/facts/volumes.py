@@ -5,7 +5,9 @@ Sources: Documentation/ABI/stable/sysfs-block, Documentation/admin-guide/iostats
 
 from __future__ import annotations
 
+import os
 import re
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -204,3 +206,20 @@ def volume_of(host: Host, device: tuple[int, int]) -> Volume | None:
         point for number, point, source in _mounted(reader) if _disk(reader, _number(reader, number, source)) == disk
     )
     return _volume(reader, name, place, tuple(mounts))
+
+
+def folder_on(host: Host, name: str) -> str | None:
+    """A folder on that disk where files may be made: a mount of its own, else where this host keeps what may go."""
+    points = next((volume.mounts for volume in volumes(host) if volume.name == name), ())
+    places = [point for point in points if point != "/"] + (["/var/tmp", "/tmp", "/"] if "/" in points else [])
+    return next((place for place in places if _lies_on(host, place, name)), None)
+
+
+def _lies_on(host: Host, place: str, name: str) -> bool:
+    """Whether files of ours at that place come to that disk: what is mounted over a mount hides it."""
+    try:
+        found = os.stat(host.root / place.lstrip("/"))
+    except OSError:
+        return False
+    volume = volume_of(host, (os.major(found.st_dev), os.minor(found.st_dev)))
+    return volume is not None and volume.name == name and stat.S_ISDIR(found.st_mode) and host.writable(place)

@@ -127,7 +127,8 @@ class Trial:
     ``scope``: the narrowest that shows it. ``args``: the argument of an arm that carries the value inside a rig of the
     probe (``{"restart": "{to}"}``); without it the live value is switched, which needs consent. ``cases``: patterns of
     the cases that are the target, and ``arm`` which of their arms; ``more``: arguments a user may add to both sides,
-    with what each may be; ``most``: the largest value that a rig can carry.
+    with what each may be; ``most``: the largest value that a rig can carry. ``options``: what the probe must be told
+    so that it measures the file that was named (a folder on that disk); raises UsageError where it cannot.
     """
 
     probe: str
@@ -138,6 +139,7 @@ class Trial:
     more: Mapping[str, Valid] = field(default_factory=dict)
     settle_s: float = 0.0
     most: int | None = None
+    options: Callable[[Knob, Host], Mapping[str, str]] | None = None
 
 
 def offered(text: str) -> list[str]:

@@ -2,10 +2,31 @@
 
 from __future__ import annotations
 
-from liebench.knobs import Knob, Scope, named, one_of, whole
+from collections.abc import Mapping
+
+from liebench.errors import UsageError
+from liebench.facts.volumes import folder_on
+from liebench.host import Host
+from liebench.knobs import Knob, Scope, Trial, named, one_of, whole
 
 QUEUE = "/sys/block/*/queue"
 SOURCE = "Documentation/block/queue-sysfs.rst"
+
+
+def _folder(knob: Knob, host: Host) -> Mapping[str, str]:
+    """A folder on the disk whose queue was named."""
+    disk = knob.path.split("/")[3]
+    folder = folder_on(host, disk)
+    if folder is None:
+        raise UsageError(
+            f"no file system that may be written lies on {disk}; try it on your own work: --with 'COMMAND'"
+        )
+    return {"path": folder}
+
+
+def _trial(*cases: str, arm: str = "*") -> Trial:
+    return Trial("block-remote", cases, Scope.HOST, arm, options=_folder)
+
 
 KNOBS = (
     Knob(
@@ -14,9 +35,10 @@ KNOBS = (
         f"{QUEUE}/read_ahead_kb",
         Scope.HOST,
         whole(0, 65536),
-        "random reads fetch what nobody asked for; sequential ones wait more often where it is small",
+        "random reads of a mapping fetch what nobody asked for; reads in order wait more often where it is small",
         "128, or twice the device's best size",
         SOURCE,
+        trial=_trial("ahead", "around", arm="cached"),  # what one value gains in order it may lose at random
     ),
     Knob(
         "io-scheduler",
@@ -28,6 +50,7 @@ KNOBS = (
         "none with several hardware queues, mq-deadline with one",
         SOURCE,
         bracketed=True,
+        trial=_trial("small", "ahead"),
     ),
     Knob(
         "not-rotational",
@@ -38,5 +61,6 @@ KNOBS = (
         "another disk of that name later keeps the setting where a udev rule sets it",
         "as the device says; 1 where it says nothing",
         SOURCE,
+        trial=_trial("small", "ahead"),
     ),
 )

@@ -28,12 +28,13 @@ def volume_below(stage: Stage, path: str) -> Volume | None:
     return volume_of(stage.host, (os.major(number), os.minor(number)))
 
 
-def counted(stage: Stage, volume: Volume | None, work: Callable[[], Rep]) -> Rep:
+def counted(stage: Stage, volume: Volume | None, work: Callable[[], Rep], most: float = MOST) -> Rep:
     """One repetition with the device's counters beside it, as facts, and a flag where they contradict what was asked.
 
-    ``asked``: the repetition's facts ``reads`` or ``writes`` times ``kib`` (4 where it says nothing). Facts added:
-    ``device_share`` (bytes at the device over bytes asked for), ``device_flushes``,
-    and how many there were ever; ``exceeded_us`` (EBS alone).
+    ``asked``: the repetition's facts ``reads`` or ``writes`` times ``kib`` (4 where it says nothing). ``most``: share
+    of it that the device may see without somebody else, more where the kernel reads around what it is asked for.
+    Facts added: ``device_share`` (bytes at the device over bytes asked for), ``device_flushes``, and how many there
+    were ever; ``exceeded_us`` (EBS alone).
     """
     if volume is None:
         return work()
@@ -48,7 +49,7 @@ def counted(stage: Stage, volume: Volume | None, work: Callable[[], Rep]) -> Rep
         rep = replace(rep, facts={**rep.facts, "device_flushes": ever - flushed, "device_flushes_ever": ever})
     if confessed is not None and more is not None:
         rep = replace(rep, facts={**rep.facts, "exceeded_us": more - confessed})
-    return rep if before is None or after is None else _told(rep, before, after)
+    return rep if before is None or after is None else _told(rep, before, after, most)
 
 
 def _confessed(volume: Volume) -> int | None:
@@ -60,13 +61,13 @@ def _confessed(volume: Volume) -> int | None:
     return found.exceeded_us if found else None
 
 
-def _told(rep: Rep, before: IoCounts, after: IoCounts) -> Rep:
+def _told(rep: Rep, before: IoCounts, after: IoCounts, most: float) -> Rep:
     kib = float(rep.facts.get("kib", 4))
     asked = 1024 * kib * (float(rep.facts.get("reads", 0)) + float(rep.facts.get("writes", 0)))
     sectors = after.read_sectors - before.read_sectors if rep.facts.get("reads") else 0
     sectors += after.written_sectors - before.written_sectors if rep.facts.get("writes") else 0
     share = SECTOR * sectors / asked if asked else None
     flags = rep.flags
-    if share is not None and not LEAST <= share <= MOST:
+    if share is not None and not LEAST <= share <= most:
         flags = (*flags, NOT_TOUCHED if share < LEAST else OTHERS)
     return replace(rep, facts={**rep.facts, "device_share": share}, flags=flags)

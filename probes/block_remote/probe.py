@@ -43,6 +43,7 @@ SLOW = ("iowait-free", "iowait-busy", "iowait-aio")
 FILE = Touches(bytes_written=MIB << 20)
 RIG = Touches(other=(SERVER,))
 MOST_BLOCKS = 96
+AHEAD_MIB, TOUCHES = 16, 16
 EACH: Mapping[str, str | int] = {"kib": 4}
 
 
@@ -128,7 +129,27 @@ def _own(host: Host) -> tuple[Case, ...]:
         target=2.0,
         needs=(FIO,),
     )
-    return turns, bulk, zeros, depth
+    return turns, bulk, *_cached(), zeros, depth
+
+
+def _cached() -> tuple[Case, ...]:
+    """What the kernel makes of reads through the page cache, as the queue's read_ahead_kb tells it to."""
+    through: Mapping[str, str | int] = {"direct": 0, "drop": 1, "samples": 1}
+    ahead = _ratio(
+        "ahead",
+        "Do small reads in order through the page cache go as fast as large ones past it?",
+        _arm("large", "1 MiB at a time, past it", {"kib": 1024, "seq": 1, "each": AHEAD_MIB, "samples": 1}, True),
+        _arm("cached", "64 KiB at a time, read ahead", {**through, "kib": 64, "seq": 1, "each": 16 * AHEAD_MIB}),
+        2.0,
+    )
+    around = _ratio(
+        "around",
+        "What does a byte of a mapping cost, at random, against a small read past the page cache?",
+        _arm("small", "4 KiB at random, past it", {**EACH, "each": TOUCHES, "samples": 1}, True),
+        _arm("cached", "a byte, with what the kernel reads around it", {**through, **EACH, "map": 1, "each": TOUCHES}),
+        4.0,
+    )
+    return ahead, around
 
 
 def _wait(name: str, rig: bool = False) -> Case:
@@ -203,7 +224,7 @@ PROBE = Probe(
         title="disks near and far",
     ),
     cases=cases,
-    cost=Cost(seconds=45, setup_seconds=1, memory_mib=96, disk_mib=MIB),
+    cost=Cost(seconds=50, setup_seconds=1, memory_mib=96, disk_mib=MIB),
     measure=measure,
     judge=judge,
     advise=advise,

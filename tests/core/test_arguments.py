@@ -114,6 +114,8 @@ def test_kernels_do_nothing_undefined(sanitized: Path, arguments: list[str]) -> 
     [
         *(["path-links", "samples=2", "hops=3", f"kind={kind}"] for kind in ("symlink", "hardlink", "deep")),
         ["path-first", "build=1", "samples=3"],
+        ["block-io", "build=1", "samples=2", "direct=0", "drop=1", "seq=1", "kib=64", "each=16"],
+        ["block-io", "build=1", "samples=2", "direct=0", "drop=1", "map=1", "each=16"],
         ["copy-up", "samples=1", "kib=64", "plain=1", "plant_extra=1"],
         ["overlay-lookup", "samples=2", "layers=0", "op=list"],
         ["memory-granted", "most_gib=4"],
@@ -126,7 +128,7 @@ def test_kernels_do_nothing_undefined(sanitized: Path, arguments: list[str]) -> 
 )
 def test_what_needs_files_does_nothing_undefined(sanitized: Path, arguments: list[str], tmp_path: Path) -> None:
     keys = {"path": f"dir={tmp_path}", "copy": f"dir={tmp_path}", "over": f"dir={tmp_path}"}
-    keys |= {"file": f"file={tmp_path}/f", "swap": f"file={tmp_path}/f"}
+    keys |= {"file": f"file={tmp_path}/f", "swap": f"file={tmp_path}/f", "bloc": f"file={tmp_path}/f"}
     place = [keys[arguments[0][:4]]] if arguments[0][:4] in keys else []
     test_kernels_do_nothing_undefined(sanitized, [*arguments, *place])
 
@@ -188,7 +190,7 @@ KEYS = (
     "cpu ops samples plant_ns plant_work sentinel calibrate target_ns clock via mix sleep_us slack_ns peer"
     " plant_skew_ns plant_ppm plant_step_ns plant_step_at ptp nosuch window_ms all most plant_percent"
     " chain load mib pages memory skip_mib op leaf plant_hide plant_issue same seed plant_slow first last helpers"
-    " spin_us percent signature heat_s rest_s plant_extra way filters compares supervisor answer"
+    " spin_us percent signature heat_s rest_s plant_extra way filters compares supervisor answer direct drop map each"
 ).split()
 VALUES = (
     "0 1 2 7 0.5 -1 -0 1e3 1e99 -1e99 nan inf 0x1 add1 add8 mul vdso syscall counter monotonic realtime-coarse"
