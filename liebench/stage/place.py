@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import select
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -134,7 +135,8 @@ def place(
         try:
             found.wire.hear(name, patience_s)
         except CoreFailed as error:
-            process.kill()
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)  # a child of its would hold the pipes open
             said = (process.communicate()[1].decode("utf-8", "replace") or ending()).strip().splitlines()[-1:]
             raise NeedUnmet(f"{name} that comes up ({error}{': ' + said[0] if said else ''})", cure) from error
         found.up_s = time.monotonic() - before
