@@ -11,6 +11,7 @@ static const struct lb_key COMMON[] = {
     {"samples", 'i', 1, LB_MAX_SAMPLES, 0, NULL},
     {"plant_ns", 'f', 0, 1e9, 0, NULL},
     {"plant_work", 'f', 0, 1e9, 0, NULL},
+    {"plant_share", 'f', 0, 100, 0, NULL},
     {"sentinel", 'i', 0, 1, 1, NULL},
     {"calibrate", 'i', 0, 1, 0, NULL},
     {"target_ns", 'f', 1e3, 1e9, 1e6, NULL},
@@ -105,12 +106,13 @@ static void check_plants(const struct lb_run *run)
     if (!(flags & LB_PLANTS) && lb_num(run, "plant_ns") > 0)
         lb_usage("%s takes no plant_ns", run->kernel->name);
     if ((flags & LB_BATCHED) == LB_BATCHED) {
-        if (lb_num(run, "plant_ns") > 0 && lb_num(run, "plant_work") > 0)
-            lb_usage("plant_ns and plant_work exclude each other");
+        if ((lb_num(run, "plant_ns") > 0) + (lb_num(run, "plant_work") > 0) + (lb_num(run, "plant_share") > 0) > 1)
+            lb_usage("plant_ns, plant_work and plant_share exclude each other");
         return;
     }
-    if (lb_num(run, "plant_work") > 0)
-        lb_usage("%s takes no plant_work", run->kernel->name);
+    for (const char *const *name = (const char *const[]){"plant_work", "plant_share", NULL}; *name; name++)
+        if (lb_num(run, *name) > 0)
+            lb_usage("%s takes no %s", run->kernel->name, *name);
     if (lb_int(run, "calibrate"))
         lb_usage("%s is not batched: there is nothing to calibrate", run->kernel->name);
 }
@@ -130,4 +132,5 @@ void lb_parse(struct lb_run *run, int argc, char **argv)
     run->ops = lb_int(run, "ops");
     run->samples = lb_int(run, "samples");
     run->plant_work = lb_num(run, "plant_work");
+    run->plant_share = lb_num(run, "plant_share");
 }

@@ -50,7 +50,7 @@ enum { LB_PLANTS = 1, LB_BATCHED = 2 | LB_PLANTS };
 struct lb_kernel {
     const char *name, *summary;
     int (*run)(struct lb_run *);
-    unsigned flags;       /* LB_PLANTS: takes plant_ns; LB_BATCHED: takes ops, plant_work and calibrate too */
+    unsigned flags;       /* LB_PLANTS: takes plant_ns; LB_BATCHED: takes ops, plant_work, plant_share and calibrate too */
     double ops, samples;  /* defaults */
     const struct lb_key *keys; /* own keys, ended by a null name; NULL: none */
 };
@@ -130,7 +130,8 @@ struct lb_run {
     char **argv;
     struct lb_timer timer;
     int64_t ops, samples;
-    double plant_work; /* iterations of lb_chain per operation */
+    double plant_work;  /* iterations of lb_chain per operation */
+    double plant_share; /* operations that are made again for each that is counted */
     struct lb_series series[LB_SERIES];
     int series_count;
     int64_t *offsets;
@@ -172,7 +173,7 @@ void lb_fact_text(struct lb_run *run, const char *name, const char *value);
 void lb_put_num(double value, int digits); /* a number, or null where it is not finite */
 void lb_put_text(const char *text);
 int lb_output(struct lb_run *run);
-int lb_output_calibration(struct lb_run *run, int64_t ops, double op_ns, double work_per_op);
+int lb_output_calibration(struct lb_run *run, int64_t ops, double op_ns);
 int lb_flush(void); /* LB_FAILED, said on stderr, where the answer could not be written */
 
 #endif

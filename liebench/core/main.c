@@ -90,6 +90,7 @@ static int help(void)
          "  ops=N samples=N  operations per sample, samples per repetition\n"
          "  plant_ns=F       planted lie: F ns of work per operation\n"
          "  plant_work=F     planted lie: F iterations of work per operation\n"
+         "  plant_share=F    planted lie: F operations more for each that is counted\n"
          "  sentinel=0|1     look for a busy sibling thread before and after (1)\n"
          "  calibrate=1      say how many ops make a sample of target_ns=F, instead of measuring\n"
          "  limit_s=N        stop after so many seconds (60)\n\n"

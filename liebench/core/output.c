@@ -151,13 +151,11 @@ int lb_output(struct lb_run *run)
     return lb_flush();
 }
 
-int lb_output_calibration(struct lb_run *run, int64_t ops, double op_ns, double work_per_op)
+int lb_output_calibration(struct lb_run *run, int64_t ops, double op_ns)
 {
     put_head(run);
     printf(",\"ops\":%" PRId64 ",\"op_ns\":", ops);
     lb_put_num(op_ns, 7);
-    fputs(",\"work_per_op\":", stdout);
-    lb_put_num(work_per_op, 7);
     puts("}");
     return lb_flush();
 }

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { PAIRS = 31, LEAST_PAIRS = 7, CALIBRATE_NS = 60000000, WINDOW_NS = 60000, STEPS = 1000 };
+enum { TURNS = 31, LEAST_TURNS = 7, CALIBRATE_NS = 60000000, WINDOW_NS = 60000, STEPS = 1000 };
 
 /* calloc'ed pages are not there yet: writing them now keeps page faults out of the timed region. */
 void *lb_room(size_t count, size_t size)
@@ -76,13 +76,13 @@ void lb_place(struct lb_run *run) { run->migrated |= lb_cpu() != run->before.cpu
 
 static void measure(struct lb_run *run, lb_batch *batch, void *state, double *values)
 {
-    int64_t ops = run->ops;
+    int64_t ops = run->ops, again = llround(run->plant_share * (double)ops);
     uint64_t planted = (uint64_t)llround(run->plant_work * (double)ops);
     batch(state, ops < STEPS ? ops : STEPS); /* warm the code path and what it touches */
     lb_begin(run);
     for (int64_t i = 0; i < run->samples; i++) {
         int64_t before = lb_now();
-        batch(state, ops);
+        batch(state, ops + again);
         lb_chain(planted);
         int64_t after = lb_now();
         values[i] = (double)(after - before) / (double)ops;
@@ -108,30 +108,23 @@ static int64_t fill(lb_batch *batch, void *state, double window)
     return ops < (int64_t)LB_MAX_OPS ? ops : (int64_t)LB_MAX_OPS;
 }
 
-/* Operations and chain iterations in turns, then the cheapest turn of each. Both are what the machine can do when
- * nobody interferes, so their ratio does not depend on who did: over 60 calibrations beside two busy processes on the
- * same processor it spread by 0.01-2 %, the median of the ratios of neighbouring turns by 0.4-17 %. */
+/* The cheapest of several turns: what the machine can do when nobody interferes. */
 static int calibrate(struct lb_run *run, lb_batch *batch, void *state)
 {
-    double window = fmax(WINDOW_NS, STEPS * run->timer.step_ns), work = INFINITY, chain = INFINITY;
+    double window = fmax(WINDOW_NS, STEPS * run->timer.step_ns), work = INFINITY;
     int64_t ops = fill(batch, state, window), until = lb_now() + CALIBRATE_NS;
-    uint64_t links = (uint64_t)(window / lb_chain_ns()) + 1;
-    for (int i = 0; i < PAIRS && (i < LEAST_PAIRS || lb_now() < until); i++) {
+    for (int i = 0; i < TURNS && (i < LEAST_TURNS || lb_now() < until); i++)
         work = fmin(work, (double)lasts(batch, state, ops));
-        int64_t before = lb_now();
-        lb_chain(links);
-        chain = fmin(chain, (double)(lb_now() - before));
-    }
     double op_ns = fmax(work - run->timer.read_ns, 0) / (double)ops;
-    double link_ns = (chain - run->timer.read_ns) / (double)links;
     double target = fmax(lb_num(run, "target_ns"), STEPS * run->timer.step_ns);
     double wanted = op_ns > 0 ? ceil(target / op_ns) : LB_MAX_OPS;
-    return lb_output_calibration(run, (int64_t)fmin(fmax(wanted, 1), LB_MAX_OPS), op_ns, op_ns / link_ns);
+    return lb_output_calibration(run, (int64_t)fmin(fmax(wanted, 1), LB_MAX_OPS), op_ns);
 }
 
-/* The whole life of a batched kernel: quantity "ns", the cost of one operation; planted work follows the operations
- * of each batch inside the timed region. Work, not a spin on the clock: under load both stretch alike and the
- * planted ratio stays what it is. */
+/* The whole life of a batched kernel: quantity "ns", the cost of one operation; what is planted is done inside the timed
+ * region. plant_share makes operations that are not counted: whatever state the machine is in, they cost what the
+ * counted ones do. (Other work of the same length does not: where a neighbour shares the core, calls took 1.3 times as
+ * long and a chain of dependent instructions 1.5 times.) plant_work and plant_ns are work, not a spin on the clock. */
 int lb_batched(struct lb_run *run, lb_batch *batch, void *state)
 {
     if (lb_int(run, "calibrate"))

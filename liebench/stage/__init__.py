@@ -8,9 +8,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 from liebench.alibi import below_timer, flags
@@ -28,12 +26,16 @@ from liebench.stage.watches import Watches
 
 Run = Callable[[str, Mapping[str, object]], dict[str, Any]]
 SAMPLE_NS = 500_000  # one sample: a thousand steps of any sane clock, and short against a scheduler tick
-PLANT_CALIBRATIONS = 9
 STAGED = ("source", "held")  # arguments of an arm that the probe gives to stage, not to the kernel
 
 
 def _since(before: int | None, after: int | None) -> int | None:
     return None if before is None or after is None else after - before
+
+
+def _planted(plant: Mapping[str, float]) -> dict[str, Any]:
+    """A plant's arguments as a kernel takes them: whole numbers where they override one of its own."""
+    return {k: int(v) if not k.startswith("plant_") and float(v).is_integer() else v for k, v in plant.items()}
 
 
 @dataclass(slots=True)
@@ -72,21 +74,17 @@ class Stage:
 
     def core(self, kernel: str, turn: Turn, **extra: str | float) -> Rep:
         """One repetition of a kernel of liebench-core, with the work that was calibrated once for these arguments."""
-        return self.core_by(self._call, kernel, turn, "", **extra)
+        return self.core_by(self._call, kernel, turn, **extra)
 
     def _call(self, kernel: str, args: Mapping[str, object]) -> dict[str, Any]:
         return call(self.core_path, kernel, args, self.group)
 
-    def core_by(self, run: Run, kernel: str, turn: Turn, there: str, **extra: str | float) -> Rep:
-        """The same, run by ``run`` (``Place.call``): elsewhere, with the work that was calibrated here.
-
-        ``there`` names a place whose processor is another one (an emulated one): what is planted there is calibrated
-        there, since its instructions stand in another proportion.
-        """
+    def core_by(self, run: Run, kernel: str, turn: Turn, **extra: str | float) -> Rep:
+        """The same, run by ``run`` (``Place.call``): elsewhere, with the work that was calibrated here."""
         base: dict[str, Any] = {k: v for k, v in turn.arm.args.items() if k not in STAGED} | extra
         base.setdefault("cpu", self.host.processors[-1])
         args = {**base, **self._work(kernel, base)}
-        args |= self._plant(kernel, base, turn.plant, there, run)
+        args |= _planted(turn.plant)
         throttled = self.host.throttled_us()
         answer = run(kernel, args)
         alibi = {**answer.get("alibi", {}), "throttled_us": _since(throttled, self.host.throttled_us())}
@@ -133,30 +131,8 @@ class Stage:
         key = " ".join([kernel, *(f"{k}={v}" for k, v in sorted(base.items()))])
         if key not in self.calibrations:
             answer = call(self.core_path, kernel, {**base, "calibrate": 1, "target_ns": SAMPLE_NS})
-            self.calibrations[key] = {k: answer[k] for k in ("ops", "op_ns", "work_per_op") if k in answer}
+            self.calibrations[key] = {k: answer[k] for k in ("ops", "op_ns") if k in answer}
         return self.calibrations[key]
-
-    def _plant(
-        self, kernel: str, base: Mapping[str, Any], plant: Mapping[str, float], there: str, run: Run
-    ) -> dict[str, Any]:
-        """``plant_share`` becomes work calibrated to the operation; everything else overrides an argument as it is."""
-        found: dict[str, Any] = {k: v for k, v in plant.items() if k != "plant_share"}
-        found = {k: int(v) if not k.startswith("plant_") and float(v).is_integer() else v for k, v in found.items()}
-        if "plant_share" in plant:
-            found["plant_work"] = plant["plant_share"] * self._work_per_op(kernel, base, there, run)
-        return found
-
-    def _work_per_op(self, kernel: str, base: Mapping[str, Any], there: str, run: Run) -> float:
-        """Median of several calibrations: one alone may fall into a burst of somebody else's work."""
-        fresh = {**base, "calibrate": 1, "target_ns": SAMPLE_NS}
-        if there:
-            key = " ".join([there, kernel, *(f"{k}={v}" for k, v in sorted(base.items()))])
-            known = self.calibrations.setdefault(key, {})
-        else:
-            known, run = self._calibrate(kernel, base), partial(call, self.core_path)
-        if "works" not in known:
-            known["works"] = [run(kernel, fresh)["work_per_op"] for _ in range(PLANT_CALIBRATIONS)]
-        return float(median(known["works"]))
 
     def watches(self, kernel: str, **args: str | float) -> Watches:
         """The watchers of this probe, one per planted lie; see ``Watches``."""

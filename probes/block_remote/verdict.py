@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from statistics import median
@@ -123,8 +122,8 @@ def worth_reading_ahead(latency_us: float, us_per_4k: float) -> int:
     must last until the disk has answered and delivered. On a virtio disk (45 us, 2 GB/s) reads in order levelled off
     at that, 512 KiB, and those of a mapping took 2.3 times as long with four times as much.
     """
-    wanted = 4 * latency_us * 4 / us_per_4k
-    return 1 << math.ceil(math.log2(min(max(wanted, LEAST_AHEAD_KIB), MOST_AHEAD_KIB)))
+    wanted = int(4 * latency_us * 4 / us_per_4k)
+    return 1 << (min(max(wanted, LEAST_AHEAD_KIB), MOST_AHEAD_KIB) - 1).bit_length()
 
 
 def _readahead(found: Mapping[str, Verdict], host: Host) -> Sequence[Proposal]:

@@ -86,7 +86,6 @@ class Bench:
 
     def work(self, name: str, work: str, t: Turn) -> Rep:
         """The same arguments in every place; an emulated one has no sibling thread to look for."""
-        there = name if name in ("guest", "inside") else ""
         more: dict[str, str | float] = {"sentinel": 0}
         kernel = {"compute": "compute", "trip": "net-trip"}.get(work, "place-work")
         if kernel == "place-work":
@@ -101,7 +100,7 @@ class Bench:
         def run(kernel: str, args: Mapping[str, object]) -> dict[str, object]:
             return self.places.run(name, kernel, args)
 
-        rep = self.stage.core_by(run, kernel, Turn(Arm(name), t.label, t.plant), there, **more)
+        rep = self.stage.core_by(run, kernel, Turn(Arm(name), t.label, t.plant), **more)
         return replace(rep, samples={"ns": [1000 * us for us in rep.samples["us"]]}) if work == "trip" else rep
 
     def command(self, name: str) -> Sequence[str]:

@@ -37,6 +37,8 @@ WRONG = {
     "empty word": (["compute", "mix="], "is not known"),
     "two words": (["compute", "mix=add1 add8"], "is not known"),
     "both plants": (["null", "plant_ns=1", "plant_work=1"], "exclude each other"),
+    "work and a share": (["null", "plant_share=1", "plant_work=1"], "exclude each other"),
+    "a share of an event": (["timer-wake", "plant_share=1"], "takes no plant_share"),
     "plant that is not planted": (["clock-step", "plant_ns=1"], "takes no plant_ns"),
     "work in an event": (["timer-wake", "plant_work=1"], "takes no plant_work"),
     "nothing to calibrate": (["clock-skew", "calibrate=1"], "nothing to calibrate"),
@@ -79,6 +81,7 @@ def test_free_text_is_refused_before_it_could_be_echoed(sanitized: Path) -> None
         ["null", "samples=5000"],
         ["compute", "samples=3", "plant_ns=7.5"],
         ["compute", "samples=1", "ops=1", "plant_work=0.3"],
+        ["compute", "samples=2", "ops=7", "plant_share=0.5"],
         ["compute", "calibrate=1", "mix=mul"],
         ["clock-read", "samples=3", "via=syscall"],
         ["clock-step", "samples=2", "clock=monotonic-coarse"],
@@ -187,7 +190,7 @@ def test_who_answers_in_the_kernels_place_does_nothing_undefined(
 
 
 KEYS = (
-    "cpu ops samples plant_ns plant_work sentinel calibrate target_ns clock via mix sleep_us slack_ns peer"
+    "cpu ops samples plant_ns plant_work plant_share sentinel calibrate target_ns clock via mix sleep_us slack_ns peer"
     " plant_skew_ns plant_ppm plant_step_ns plant_step_at ptp nosuch window_ms all most plant_percent"
     " chain load mib pages memory skip_mib op leaf plant_hide plant_issue same seed plant_slow first last helpers"
     " spin_us percent signature heat_s rest_s plant_extra way filters compares supervisor answer direct drop map each"

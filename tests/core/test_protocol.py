@@ -74,7 +74,6 @@ def test_calibration(answer: Callable[..., dict[str, Any]], arguments: list[str]
     found = answer(*arguments, "target_ns=100000")
     assert found["ops"] >= 1
     assert found["op_ns"] >= 0
-    assert found["work_per_op"] >= 0
     if arguments[0] == "compute":
         assert found["op_ns"] * found["ops"] >= 99_000  # as many as last the target, by its own arithmetic
 

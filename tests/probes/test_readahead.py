@@ -80,7 +80,7 @@ def test_a_disks_readahead_is_tried_on_that_disk(disk: str, tmp_path: Path) -> N
     try:
         queue(disk).write_text("32")
         change = f"{queue(disk)}=1024"
-        words = ("--disturb", "host", "--budget", "60", "--json", "--out", str(tmp_path / "out"))
+        words = ("--disturb", "host", "--budget", "30", "--json", "--out", str(tmp_path / "out"))
         said = liebench(tmp_path / "state", "try", change, *words)
         assert said.returncode == 0, said.stderr
         (trial,) = json.loads(said.stdout)["trials"]
