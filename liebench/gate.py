@@ -85,6 +85,11 @@ def questions(
 
 def effects_of(question: Question, pairs: Sequence[Pair], arm: str, statistic: str) -> list[float]:
     """Log cost ratio candidate / baseline of every pair that has both."""
+    return [after - before for before, after in costs_of(question, pairs, arm, statistic)]
+
+
+def costs_of(question: Question, pairs: Sequence[Pair], arm: str, statistic: str) -> list[tuple[float, float]]:
+    """(baseline, candidate) on the scale of the effects, of every pair that has both."""
     case, found = as_costs(question.case), []
     assert case is not None
     of = STATISTICS[statistic]
@@ -92,7 +97,7 @@ def effects_of(question: Question, pairs: Sequence[Pair], arm: str, statistic: s
         try:
             if statistic == TAIL and min(len(samples(b, arm, case.quantity)) for b in (before, after)) < TAIL_SAMPLES:
                 continue
-            found.append(cost_of(case, after, arm, of) - cost_of(case, before, arm, of))
+            found.append((cost_of(case, before, arm, of), cost_of(case, after, arm, of)))
         except MissingValue:
             continue
     return found

@@ -16,7 +16,7 @@ from statistics import fmean
 
 from liebench.contract import Outcome
 from liebench.document import Json, mapping, records, text
-from liebench.gate import Family, Pair, effects_of, pairs_of
+from liebench.gate import Family, Pair, costs_of, pairs_of
 from liebench.gate_table import gate_family, gate_table, stored_policy
 from liebench.policy import Level
 from liebench.rows import Row
@@ -68,16 +68,18 @@ def subject_of(doc: Json) -> Subject:
 def carried_over(family: Family, doc: Json) -> str:
     """Where what came first in a pair still works on the second half; empty where nothing of it shows.
 
-    The position cancels in the estimate, a trace that only one of the values leaves does not (research, section 5).
+    That the second half of every pair is dearer, or cheaper, cancels in the estimate; a trace that one of the values
+    leaves does not. It alone makes the sum of a pair's halves depend on their order, and half of that difference is
+    what it adds to the estimate (Grizzle 1965, Biometrics 21; research, section 5).
     """
     pairs = pairs_of(records(doc, "blocks"))
     for metric, question, rule in family.metrics():
         if rule.level is not Level.ERROR or metric.statistic != "median":
             continue
         both = pairs.get(metric[:2], ())
-        halves = [[p for p in both if first(p) == side] for side in (0, 1)]
-        apart, reach = _apart(*(effects_of(question, half, *metric[2:]) for half in halves))
-        if abs(apart) - reach > rule.limits("median").beyond / 2:
+        orders = [costs_of(question, [p for p in both if first(p) == side], *metric[2:]) for side in (0, 1)]
+        apart, reach = _apart(*([sum(halves) for halves in found] for found in orders))
+        if (abs(apart) - reach) / 2 > rule.limits("median").beyond / 2:
             return f"{'/'.join(metric[:3])} depends on which value came first in a pair: give it longer to settle"
     return ""
 

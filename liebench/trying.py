@@ -113,7 +113,7 @@ def policy_for(wish: Wish, layer: str, probe: str, limit: float | None, floor: f
     trial = wish.knob.trial
     assert trial is not None
     # a value that a rig carries reaches its own case only; one of the whole host may hurt any other
-    others = {} if trial.args is not None else {probe: {"level": Level.WARN}}
+    others = {} if trial.args is not None or not trial.guarded else {probe: {"level": Level.WARN}}
     return Policy(base, others | {f"{probe}/{name}": target for name in trial.cases})
 
 

@@ -108,6 +108,25 @@ def test_what_carries_over_is_found_and_is_no_win(tmp_path: Path) -> None:
     assert trial_result(doc).found is Found.CANNOT_TELL
 
 
+def test_a_second_half_that_is_always_dearer_carries_nothing_over(tmp_path: Path) -> None:
+    """Whichever value it has: a disk that is busy with what came before the pair. It cancels in the estimate."""
+    session, sides = gate(tmp_path, 0.9, policy=TARGET, noise=0.05)
+    world, rep = sides.world, sides.world.rep
+
+    def slow(c: Any, turn: Any) -> Any:
+        found = rep(c, turn)
+        again = 1.3 if len(sides.order) % 2 == 0 else 1.0
+        return type(found)({k: [v * again for v in values] for k, values in found.samples.items()}, elapsed_ns=1000)
+
+    world.rep = slow
+    session.run()
+    doc = session.writer.document | {"kind": "trial", "change": SUBJECT}
+    assert carried_over(session.family, doc) == ""
+    result = trial_result(doc)
+    assert result.found is Found.WIN
+    assert result.ratio == pytest.approx(0.9, rel=0.03)
+
+
 @pytest.mark.parametrize("change", [None, [], {}, {"knob": 1}, SUBJECT | {"to": None}])
 def test_a_damaged_trial_is_said(tmp_path: Path, change: Any) -> None:
     session, _ = gate(tmp_path, 1.0, policy=TARGET)

@@ -129,6 +129,7 @@ class Trial:
     the cases that are the target, and ``arm`` which of their arms; ``more``: arguments a user may add to both sides,
     with what each may be; ``most``: the largest value that a rig can carry. ``options``: what the probe must be told
     so that it measures the file that was named (a folder on that disk); raises UsageError where it cannot.
+    ``guarded``: whether the probe's other cases can lose by it at all.
     """
 
     probe: str
@@ -140,6 +141,7 @@ class Trial:
     settle_s: float = 0.0
     most: int | None = None
     options: Callable[[Knob, Host], Mapping[str, str]] | None = None
+    guarded: bool = True
 
 
 def offered(text: str) -> list[str]:
