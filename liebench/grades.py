@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from liebench.advise import Advice, Grade
-from liebench.knobs import Knob, Scope
-from liebench.knobs.launch import tried_in
+from liebench.knobs import Knob
+from liebench.knobs.launch import trial_line
 from liebench.proofs import Proof
 
 
@@ -41,9 +41,7 @@ def _untried(item: Advice, knob: Knob | None) -> str:
     if knob is None or not knob.takes(item.to):
         return "not tried: make it, run again, compare"
     name = item.change if knob.in_rig or not knob.several else knob.examples[0]
-    tail = "" if knob.trial else " --with 'YOUR COMMAND'"
-    consent = " --disturb host" if tried_in(knob) is Scope.HOST else ""
-    return f"not tried: liebench try {name}={item.to}{tail}{consent}"
+    return f"not tried: {trial_line(knob, name, item.to)}"
 
 
 def tally(advice: Sequence[Advice]) -> str:

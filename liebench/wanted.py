@@ -16,7 +16,7 @@ from liebench.hands import Hands
 from liebench.host import program
 from liebench.journal import held
 from liebench.knobs import Knob, Scope, offered, parse
-from liebench.knobs.launch import is_launch, kept_by
+from liebench.knobs.launch import is_launch, kept_by, trial_line
 from liebench.proofs import config_of, lapsed, needed_scope, proof_for, read_proofs, set_otherwise
 from liebench.rivals import rivals
 from liebench.trial_text import wider
@@ -127,7 +127,7 @@ def _evidence(hands: Hands, ledger: Ledger, knob: Knob, now: str, to: str, untes
     why = "; ".join([*elsewhere[-1:], *lapsed(proofs, *asked)[:3], *said]) or "no trial of it has been made here"
     narrow = knob.trial is None or knob.trial.scope.rank < scope.rank
     name = knob.key if knob.family else knob.id
-    way = wider(name, to) if narrow else f"prove it with `liebench try {name}={to}`"
+    way = wider(name, to) if narrow else f"prove it with `{trial_line(knob, name, to)}`"
     raise UsageError(
         f"nothing proves on this host that {knob.key} {now} -> {to} helps (needed: a proof at {scope} scope): {why}. "
         f"{way[0].upper()}{way[1:]}, or apply it unproved with --untested"

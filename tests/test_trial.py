@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +34,7 @@ SUBJECT = {"knob": "k", "key": "vm.k", "now": "1", "to": "2", "scope": "host", "
 
 def trial(folder: Path, factor: float, **more: Any) -> Any:
     session, _ = gate(folder, factor, policy=TARGET, **more)
-    session.run()
-    return trial_result(session.writer.document | {"kind": "trial", "change": SUBJECT})
+    return trial_result(document(session))
 
 
 @pytest.mark.parametrize(
@@ -51,23 +51,32 @@ def test_noise_that_hides_it_is_no_answer(tmp_path: Path) -> None:
     assert trial(tmp_path, 0.9, noise=0.9).found is Found.CANNOT_TELL
 
 
-def one_sided(session: Any, sides: Any, case: str, factor: float) -> None:
-    """On the candidate's side this case alone costs ``factor`` times as much again."""
-    world, rep = sides.world, sides.world.rep
+def dearer(sides: Any, again: Callable[[str, list[str]], float]) -> None:
+    """Every repetition costs ``again(case, order)`` times as much; ``order``: the sides so far, its own last."""
+    rep = sides.world.rep
 
     def made(c: Any, turn: Any) -> Any:
-        found = rep(c, turn)
-        again = factor if c.id == case and sides.order[-1] == "candidate" else 1.0
-        return type(found)({k: [v * again for v in values] for k, values in found.samples.items()}, elapsed_ns=1000)
+        found, times = rep(c, turn), again(c.id, sides.order)
+        return type(found)({k: [v * times for v in values] for k, values in found.samples.items()}, elapsed_ns=1000)
 
-    world.rep = made
+    sides.world.rep = made
+
+
+def one_sided(sides: Any, case: str, factor: float) -> None:
+    """On the candidate's side this case alone costs ``factor`` times as much again."""
+    dearer(sides, lambda c, order: factor if c == case and order[-1] == "candidate" else 1.0)
+
+
+def document(session: Any) -> Any:
+    """The trial's file, once it has run."""
+    session.run()
+    return session.writer.document | {"kind": "trial", "change": SUBJECT}
 
 
 def test_a_guard_that_loses_is_no_win(tmp_path: Path) -> None:
     session, sides = gate(tmp_path, 0.8, fakes.case("goal"), fakes.case("guard"), policy=TARGET)
-    one_sided(session, sides, "guard", 1.5)
-    session.run()
-    result = trial_result(session.writer.document | {"kind": "trial", "change": SUBJECT})
+    one_sided(sides, "guard", 1.5)
+    result = trial_result(document(session))
     assert result.found is Found.GUARD
     assert "probe-0/guard" in result.why
 
@@ -75,9 +84,8 @@ def test_a_guard_that_loses_is_no_win(tmp_path: Path) -> None:
 def test_what_one_target_gains_and_another_loses_is_no_win_and_no_loss(tmp_path: Path) -> None:
     both = parse_policy('[gate]\nlimit = "3 %"\n', "t")
     session, sides = gate(tmp_path, 0.8, fakes.case("goal"), fakes.case("other"), policy=both)
-    one_sided(session, sides, "other", 1.5)
-    session.run()
-    result = trial_result(session.writer.document | {"kind": "trial", "change": SUBJECT})
+    one_sided(sides, "other", 1.5)
+    result = trial_result(document(session))
     assert result.found is Found.GUARD
     assert "probe-0/other is worse" in result.why
     assert result.ratio == pytest.approx(0.8, rel=0.02)
@@ -93,17 +101,8 @@ def test_a_control_that_fails_proves_nothing(tmp_path: Path) -> None:
 def test_what_carries_over_is_found_and_is_no_win(tmp_path: Path) -> None:
     """The baseline's half is dearer where the candidate's came just before: a knob that needs longer to settle."""
     session, sides = gate(tmp_path, 0.9, policy=TARGET, noise=0.15)
-    world, rep = sides.world, sides.world.rep
-
-    def slow(c: Any, turn: Any) -> Any:
-        found = rep(c, turn)
-        before = sides.order[-2] if len(sides.order) > 1 else ""
-        again = 1.3 if sides.order[-1] == "baseline" and before == "candidate" and len(sides.order) % 2 else 1.0
-        return type(found)({k: [v * again for v in values] for k, values in found.samples.items()}, elapsed_ns=1000)
-
-    world.rep = slow
-    session.run()
-    doc = session.writer.document | {"kind": "trial", "change": SUBJECT}
+    dearer(sides, lambda c, order: 1.3 if order[-2:] == ["candidate", "baseline"] and len(order) % 2 else 1.0)
+    doc = document(session)
     assert carried_over(session.family, doc) != ""
     assert trial_result(doc).found is Found.CANNOT_TELL
 
@@ -111,16 +110,8 @@ def test_what_carries_over_is_found_and_is_no_win(tmp_path: Path) -> None:
 def test_a_second_half_that_is_always_dearer_carries_nothing_over(tmp_path: Path) -> None:
     """Whichever value it has: a disk that is busy with what came before the pair. It cancels in the estimate."""
     session, sides = gate(tmp_path, 0.9, policy=TARGET, noise=0.05)
-    world, rep = sides.world, sides.world.rep
-
-    def slow(c: Any, turn: Any) -> Any:
-        found = rep(c, turn)
-        again = 1.3 if len(sides.order) % 2 == 0 else 1.0
-        return type(found)({k: [v * again for v in values] for k, values in found.samples.items()}, elapsed_ns=1000)
-
-    world.rep = slow
-    session.run()
-    doc = session.writer.document | {"kind": "trial", "change": SUBJECT}
+    dearer(sides, lambda c, order: 1.3 if len(order) % 2 else 1.0)  # the rig was opened first, on one side
+    doc = document(session)
     assert carried_over(session.family, doc) == ""
     result = trial_result(doc)
     assert result.found is Found.WIN

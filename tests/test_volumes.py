@@ -7,54 +7,13 @@ import struct
 from pathlib import Path
 
 import pytest
+from disk_tree import DISK, Tree
 
 from liebench.facts.ebs import HEAD, LENGTH, MAGIC, confession
 from liebench.facts.volumes import Volume, flushes, folder_on, io_counts, volume_of, volumes
-from liebench.host import Host, read_host
+from liebench.host import read_host
 from liebench.probes.block_remote.probe import pair
 from liebench.stage.nvme import COMMAND, command
-
-DISK = dict[str, str]
-
-
-class Tree:
-    """A sysroot with disks and mounts."""
-
-    def __init__(self, root: Path) -> None:
-        self.root, self.mounts = root, list[str]()
-        self.numbers = iter(range(16, 999))
-
-    def write(self, path: str, text: str) -> None:
-        file = self.root / path.lstrip("/")
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text)
-
-    def link(self, path: str, to: str) -> None:
-        place = self.root / path.lstrip("/")
-        place.parent.mkdir(parents=True, exist_ok=True)
-        place.symlink_to(os.path.relpath(self.root / to.lstrip("/"), place.parent))
-
-    def disk(self, name: str, at: str = "/sys/devices/x/block", files: DISK | None = None, below: str = "") -> str:
-        """A disk, or with ``below`` a partition of that disk; returns its device number."""
-        number, home = f"259:{next(self.numbers)}", f"{at}/{below}/{name}".replace("//", "/")
-        self.write(f"{home}/dev", number)
-        for path, text in (files or {}).items():
-            self.write(f"{home}/{path}", text)
-        if below:
-            self.write(f"{home}/partition", "1")
-        else:
-            self.link(f"/sys/block/{name}", home)
-        self.link(f"/sys/class/block/{name}", home)
-        self.link(f"/sys/dev/block/{number}", home)
-        return number
-
-    def mount(self, number: str, point: str, kind: str = "ext4", source: str = "/dev/x") -> None:
-        self.mounts.append(f"{30 + len(self.mounts)} 1 {number} / {point} rw - {kind} {source} rw")
-        self.write("/proc/self/mountinfo", "\n".join(self.mounts) + "\n")
-
-    @property
-    def host(self) -> Host:
-        return Host({}, self.root)
 
 
 @pytest.fixture
@@ -237,10 +196,7 @@ def test_a_folder_on_a_disk_is_one_whose_files_come_to_that_disk(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of several mounts, that of its own which may be written and which no other mount hides."""
-    tree, devices = (
-        Tree(tmp_path),
-        {"/": "root", "/var/tmp": "root", "/data": "data", "/hidden": "root", "/file": "data"},
-    )
+    tree, devices = Tree(tmp_path), {"/": "root", "/var/tmp": "root", "/data": "data", "/hidden": "root"}
     numbers = {name: tree.disk(disk) for name, disk in (("root", "vda"), ("data", "vdb"), ("ro", "vdc"))}
     for point in devices:
         (tmp_path / point.lstrip("/")).mkdir(parents=True, exist_ok=True)

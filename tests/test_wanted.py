@@ -71,7 +71,7 @@ def test_a_proof_in_a_group_of_ours_is_enough_for_a_group(tmp_path: Path) -> Non
         planned(h, f"{file}=20000")
     put(h, "/sys/block/sda/queue/read_ahead_kb", "128")
     proved(h, "readahead", key="/sys/block/sdb/queue/read_ahead_kb", from_="128", to="256")
-    with pytest.raises(UsageError, match="liebench try /sys/block/sda/queue/read_ahead_kb=256"):
+    with pytest.raises(UsageError, match="liebench try /sys/block/sda/queue/read_ahead_kb=256 --disturb host"):
         planned(h, "/sys/block/sda/queue/read_ahead_kb=256")
 
 

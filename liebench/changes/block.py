@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from liebench.changes import Change, unknown
-from liebench.facts.volumes import volumes
+from liebench.facts.volumes import Volume, volumes
 from liebench.host import Host
 
 
-def _rotational(host: Host) -> str:
-    return ", ".join(f"{v.name}: {int(v.rotational)}" for v in volumes(host) if v.rotational is not None) or "unknown"
+def _each(of: Callable[[Volume], object], unit: str = "") -> Callable[[Host], str]:
+    """What every disk has, by name; ``of`` gives None where it has none."""
+
+    def now(host: Host) -> str:
+        found = ((v.name, of(v)) for v in volumes(host))
+        return ", ".join(f"{name}: {value}{unit}" for name, value in found if value is not None) or "unknown"
+
+    return now
 
 
-def _ahead(host: Host) -> str:
-    found = (f"{v.name}: {v.read_ahead_kb} KiB" for v in volumes(host) if v.read_ahead_kb is not None)
-    return ", ".join(found) or "unknown"
-
-
-def _timeouts(host: Host) -> str:
-    return ", ".join(f"{v.name}: {v.io_timeout_ms} ms" for v in volumes(host) if v.io_timeout_ms) or "unknown"
+def _turns(volume: Volume) -> int | None:
+    return None if volume.rotational is None else int(volume.rotational)
 
 
 CHANGES = (
@@ -41,7 +44,7 @@ CHANGES = (
         "echo {to} > /sys/block/DISK/queue/rotational, then measure again",
         "echo 1 > /sys/block/DISK/queue/rotational ({now})",
         "block-remote",
-        _rotational,
+        _each(_turns),
     ),
     Change(
         "readahead",
@@ -52,7 +55,7 @@ CHANGES = (
         "echo {to} > /sys/block/DISK/queue/read_ahead_kb, then measure again",
         "write back the value of that disk ({now})",
         "block-remote",
-        _ahead,
+        _each(lambda v: v.read_ahead_kb, " KiB"),
     ),
     Change(
         "watch-latency",
@@ -96,6 +99,6 @@ CHANGES = (
         "{to}",
         "as it was ({now})",
         "block-stall",
-        _timeouts,
+        _each(lambda v: v.io_timeout_ms or None, " ms"),
     ),
 )

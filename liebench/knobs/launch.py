@@ -128,6 +128,13 @@ def tried_in(knob: Knob) -> Scope:
     return knob.trial.scope if knob.trial is not None else own_scope(knob)
 
 
+def trial_line(knob: Knob, name: str, to: str) -> str:
+    """The command that tries it: with a command of the user's where there is no trial of ours, and with consent."""
+    own = "" if knob.trial else " --with 'YOUR COMMAND'"
+    consent = " --disturb host" if tried_in(knob) is Scope.HOST else ""
+    return f"liebench try {name}={to}{own}{consent}"
+
+
 @dataclass(frozen=True, slots=True)
 class Start:
     """How to start a process: what it does before it becomes the program, and its environment."""

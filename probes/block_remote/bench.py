@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -12,7 +13,7 @@ from liebench.facts.volumes import Volume
 from liebench.probes.block_remote.verdict import turning
 from liebench.stage import Stage
 from liebench.stage.block import Disk, network_disk
-from liebench.stage.counted import counted, volume_below
+from liebench.stage.counted import MOST, counted, volume_below
 from liebench.stage.fio import fio
 
 MIB = 64  # of noise on each volume: more than a disk's own cache would be better, and more than a host wants written
@@ -65,7 +66,7 @@ class Bench:
             self.stage,
             self.volumes[on],
             lambda: self.stage.core("block-io", bare, file=self.files[on], **more),
-            *((float("inf"),) if args.get("map") else ()),  # the kernel reads around what is touched
+            math.inf if args.get("map") else MOST,  # the kernel reads around what is touched
         )
         blocks = float(rep.facts["kib"]) / 4
         return replace(rep, samples={"us": [us / blocks for us in rep.samples["us"]]})  # of 4 KiB, in large ones too

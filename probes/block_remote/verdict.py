@@ -103,15 +103,21 @@ def delivers(verdict: Verdict, host: Host) -> str:
     return text[:1].upper() + text[1:] + "." if said else "Not enough was measured."
 
 
+def _in_order(ahead: Verdict) -> str:
+    return f"reads in order through the page cache take {ahead.value:.2g} times as long as large ones past it"
+
+
+def _mapped(around: Verdict) -> str:
+    return f"a byte of a mapping costs as much as {around.value:.2g} small reads: its surroundings are read too"
+
+
 def _cached(found: Mapping[str, Verdict]) -> list[str]:
     """What readahead makes of reads through the page cache, where it is worth a word."""
     said, ahead, around = [], found.get("ahead"), found.get("around")
     if ahead is not None and ahead.word in (Word.HARMLESS, Word.COSTLY) and ahead.value:
-        said.append(f"reads in order through the page cache take {ahead.value:.2g} times as long as large ones past it")
+        said.append(_in_order(ahead))
     if around is not None and around.word is Word.COSTLY and around.value:
-        said.append(
-            f"a byte of a mapping costs as much as {around.value:.2g} small reads: its surroundings are read too"
-        )
+        said.append(_mapped(around))
     return said
 
 
@@ -137,9 +143,9 @@ def _readahead(found: Mapping[str, Verdict], host: Host) -> Sequence[Proposal]:
     now = [v.read_ahead_kb for v in volumes(host) if v.read_ahead_kb is not None]
     what = ""
     if ahead.word is Word.COSTLY and any(value < kib for value in now):
-        what = f"reads in order through the page cache take {ahead.value:.2g} times as long as large ones past it"
+        what = _in_order(ahead)
     elif around.word is Word.COSTLY and any(value > kib for value in now):
-        what = f"a byte of a mapping costs as much as {around.value:.2g} small reads"
+        what = _mapped(around)
     rule = f"{kib} KiB, at least the kernel's own 128, keep this disk busy while it answers ({small.delivered:.0f} us)"
     return (Proposal("readahead", str(kib), f"{what}; {rule}"),) if what else ()
 

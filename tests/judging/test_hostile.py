@@ -124,7 +124,7 @@ def answered(work: Callable[[], object]) -> bool:
     return True
 
 
-@many(700)
+@many(1200)
 @given(damages(RUN))
 def test_damaged_runs(damage: list[tuple[Path_, object]]) -> None:
     doc = spoiled(RUN, damage)
@@ -140,7 +140,7 @@ def test_damaged_runs(damage: list[tuple[Path_, object]]) -> None:
     assert answered(lambda: frames([doc]))
 
 
-@many(500)
+@many(800)
 @given(damages(GATE))
 def test_damaged_gates(damage: list[tuple[Path_, object]]) -> None:
     doc = spoiled(GATE, damage)

@@ -122,7 +122,7 @@ KEYS = st.sampled_from(
 TABLES = st.recursive(SCALARS, lambda inner: st.dictionaries(KEYS, inner, max_size=4), max_leaves=12)
 
 
-@settings(derandomize=True, deadline=None, max_examples=800)
+@settings(derandomize=True, deadline=None, max_examples=1500)
 @given(st.dictionaries(KEYS, TABLES, max_size=3))
 def test_any_table_is_a_policy_or_one_error(data: dict[str, object]) -> None:
     try:

@@ -8,7 +8,7 @@ import json
 import os
 import random
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -151,20 +151,27 @@ def networks_gone() -> Iterator[None]:
     assert holders.stdout == ""
 
 
-def settled(bench: Bench, case: str, about: Any) -> float | None:
-    """The value of a case, with more blocks where this machine is too busy for few: late relays void theirs."""
-    found = None
-    for blocks in (6, 12, 24, 48):
-        found = bench.verdict(case, blocks).value
-        if found == about:
+def with_more(measure: Callable[[int], Any], good: Callable[[Any], bool], rounds: Sequence[int]) -> Any:
+    """What was measured, with more blocks where this machine is too busy for few."""
+    for blocks in rounds:
+        found = measure(blocks)
+        if good(found):
             break
+    return found
+
+
+def settled(bench: Bench, case: str, about: Any) -> float | None:
+    """The value of a case, ``about`` what it must read: late relays void their blocks."""
+    found: float | None = with_more(
+        lambda blocks: bench.verdict(case, blocks).value, lambda value: value == about, (6, 12, 24, 48)
+    )
     return found
 
 
 def planted(bench: Bench, plant: str, about: Any = None, rounds: Sequence[int] = (12, 24, 48)) -> Any:
-    """The control of a plant, with more blocks where this machine is too busy for few; ``about``: what it must read."""
-    for blocks in rounds:
-        found = bench.control(plant, blocks)
-        if found.status == "shown" if about is None else found.value == about:
-            break
-    return found
+    """The control of a plant; ``about``: what it must read, where it is not enough that it is shown."""
+    return with_more(
+        lambda blocks: bench.control(plant, blocks),
+        lambda found: found.status == "shown" if about is None else found.value == about,
+        rounds,
+    )

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from disk_tree import Tree
 from live import HOST, core, left_behind
 from own_state import liebench
 from test_block import DEVICE, RIG, bench_of
@@ -15,7 +16,6 @@ from test_block import DEVICE, RIG, bench_of
 from liebench.contract import Verdict, Word
 from liebench.core import core_path
 from liebench.facts.volumes import io_counts
-from liebench.host import Host
 from liebench.probes.block_remote.verdict import advise, worth_reading_ahead
 from liebench.stage.block import network_disk
 
@@ -105,7 +105,8 @@ def test_what_is_proposed_keeps_the_disk_busy_and_no_more(tmp_path: Path) -> Non
     assert worth_reading_ahead(1000, 8) == 2048  # 1 ms, 500 MB/s
     assert worth_reading_ahead(5, 2) == 128  # never below the kernel's own
     assert worth_reading_ahead(50_000, 1) == 16384  # never above what the trial can show
-    host = disk_with(tmp_path, 8192)
+    tree = Tree(tmp_path)
+    tree.mount(tree.disk("sda"), "/")
     small = Verdict(Word.HARMLESS, delivered=44.0)
     busy = Verdict(Word.HELPFUL, value=0.5, promised=4.0, delivered=1.81)
     dear = Verdict(Word.COSTLY, value=70.0)
@@ -113,27 +114,12 @@ def test_what_is_proposed_keeps_the_disk_busy_and_no_more(tmp_path: Path) -> Non
     fine = Verdict(Word.HARMLESS, value=2.0)
 
     def proposed(kib: int, ahead: Verdict, around: Verdict) -> list[tuple[str, str]]:
-        disk_with(tmp_path, kib)
+        tree.write("/sys/block/sda/queue/read_ahead_kb", str(kib))
         cases = {"small": small, "ahead": ahead, "around": around}
-        return [(p.change, p.to) for p in advise(Verdict(Word.COSTLY, cases=cases), host)]
+        return [(p.change, p.to) for p in advise(Verdict(Word.COSTLY, cases=cases), tree.host)]
 
     assert proposed(8192, busy, dear) == [("readahead", "512")]
     assert proposed(256, busy, dear) == []  # less than is worth it already
     assert proposed(64, waits, fine) == [("readahead", "128")]
     assert proposed(128, waits, fine) == []
     assert proposed(8192, busy, fine) == []
-
-
-def disk_with(root: Path, kib: int) -> Host:
-    """A host whose one disk reads so much ahead."""
-    home = root / "sys/devices/x/block/sda"
-    (home / "queue").mkdir(parents=True, exist_ok=True)
-    (home / "dev").write_text("8:0")
-    (home / "queue/read_ahead_kb").write_text(str(kib))
-    for link in ("sys/block/sda", "sys/dev/block/8:0"):
-        (root / link).parent.mkdir(parents=True, exist_ok=True)
-        if not (root / link).is_symlink():
-            (root / link).symlink_to(home)
-    (root / "proc/self").mkdir(parents=True, exist_ok=True)
-    (root / "proc/self/mountinfo").write_text("30 1 8:0 / / rw - ext4 /dev/sda rw\n")
-    return Host({}, root)

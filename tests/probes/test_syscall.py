@@ -212,7 +212,7 @@ def test_a_call_that_a_signal_interrupts_is_answered_once(way: str, samples: int
     """Stopped while it waits, a call is begun anew, and a supervisor is asked twice about the same one."""
     need(way)
     stopped = 0
-    for _ in range(2):
+    for _ in range(4):
         command = [str(core_path()), ID, f"way={way}", "ops=100", f"samples={samples}"]
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         try:
