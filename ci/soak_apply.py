@@ -12,12 +12,12 @@ import tempfile
 import time
 from pathlib import Path
 
-from liebench.applied import SYSCTLS
-from liebench.applying import apply, chosen, confirm, intended, settle, undo
-from liebench.hands import Hands
+from liebench.apply.ledger import SYSCTLS
+from liebench.apply.plan import plan
+from liebench.apply.target import Hands
+from liebench.apply.transaction import apply, chosen, confirm, intended, settle, undo
 from liebench.host import read_host
-from liebench.locking import exclusive
-from liebench.wanted import plan
+from liebench.state.lock import exclusive
 
 FOUND = {
     "proc/sys/vm/swappiness": "60",

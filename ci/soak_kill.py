@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 from liebench.errors import RunUnreadable
-from liebench.result import read_run
+from liebench.runfile.reader import read_run
 
 LIEBENCH = str(Path(sys.executable).parent / "liebench")
 SOURCE = Path("/sys/devices/system/clocksource/clocksource0/current_clocksource")

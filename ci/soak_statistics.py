@@ -17,7 +17,8 @@ from experiments import HURTS, MATTERS, allows, coverage, half_widths, no_change
 from noise_models import SOURCES  # noqa: E402
 
 from liebench.contract import Word  # noqa: E402
-from liebench.stats import LOOKS, binomial_interval, quantile  # noqa: E402
+from liebench.judge.rule import LOOKS
+from liebench.stats.intervals import binomial_interval, quantile  # noqa: E402
 
 
 def percent(k: float, n: int) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from liebench.tabular import frames
+    from liebench.runfile.frames import frames
 
 __version__ = "0.1.0"
 __all__ = ["__version__", "frames"]
@@ -18,6 +18,6 @@ def __getattr__(name: str) -> Any:
     """pandas costs half a second to import: only who asks for a frame pays."""
     if name != "frames":
         raise AttributeError(f"module 'liebench' has no attribute {name!r}")
-    from liebench.tabular import frames
+    from liebench.runfile.frames import frames
 
     return frames

@@ -1,7 +1,7 @@
 """What a probe may say: the whole vocabulary of liebench, as frozen values.
 
-A probe is one value ``PROBE = Probe(...)`` in ``probes/<id>/probe.py``. There is no base class and
-no registration call. This module imports nothing of ours, so a third-party probe depends on it alone.
+A probe is one value ``PROBE = Probe(...)`` in ``probes/<id>/probe.py`` (``liebench.probe``). There is no base class
+and no registration call.
 
 Samples
     ``Rep.samples`` maps a quantity to its raw values, in the unit of the case (``ns``, ``us``, ``ppm`` ...).
@@ -13,16 +13,12 @@ Samples
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from liebench.host import Host
-    from liebench.judge import Evidence
-    from liebench.stage import Stage
+from liebench.host import Host
 
 
 class Layer(StrEnum):
@@ -277,27 +273,6 @@ class Events:
 
 
 @dataclass(frozen=True, slots=True)
-class Plant:
-    """A planted lie of known size, which must be found.
-
-    ``set`` are kernel arguments. ``expect`` is the answer in the case's own terms (a ratio, or a difference in the
-    unit), and ``tolerance`` what may be missing from it, in the same terms (relative for a ratio).
-    ``case`` may be a pattern (``pair-*``): the first case that it names carries the plant.
-    ``control`` plants run in every run; the others in selftest and tests. ``put`` puts the lie into the layer itself
-    (a wrong rate of the clock, a quota) instead of the kernel's arguments; ``touches`` declares what that writes.
-    """
-
-    id: str
-    set: Mapping[str, float]
-    case: str
-    expect: float
-    tolerance: float
-    control: bool = False
-    put: Callable[[Stage], AbstractContextManager[object]] | None = None
-    touches: Touches = NOTHING
-
-
-@dataclass(frozen=True, slots=True)
 class Option:
     """A setting of a probe; the command line adds it as ``--set probe.name=value``, the run file stores it."""
 
@@ -344,24 +319,3 @@ class Verdict:
     promised: float | None = None  # median of the promised (claimed) arm, in the unit of the quantity
     delivered: float | None = None
     cases: Mapping[str, Verdict] = field(default_factory=dict)
-
-
-Judge = Callable[["Evidence"], Verdict]
-
-
-@dataclass(frozen=True, slots=True)
-class Probe:
-    """One lie. See the module docstring of any probe, and CONTRIBUTING.md, "write a probe in an hour"."""
-
-    claim: Claim
-    cases: Callable[[Host, Options], tuple[Case, ...]]
-    cost: Cost
-    measure: Callable[[Stage], Iterator[Rig]] | None = None  # None: the verdict comes from runs and inputs
-    needs: tuple[Need, ...] = ()
-    judge: Judge | None = None  # one case's samples -> its verdict; None: the common judges
-    advise: Callable[[Verdict, Host], Sequence[Proposal]] | None = None
-    delivers: Callable[[Verdict, Host], str] | None = None  # the sentence "It is ..." of the report; None: a common one
-    events: Events | None = None
-    plants: tuple[Plant, ...] = ()
-    options: tuple[Option, ...] = ()
-    preview: bool = False

@@ -22,6 +22,8 @@ Every message says what was seen, where, and what to do next.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 
 class LiebenchError(Exception):
     """Root of the tree. ``exit_code`` is what the command line ends with."""
@@ -91,3 +93,11 @@ class BreakerTripped(LiebenchError):
 
 class Interrupted(LiebenchError):
     exit_code = 130
+
+
+def meant(name: str, known: Iterable[str], else_: str, most: int = 3) -> str:
+    """``did you mean A or B?``, the nearest first; ``else_`` where nothing is near."""
+    import difflib  # only who erred waits for it
+
+    near = difflib.get_close_matches(name, sorted(set(known)), n=most)
+    return f"did you mean {' or '.join(near)}?" if near else else_

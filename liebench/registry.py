@@ -12,9 +12,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from liebench.contract import Layer, Probe
-from liebench.errors import UsageError
-from liebench.meant import meant
+from liebench.contract import Layer
+from liebench.errors import UsageError, meant
+from liebench.probe import Probe
 
 GROUP = "liebench.probes"
 

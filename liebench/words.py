@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
-from typing import Any
 
 from liebench.contract import Verdict, Word
-from liebench.document import mapping, section
 
 SHAPES = {
     Word.COSTLY: "◆",
@@ -105,17 +102,3 @@ def clean(value: object, most: int = MOST) -> str:
     """Text of a run file made fit to print: control and direction characters become U+XXXX, the length is bounded."""
     text = CONTROL.sub(lambda m: f"U+{ord(m[0]):04X}", str(value))
     return text if len(text) <= most else text[: most - 1] + "…"
-
-
-def host_parts(doc: Mapping[str, Any]) -> tuple[Any, str, str, str, Any]:
-    """Processor, count, whether a guest, which container, kernel: what every line about a host is made of."""
-    host = section(doc, "host")
-    cpu, virt, kernel = (mapping(host.get(k) or {}, f"host.{k}") for k in ("cpu", "virt", "kernel"))
-    place = "guest" if virt.get("hypervisor_flag") else ""
-    inside = f"{virt['container']} container" if virt.get("container") else ""
-    return cpu.get("model"), f"{cpu.get('online')} processors", place, inside, kernel.get("release")
-
-
-def host_line(doc: Mapping[str, Any]) -> str:
-    """One line about the host: processor, count, what the labels say, kernel."""
-    return ", ".join(str(p) for p in host_parts(doc) if p)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from liebench.applied import Change
-from liebench.applying import apply, chosen, intended, undo
-from liebench.hands import Hands
+from liebench.apply.ledger import Change
+from liebench.apply.plan import plan
+from liebench.apply.target import Hands
+from liebench.apply.transaction import apply, chosen, intended, undo
 from liebench.host import Host, read_host
-from liebench.knobs import Scope
-from liebench.proofs import Proof
-from liebench.wanted import plan
+from liebench.settings.knob import Scope
+from liebench.trial.proofs import Proof
 
 SWAPPINESS, RMEM = "proc/sys/vm/swappiness", "proc/sys/net/ipv4/tcp_rmem"
 IDLE, THP = "proc/sys/net/ipv4/tcp_slow_start_after_idle", "sys/kernel/mm/transparent_hugepage/enabled"

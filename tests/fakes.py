@@ -7,13 +7,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from liebench.contract import Arm, Case, Claim, Cost, Kind, Layer, Meaning, Plant, Probe, Rep, Rhythm, Rig, Turn, Word
+from liebench.contract import Arm, Case, Claim, Cost, Kind, Layer, Meaning, Rep, Rhythm, Rig, Turn, Word
 from liebench.host import Host
-from liebench.plan import PROFILES, Planned, Settings, plan_probe
-from liebench.quiet import QuietWatch
+from liebench.probe import Plant, Probe
 from liebench.registry import Registered
-from liebench.result import RunWriter
-from liebench.run import Session
+from liebench.runfile.writer import RunWriter
+from liebench.runner.plan import PROFILES, Planned, Settings, plan_probe
+from liebench.runner.pressure import QuietWatch
+from liebench.runner.session import Session
 
 FACTS: dict[str, Any] = {
     "cpu": {"usable": [0], "online": 1, "mhz": None, "governor": None},

@@ -19,13 +19,13 @@ from many_docs import HEAD, stored, trial
 from run_documents import case
 
 from liebench.cli.common import judged
-from liebench.compare import alike, compare, compare_table, open_side
+from liebench.compare.sides import alike, compare, compare_table, open_side
 from liebench.contract import Word
-from liebench.family import Limits
-from liebench.gate_table import gate_table, stored_policy
+from liebench.gate.table import gate_table, stored_policy
+from liebench.judge.family import Limits
 from liebench.pages.frame import run_page
 from liebench.pages.many import comparison_page, fleet_page, gate_page, history_page, trials_page
-from liebench.result import read_run
+from liebench.runfile.reader import read_run
 
 HERE = Path(__file__).parent
 Doc = dict[str, Any]

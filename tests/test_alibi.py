@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from liebench import quiet
-from liebench.alibi import below_timer, flags
-from liebench.effects import is_void
-from liebench.facts import cpuinfo
 from liebench.facts.limits import throttled_us
 from liebench.facts.reader import Reader
 from liebench.host import read_host
+from liebench.judge.effects import is_void
+from liebench.runner import pressure as quiet
+from liebench.runner import processor as cpuinfo
+from liebench.stage.flags import below_timer, flags
 
 import fakes
 

@@ -7,22 +7,8 @@ from typing import Any
 
 import pytest
 
-from liebench.applied import (
-    SCHEMA,
-    SYSCTLS,
-    VALUES,
-    Change,
-    comment,
-    comments,
-    dropin_text,
-    found_as,
-    ledger_of,
-    originals,
-    plain,
-    same,
-    setting_line,
-    sysctl_name,
-)
+from liebench.apply.dropin import comment, comments, dropin_text, plain, setting_line, sysctl_name
+from liebench.apply.ledger import SCHEMA, SYSCTLS, VALUES, Change, found_as, ledger_of, originals, same
 from liebench.errors import RunUnreadable, UsageError
 
 

@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 from own_state import with_state
 
-from liebench.applied import FILE, SYSCTLS, VALUES
+from liebench.apply.ledger import FILE, SYSCTLS, VALUES
+from liebench.apply.target import Hands
 from liebench.cli import main
 from liebench.errors import StorageFull
-from liebench.hands import Hands
-from liebench.knobs import find
-from liebench.proofs import add_proof, config_of
+from liebench.settings.catalogue import find
+from liebench.trial.proofs import add_proof, config_of
 
 from applying_fakes import SWAPPINESS, applied, files, hands, machine, proof, value
 

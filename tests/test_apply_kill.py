@@ -14,11 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from liebench import watchman
-from liebench.applying import apply, confirm
+from liebench.apply import rollback_timer as watchman
+from liebench.apply.target import Hands
+from liebench.apply.transaction import apply, confirm
 from liebench.errors import HostBusy, LiebenchError, NeedUnmet
-from liebench.hands import Hands
-from liebench.locking import FILE, exclusive
+from liebench.state.lock import FILE, exclusive
 
 from applying_fakes import files, hands, value, wanted
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from liebench import hands as hands_module
-from liebench.applied import FILE, SYSCTLS, VALUES
-from liebench.applying import apply, chosen, confirm, settle, undo
+from liebench.apply import target as hands_module
+from liebench.apply.ledger import FILE, SYSCTLS, VALUES
+from liebench.apply.target import Hands
+from liebench.apply.transaction import apply, chosen, confirm, settle, undo
 from liebench.errors import LiebenchError, NeedUnmet, UsageError
-from liebench.hands import Hands
 
 from applying_fakes import RMEM, SWAPPINESS, applied, files, hands, undo_all, value, wanted
 

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from liebench import hands as hands_module
-from liebench.applied import FILE, SYSCTLS
-from liebench.applying import confirm, settle
+from liebench.apply import target as hands_module
+from liebench.apply.ledger import FILE, SYSCTLS
+from liebench.apply.target import Hands
+from liebench.apply.transaction import confirm, settle
 from liebench.errors import HostDirty, Interrupted, StorageFull
-from liebench.hands import Hands
 
 from applying_fakes import IDLE, SWAPPINESS, applied, files, hands, undo_all, value
 

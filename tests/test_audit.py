@@ -10,13 +10,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from liebench.audit import Setting, Standing, audit
-from liebench.audit_text import as_json, as_text
-from liebench.default_rules import version_of
-from liebench.defaults import below, default_of, same, source_of
 from liebench.host import Host, read_host
-from liebench.kernel_defaults import GONE, OLDEST, TABLE
-from liebench.owners import dotted, owners_of
+from liebench.settings.audit import Setting, Standing, audit
+from liebench.settings.defaults import below, default_of, same, source_of
+from liebench.settings.defaults_computed import version_of
+from liebench.settings.defaults_table import GONE, OLDEST, TABLE
+from liebench.settings.owners import dotted, owners_of
+from liebench.text.audit import as_json, as_text
 
 AUDITS = Path(__file__).parent / "fixtures" / "audits"
 

@@ -15,12 +15,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from run_documents import block, rep
 
-from liebench.columns import COUNTED, column, from_columns, to_columns
-from liebench.columns import _values as values_of
-from liebench.embed import TYPE, expanded, pack, reduced, unpack
 from liebench.errors import RunUnreadable
-from liebench.judge import judge_run
+from liebench.judge.run import judge_run
 from liebench.registry import find_probes
+from liebench.runfile.columns import COUNTED, column, from_columns, to_columns
+from liebench.runfile.columns import _values as values_of
+from liebench.runfile.embed import TYPE, expanded, pack, reduced, unpack
 
 SIZES = st.floats(min_value=1e-6, max_value=1e9, allow_nan=False)
 

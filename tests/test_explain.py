@@ -6,13 +6,13 @@ import os
 
 import pytest
 
-from liebench.changes import catalogue as by_hand
+from liebench.advice.catalogue import catalogue as by_hand
 from liebench.cli.explain import explained
 from liebench.errors import UsageError
 from liebench.host import read_host
-from liebench.knobs import catalogue
 from liebench.registry import find_probes
-from liebench.whence import whence
+from liebench.settings.catalogue import catalogue
+from liebench.settings.origin import whence
 
 HEADS = ("now: ", "set by: ", "what can get worse: ", "tried by: ", "worth a try: ", "source: ")
 

@@ -9,7 +9,7 @@ import pytest
 from run_documents import arm, case, document, pairs
 
 from liebench.contract import Verdict, Word
-from liebench.judge import judge_run
+from liebench.judge.run import judge_run
 from liebench.pages.growth import growth, pair_map
 from liebench.pages.plot import Axis, dots, ecdf, linear_ticks, log_ticks
 from liebench.pages.prose import how

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from liebench.core import core_path
-from liebench.result import read_run
-from liebench.verify import differences
+from liebench.gate.verify import differences
+from liebench.runfile.reader import read_run
 
 GATE = [sys.executable, "-c", "from liebench.cli import main; main()", "gate"]
 SWAPPINESS = Path("/proc/sys/vm/swappiness")

@@ -6,10 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from liebench.advise import Advice, Grade
-from liebench.grades import graded, tally
-from liebench.knobs import Scope, catalogue
-from liebench.proofs import Proof
+from liebench.advice.advise import Advice, Grade
+from liebench.advice.evidence import graded, tally
+from liebench.settings.catalogue import catalogue
+from liebench.settings.knob import Scope
+from liebench.trial.proofs import Proof
 
 ITEM = Advice(
     "idle-restart", "tcp_slow_start_after_idle", "1", "1", "0", "why", "risk", "host", "do", "undo", "tcp-idle-restart",

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from liebench.errors import StageRefused
-from liebench.guardian import guarded
-from liebench.journal import Journal
+from liebench.state.guardian import guarded
+from liebench.state.journal import Journal
 
 CODE = """
 import os, sys, signal

@@ -16,7 +16,7 @@ import pytest
 from held_back import quota_group
 
 from liebench.core import core_path
-from liebench.result import read_run
+from liebench.runfile.reader import read_run
 
 LIEBENCH = str(Path(sys.executable).parent / "liebench")
 NO_CGROUPS = 'mount -t tmpfs none /sys/fs/cgroup && exec "$@"'

@@ -11,11 +11,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from liebench import quiet, receipt
 from liebench.errors import UsageError
 from liebench.host import Host, read_host
-from liebench.plan import PROFILES, Settings, plan_probe, refuse_unknown_options
 from liebench.registry import find_probes
+from liebench.runner import pressure as quiet
+from liebench.runner import receipt
+from liebench.runner.plan import PROFILES, Settings, plan_probe, refuse_unknown_options
 
 import fakes
 

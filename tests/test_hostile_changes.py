@@ -12,12 +12,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from liebench.applied import FILE
+from liebench.apply.ledger import FILE
+from liebench.apply.target import Hands
 from liebench.cli import main
 from liebench.errors import UsageError
-from liebench.hands import Hands
-from liebench.knobs import Knob, catalogue, parse
-from liebench.knobs.outside import path_of
+from liebench.settings.catalogue import catalogue, parse
+from liebench.settings.knob import Knob
+from liebench.settings.writable import path_of
 
 from applying_fakes import applied, hands, machine
 

@@ -16,9 +16,9 @@ import pytest
 
 from liebench.contract import Arm, Disturbs, Touches, Turn
 from liebench.errors import CoreFailed, HostDirty, StageRefused
-from liebench.journal import UNDO, Journal, recover
-from liebench.locking import exclusive
-from liebench.stage import Stage
+from liebench.stage.stage import Stage
+from liebench.state.journal import UNDO, Journal, recover
+from liebench.state.lock import exclusive
 
 import fakes
 
@@ -264,7 +264,7 @@ def test_who_may_change_values_takes_back_first_what_a_killed_one_left_even_a_zo
 
 
 def test_a_zombie_is_gone(tmp_path: Path) -> None:
-    from liebench.journal import process_start
+    from liebench.state.journal import process_start
 
     child = subprocess.Popen(["true"])
     until = time.monotonic() + 10

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from liebench.result import read_run
+from liebench.runfile.reader import read_run
 
 SOURCE = Path("/sys/devices/system/clocksource/clocksource0/current_clocksource")
 LIEBENCH = str(Path(sys.executable).parent / "liebench")

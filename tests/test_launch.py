@@ -12,12 +12,12 @@ from own_state import liebench
 
 from liebench.contract import Disturbs
 from liebench.errors import ToolFailed, UsageError
+from liebench.gate.command import run_once
 from liebench.host import Host, read_host
-from liebench.knobs import find, parse
-from liebench.knobs.launch import UNSET, processors, start_of, unit_line
-from liebench.trying import Wish, refuse
-from liebench.whence import whence
-from liebench.workload import run_once
+from liebench.settings.catalogue import find, parse
+from liebench.settings.launch import UNSET, processors, start_of, unit_line
+from liebench.settings.origin import whence
+from liebench.trial.measure import Wish, refuse
 
 SPIN = f"{sys.executable} -c 'import os; n = 3_000_000 if os.environ.get(\"LB_SLOW\") else 30_000; sum(range(n))'"
 HOST = read_host()

@@ -15,12 +15,12 @@ from typing import Any
 import pytest
 
 import liebench
-from liebench.advise import advise_run
-from liebench.changes import catalogue
+from liebench.advice.advise import advise_run
+from liebench.advice.catalogue import catalogue
 from liebench.contract import Claim, Layer, Verdict, Word
 from liebench.core import core_path
 from liebench.host import Host, read_host
-from liebench.judge import judge_run
+from liebench.judge.run import judge_run
 from liebench.registry import find_probes
 
 import fakes

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from liebench.bill import bill
-from liebench.gate_table import gate_table, stored_policy
-from liebench.judge import judge_run
-from liebench.verify import differences
+from liebench.gate.table import gate_table, stored_policy
+from liebench.gate.verify import differences
+from liebench.judge.cost import bill
+from liebench.judge.run import judge_run
 
 import fakes
 from two_sides import gate

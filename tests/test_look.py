@@ -25,10 +25,11 @@ from liebench.errors import Interrupted
 from liebench.facts.reader import Reader
 from liebench.facts.sockets import Connection
 from liebench.facts.softnet import softnet
-from liebench.look import Look, Outside, judge, take
-from liebench.look_text import as_json, as_text
+from liebench.look import clock, cpu, disk, memory, net
+from liebench.look.look import Look, Outside, judge, take
+from liebench.look.sign import Snapshot, Window
 from liebench.registry import find_probes
-from liebench.signs import Snapshot, Window, clock, cpu, disk, memory, net
+from liebench.text.look import as_json, as_text
 
 FIXTURES = Path(__file__).parent / "fixtures"
 LIEBENCH = str(Path(sys.executable).parent / "liebench")

@@ -17,19 +17,19 @@ from many_docs import HEAD, SUBJECT, stored, trial
 from many_runs import LIE_KEY, key, run, runs
 from run_documents import built, case, reading
 
-from liebench.compare import alike, compare, compare_table, open_side
+from liebench.compare.fleet import frame_of, summarise
+from liebench.compare.metrics import LIE
+from liebench.compare.sides import alike, compare, compare_table, open_side
 from liebench.contract import Outcome
-from liebench.family import Limits
-from liebench.fleet import frame_of, summarise
-from liebench.gate_table import gate_table, stored_policy
-from liebench.metrics import LIE
+from liebench.gate.table import gate_table, stored_policy
+from liebench.judge.family import Limits
+from liebench.judge.row_words import interval, size
+from liebench.judge.rows import Row, Table
 from liebench.pages.fleet import fleet
 from liebench.pages.history import history
 from liebench.pages.many import comparison_page, fleet_page, gate_page, history_page, trials_page
 from liebench.pages.outcomes import headline, outcomes
 from liebench.pages.trials import trials
-from liebench.rows import Row, Table
-from liebench.table_text import interval, size
 
 REPORT = [sys.executable, "-c", "from liebench.cli import main; main()", "report"]
 EVIL = '</p><script>alert(1)</script><img src=x onerror="alert(2)">\u202e\x1b[31m'

@@ -15,14 +15,15 @@ from own_state import liebench
 from liebench.contract import Disturbs
 from liebench.errors import UsageError
 from liebench.facts.mounts import mounts_in
+from liebench.gate.command import run_once
 from liebench.host import Host, read_host
-from liebench.knobs import Scope, find, parse
-from liebench.knobs.launch import kept_by, start_of
-from liebench.knobs.mounts import MODES
-from liebench.knobs.rules import proposed
-from liebench.trying import Wish, refuse
-from liebench.whence import whence
-from liebench.workload import run_once
+from liebench.settings.catalogue import find, parse
+from liebench.settings.knob import Scope
+from liebench.settings.launch import kept_by, start_of
+from liebench.settings.mounts import MODES
+from liebench.settings.origin import whence
+from liebench.settings.suggest import proposed
+from liebench.trial.measure import Wish, refuse
 
 HOST = read_host()
 ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")

@@ -8,15 +8,16 @@ from typing import Any
 
 import pytest
 
-from liebench.contract import Outcome, Plant, Rhythm
+from liebench.contract import Outcome, Rhythm
 from liebench.errors import CoreFailed
-from liebench.family import LOOKS
-from liebench.gate import BASELINE, CANDIDATE, pairs_of
-from liebench.gate_table import gate_table, stored_policy
-from liebench.pairs import PairSession, Side
-from liebench.policy import Policy, parse_policy
-from liebench.stage import Stage
-from liebench.verify import differences
+from liebench.gate.pairs import BASELINE, CANDIDATE, pairs_of
+from liebench.gate.policy import Policy, parse_policy
+from liebench.gate.session import PairSession, Side
+from liebench.gate.table import gate_table, stored_policy
+from liebench.gate.verify import differences
+from liebench.judge.family import LOOKS
+from liebench.probe import Plant
+from liebench.stage.stage import Stage
 
 import fakes
 from two_sides import gate

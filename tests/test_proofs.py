@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from liebench.errors import StorageFull
-from liebench.knobs import Scope, find
-from liebench.proofs import FILE, add_proof, config_of, lapsed, needed_scope, proof_for, read_proofs
+from liebench.settings.catalogue import find
+from liebench.settings.knob import Scope
+from liebench.trial.proofs import FILE, add_proof, config_of, lapsed, needed_scope, proof_for, read_proofs
 
 from applying_fakes import SWAPPINESS, machine, proof
 

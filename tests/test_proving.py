@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 
-from liebench.proofs import Proof
-from liebench.proving import confirmed, proof_from
-from liebench.trial import Found, Subject, TrialResult
+from liebench.trial.proofs import Proof, confirmed, proof_from
+from liebench.trial.result import Found, Subject, TrialResult
 
 SUBJECT = Subject("idle-restart", "net.ipv4.x", "1", "0", "namespace", "tcp-idle-restart")
 

@@ -11,14 +11,15 @@ from typing import Any
 
 import pytest
 
-from liebench.bill import Bill
-from liebench.contract import Plant, Verdict, Word
-from liebench.embed import TYPE, pack, unpack
+from liebench.contract import Verdict, Word
 from liebench.errors import RunUnreadable
-from liebench.judge import RunVerdicts, judge_run
+from liebench.judge.cost import Bill
+from liebench.judge.run import RunVerdicts, judge_run
 from liebench.pages.answer import Answer, answer
 from liebench.pages.frame import run_page
-from liebench.result import read_run
+from liebench.probe import Plant
+from liebench.runfile.embed import TYPE, pack, unpack
+from liebench.runfile.reader import read_run
 from liebench.words import clean
 
 import fakes
@@ -105,7 +106,7 @@ def test_clean_bounds_length_and_names_control_characters() -> None:
 def verdicts(*words: Word, skipped: int = 0, failed: int = 0) -> RunVerdicts:
     probes = {f"p{i}": Verdict(w) for i, w in enumerate(words)}
     counts = {w: words.count(w) for w in Word}
-    from liebench.controls import Sentinel
+    from liebench.judge.controls import Sentinel
 
     skips = {f"s{i}": ("x", "y") for i in range(skipped)}
     fails = {f"f{i}": "why" for i in range(failed)}

@@ -15,10 +15,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from liebench import result
 from liebench.errors import RunUnreadable, StorageFull
-from liebench.judge import judge_run
-from liebench.result import RunWriter, read_run
+from liebench.judge.run import judge_run
+from liebench.runfile import reader as result
+from liebench.runfile.reader import read_run
+from liebench.runfile.writer import RunWriter
 
 import fakes
 

@@ -9,10 +9,10 @@ import pytest
 
 from liebench.errors import UsageError
 from liebench.host import Host, read_host
-from liebench.knobs import catalogue, find, parse
-from liebench.knobs.launch import named_thing
-from liebench.knobs.rules import RULES, TRIED_US, proposed
 from liebench.probes.quota_spike.probe import QUOTA_US
+from liebench.settings.catalogue import catalogue, find, parse
+from liebench.settings.launch import named_thing
+from liebench.settings.suggest import RULES, TRIED_US, proposed
 
 CGROUP = "sys/fs/cgroup/system.slice/db@main.service"
 FILES = {

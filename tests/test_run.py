@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from liebench.contract import Kind, Need, Plant, Rig, Touches, Word
+from liebench.contract import Kind, Need, Rig, Touches, Word
 from liebench.errors import CoreFailed, NeedUnmet
-from liebench.judge import judge_run
-from liebench.stats import LOOKS
-from liebench.verify import differences
+from liebench.gate.verify import differences
+from liebench.judge.rule import LOOKS
+from liebench.judge.run import judge_run
+from liebench.probe import Plant
 
 import fakes
 

@@ -12,11 +12,12 @@ from typing import Any
 
 import pytest
 
-from liebench.contract import Case, Kind, Meaning, Plant, Rep, Rhythm, Rig, Turn, Word
+from liebench.contract import Case, Kind, Meaning, Rep, Rhythm, Rig, Turn, Word
 from liebench.errors import CoreFailed, NeedUnmet, StageRefused
-from liebench.known import Answer, answers
-from liebench.selftest import rates
-from liebench.stats import VISIT_LOOKS
+from liebench.judge.rule import VISIT_LOOKS
+from liebench.probe import Plant
+from liebench.runner.error_rates import rates
+from liebench.runner.known_answers import Answer, answers
 
 import fakes
 
@@ -138,7 +139,7 @@ def test_rates_are_taken_of_kernel_arguments_only() -> None:
 
 
 def test_the_controls_of_a_run_may_be_events(tmp_path: Path) -> None:
-    from liebench.judge import judge_run
+    from liebench.judge.run import judge_run
 
     plant = Plant("argument", {"step_ns": 5e7}, "steps", 5e7, 1000.0, control=True)
     session = fakes.session(tmp_path, *fakes.plan(fakes.probe(Layer(), fakes.case(), EVENT, plants=(plant,))))

@@ -12,9 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats as oracle
 
-from liebench import series, stats
 from liebench.contract import Rhythm, Word
-from liebench.stats import Interval, decide, region, signed_rank_interval
+from liebench.judge.rule import decide, region
+from liebench.stats import intervals as stats
+from liebench.stats import trend as series
+from liebench.stats.intervals import Interval, signed_rank_interval
 
 settings.register_profile("fixed", derandomize=True, max_examples=80, deadline=None)
 settings.load_profile("fixed")

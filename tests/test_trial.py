@@ -12,17 +12,18 @@ from typing import Any
 import pytest
 from own_state import with_state
 
-from liebench.contract import Disturbs, Plant
+from liebench.contract import Disturbs
 from liebench.errors import RunUnreadable, UsageError
+from liebench.gate.policy import parse_policy
+from liebench.gate.verify import differences
 from liebench.host import read_host
-from liebench.knobs import catalogue, find, parse
-from liebench.policy import parse_policy
+from liebench.probe import Plant
 from liebench.registry import find_probes
-from liebench.result import read_run
-from liebench.trial import Found, Subject, TrialResult, carried_over, trial_result
-from liebench.trial_text import trial_text
-from liebench.trying import Wish, refuse
-from liebench.verify import differences
+from liebench.runfile.reader import read_run
+from liebench.settings.catalogue import catalogue, find, parse
+from liebench.text.trial import trial_text
+from liebench.trial.measure import Wish, refuse
+from liebench.trial.result import Found, Subject, TrialResult, carried_over, trial_result
 
 import fakes
 from two_sides import gate

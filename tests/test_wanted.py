@@ -7,15 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from liebench.applied import SYSCTLS
-from liebench.applying import intended
+from liebench.apply.conflicts import rivals
+from liebench.apply.ledger import SYSCTLS
+from liebench.apply.plan import Plan, confirm_seconds, difference, plan, seconds
+from liebench.apply.target import Hands
+from liebench.apply.transaction import intended
 from liebench.errors import UsageError
-from liebench.hands import Hands
-from liebench.journal import Journal
-from liebench.knobs import Scope, find
-from liebench.proofs import Proof, add_proof, config_of
-from liebench.rivals import rivals
-from liebench.wanted import Plan, confirm_seconds, difference, plan, seconds
+from liebench.settings.catalogue import find
+from liebench.settings.knob import Scope
+from liebench.state.journal import Journal
+from liebench.trial.proofs import Proof, add_proof, config_of
 
 from applying_fakes import IDLE, SWAPPINESS, applied, hands, proof, value
 

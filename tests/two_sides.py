@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from liebench.gate import BASELINE, CANDIDATE
-from liebench.pairs import PairSession, Side, gate_part
-from liebench.policy import Policy
-from liebench.quiet import QuietWatch
-from liebench.result import RunWriter
+from liebench.gate.pairs import BASELINE, CANDIDATE
+from liebench.gate.policy import Policy
+from liebench.gate.session import PairSession, Side, gate_part
+from liebench.runfile.writer import RunWriter
+from liebench.runner.pressure import QuietWatch
 
 import fakes
 

@@ -25,7 +25,7 @@ from statistics import fmean, median
 
 from liebench.core import core_path
 from liebench.host import read_host
-from liebench.stats import signed_rank_interval
+from liebench.stats.intervals import signed_rank_interval
 
 HERE = Path(__file__).parent / "oracle"
 LIMIT = math.log(1.03)

@@ -27,8 +27,8 @@ def synthetic(hosts: int) -> tuple[list, set[str], set[str]]:  # type: ignore[ty
     """(runs, odd hosts, costly lies): lies of 0 to 15 % with noise; two are costly everywhere, a few hosts are odd."""
     import numpy as np
 
+    from liebench.compare.metrics import LIE, Key, RunMetrics, Value, work_of
     from liebench.contract import Arm, Case
-    from liebench.metrics import LIE, Key, RunMetrics, Value, work_of
 
     rng = np.random.default_rng(3)
     case = Case("c", "ns", "ns", (Arm("a", promised=True), Arm("b")))
@@ -50,9 +50,9 @@ def synthetic(hosts: int) -> tuple[list, set[str], set[str]]:  # type: ignore[ty
 
 
 def measure(hosts: int) -> dict[str, object]:
-    from liebench.fleet import frame_of, summarise
-    from liebench.gate_stored import fleet_table
-    from liebench.policy import Policy
+    from liebench.compare.fleet import frame_of, summarise
+    from liebench.gate.policy import Policy
+    from liebench.gate.stored import fleet_table
 
     runs, odd, costly = synthetic(hosts)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -26,8 +26,8 @@ from gate_experiments import METRICS, SAMPLES, SETTINGS, STILL, Build, Setting, 
 from noise_models import SOURCES  # noqa: E402
 
 from liebench.contract import Outcome  # noqa: E402
-from liebench.gate import RULE  # noqa: E402
-from liebench.stats import binomial_interval  # noqa: E402
+from liebench.gate.pairs import RULE  # noqa: E402
+from liebench.stats.intervals import binomial_interval  # noqa: E402
 
 CHUNK = 25
 RUNS = 24  # of each side and metric for the other tools: as many repetitions as the gate has at its first look

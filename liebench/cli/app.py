@@ -14,17 +14,17 @@ from liebench.cli import (
     export,
     gate,
     history,
-    listing,
     look,
     noise,
     report,
     run,
     selftest,
     status,
-    trying,
     undo,
     verify,
 )
+from liebench.cli import list_ as listing
+from liebench.cli import try_ as trying
 
 app = typer.Typer(
     name="liebench",

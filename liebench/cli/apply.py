@@ -12,9 +12,9 @@ import typer
 from liebench.cli import changing, common
 
 if TYPE_CHECKING:
-    from liebench.applied import Change
-    from liebench.hands import Hands
-    from liebench.wanted import Plan
+    from liebench.apply.ledger import Change
+    from liebench.apply.plan import Plan
+    from liebench.apply.target import Hands
 
 Changes = Annotated[list[str] | None, typer.Argument(help="name=value, as vm.swappiness=10; several are one change.")]
 Confirm = Annotated[
@@ -49,7 +49,7 @@ def apply(
     if not yes and not sys.stdin.isatty():
         _planned(hands, changes or (), untested, confirm)  # what cannot be at all says so first
         raise UsageError("there is no terminal to ask on: add --yes, or --diff to see what would change")
-    from liebench.locking import exclusive
+    from liebench.state.lock import exclusive
 
     with exclusive(hands.state, "apply"):
         changing.settle_first(hands)
@@ -70,11 +70,11 @@ def _refuse(changes: Sequence[str] | None, confirmed: bool, export: str | None, 
 def _planned(
     hands: Hands, texts: Sequence[str], untested: bool, confirm: str | None
 ) -> tuple[Plan, list[Change], list[str]]:
-    from liebench.applied import FILE
-    from liebench.applying import intended
+    from liebench.apply.ledger import FILE
+    from liebench.apply.plan import difference, plan
+    from liebench.apply.target import Foreign
+    from liebench.apply.transaction import intended
     from liebench.errors import UsageError
-    from liebench.hands import Foreign
-    from liebench.wanted import difference, plan
 
     ledger = hands.ledger()
     found = plan(hands, ledger, texts, untested, confirm)
@@ -93,7 +93,7 @@ def _show(
         print("\n".join([*found.already, *lines]))
         common.say("nothing was changed")
         return
-    from liebench.export.changes import exported
+    from liebench.apply.exports import exported
 
     ledger = hands.ledger()
     changes = [c for c in ledger.open if c.state == "done"]
@@ -103,7 +103,8 @@ def _show(
 
 
 def _apply(hands: Hands, texts: Sequence[str], untested: bool, confirm: str | None, yes: bool, as_json: bool) -> None:
-    from liebench import applying, watchman
+    from liebench.apply import rollback_timer as watchman
+    from liebench.apply import transaction as applying
 
     found, made, lines = _planned(hands, texts, untested, confirm)
     for line in [*found.already, *lines]:
@@ -141,8 +142,8 @@ def _next(rows: Sequence[dict[str, object]], confirm_s: float | None) -> None:
 
 
 def _confirm(hands: Hands, as_json: bool) -> None:
-    from liebench.applying import confirm
-    from liebench.locking import exclusive
+    from liebench.apply.transaction import confirm
+    from liebench.state.lock import exclusive
 
     with exclusive(hands.state, "apply --confirmed", 5.0):
         changing.settle_first(hands)

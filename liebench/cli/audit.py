@@ -12,10 +12,10 @@ def audit(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object with every setting.")] = False,
 ) -> None:
     """Compare this host's settings with what its kernel does by itself. Reads only; needs no root."""
-    from liebench import audit as audits
-    from liebench import audit_text
     from liebench.cli.common import emit
     from liebench.host import read_host
+    from liebench.settings import audit as audits
+    from liebench.text import audit as audit_text
 
     host = read_host()
     settings, release = audits.audit(host), host.facts["kernel"]["release"]

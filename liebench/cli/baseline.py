@@ -22,9 +22,9 @@ def promote(
     anchor: Annotated[bool, typer.Option("--anchor", help="Move the anchor too: losses so far are accepted.")] = False,
 ) -> None:
     """From now on these runs are what is normal. The anchor stays where it was."""
-    from liebench.baseline import days_of, read_baseline, write_baseline
-    from liebench.baseline import promote as promoted
-    from liebench.compare import open_side
+    from liebench.compare.baseline import days_of, read_baseline, write_baseline
+    from liebench.compare.baseline import promote as promoted
+    from liebench.compare.sides import open_side
 
     old = read_baseline(at) if at.exists() else None
     sides = open_side(common.read_runs(runs))
@@ -40,7 +40,7 @@ def promote(
 @app.command("show")
 def show(at: At) -> None:
     """What a baseline holds, and until when it may be used."""
-    from liebench.baseline import read_baseline
+    from liebench.compare.baseline import read_baseline
 
     found = read_baseline(at)
     print(f"{found.name}: promoted {found.promoted:%Y-%m-%d %H:%M} UTC, until {found.expires:%Y-%m-%d %H:%M} UTC")

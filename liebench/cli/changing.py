@@ -8,46 +8,31 @@ from typing import TYPE_CHECKING, Any
 from liebench.cli import common
 
 if TYPE_CHECKING:
-    from liebench.applied import Change
-    from liebench.hands import Hands
+    from liebench.apply.ledger import Change
+    from liebench.apply.target import Hands
 
 SYSTEM_STATE = Path("/var/lib/liebench")
 
 
 def make_hands() -> Hands:
-    from liebench import host, result
-    from liebench.hands import Hands
+    from liebench import host
+    from liebench.apply.target import Hands
+    from liebench.runfile import reader as result
 
     return Hands(host.read_host(), result.state_dir())
 
 
 def settle_first(hands: Hands) -> None:
     """What was cut off or not confirmed in time is ended, and said."""
-    from liebench.applying import settle
+    from liebench.apply.transaction import settle
 
     for line in settle(hands):
         common.say(line)
 
 
-def settle_if_any(hands: Hands) -> list[str]:
-    """The same where we may, else why not. Nothing is created where nothing was ever applied."""
-    from liebench.applied import FILE
-    from liebench.applying import settle
-    from liebench.errors import LiebenchError
-    from liebench.locking import exclusive
-
-    if not (hands.state / FILE).exists():
-        return []
-    try:
-        with exclusive(hands.state, "ending what was cut off"):
-            return settle(hands)
-    except LiebenchError as error:
-        return [str(error)]
-
-
 def row(hands: Hands, change: Change) -> dict[str, Any]:
     """A change as JSON: what it is, and what is in force now."""
-    from liebench.applied import found_as
+    from liebench.apply.ledger import found_as
 
     now = hands.read(change)
     left = change.left_s(hands.boot, hands.now_s()) if change.waiting else None

@@ -35,10 +35,10 @@ def build_id(core: Path) -> str:
 def make_bench(out: Path | None, command: Sequence[str]) -> Any:
     """Everything a measuring command needs of this host. Recovers what a killed run left behind on the way."""
     from liebench.core import core_path
-    from liebench.facts.cpuinfo import processor
     from liebench.host import read_host
-    from liebench.measure import Bench
-    from liebench.result import results_dir, state_dir
+    from liebench.runner.measure import Bench
+    from liebench.runner.processor import processor
+    from liebench.state.files import results_dir, state_dir
 
     core, host, state = core_path(), read_host(), state_dir()
     for line in settle_applied(host, state):
@@ -51,8 +51,8 @@ def settle_applied(host: Any, state: Path) -> list[str]:
     """What an apply left half done, or nobody confirmed in time; loads nothing where nothing was ever applied."""
     if not (state / "applied.jsonl").exists():
         return []
-    from liebench.cli.changing import settle_if_any
-    from liebench.hands import Hands
+    from liebench.apply.target import Hands
+    from liebench.apply.transaction import settle_if_any
 
     return settle_if_any(Hands(host, state))
 
@@ -61,7 +61,7 @@ def make_settings(
     profile: str, seed: int | None, budget: float | None, disturb: str, named: Sequence[str], sets: Sequence[str] = ()
 ) -> Any:
     from liebench.contract import Disturbs
-    from liebench.plan import PROFILES, Settings
+    from liebench.runner.plan import PROFILES, Settings
 
     if disturb not in [d.value for d in Disturbs]:
         raise UsageError(f"--disturb takes nobody, neighbours or host, not {disturb!r}")
@@ -82,8 +82,8 @@ def make_settings(
 def holding_host(bench: Any, settings: Any, doing: str) -> Iterator[None]:
     """Nobody else changes the host inside this block, and nothing of a killed one is left; only with consent to it."""
     from liebench.contract import Disturbs
-    from liebench.journal import recover
-    from liebench.locking import exclusive
+    from liebench.state.journal import recover
+    from liebench.state.lock import exclusive
 
     if settings.disturb is not Disturbs.HOST:
         yield
@@ -140,9 +140,9 @@ def progress() -> Callable[[str], None]:
 
 def judged(doc: dict[str, Any]) -> tuple[Any, Any]:
     """(verdicts, advice) of a run document, by today's judge and the probes that are installed."""
-    from liebench.advise import advise_run
+    from liebench.advice.advise import advise_run
     from liebench.host import Host
-    from liebench.judge import judge_run
+    from liebench.judge.run import judge_run
     from liebench.registry import find_probes
 
     probes = {name: r.probe for name, r in find_probes().probes.items()}
@@ -156,10 +156,10 @@ def judged(doc: dict[str, Any]) -> tuple[Any, Any]:
 
 def _graded(doc: dict[str, Any], advice: Sequence[Any]) -> Sequence[Any]:
     """Advice with what trials of this host said about it; as it is where none was ever made."""
-    from liebench.grades import graded
-    from liebench.knobs import catalogue
-    from liebench.proofs import read_proofs
-    from liebench.result import state_dir
+    from liebench.advice.evidence import graded
+    from liebench.settings.catalogue import catalogue
+    from liebench.state.files import state_dir
+    from liebench.trial.proofs import read_proofs
 
     proofs, _ = read_proofs(state_dir())
     return graded(advice, proofs, str(doc["hashes"].get("host") or ""), catalogue())
@@ -181,7 +181,7 @@ def run_files(folder: Path, kind: str = "run") -> list[Path]:
 
 def latest_run() -> Path:
     """The newest finished run file of the results folder."""
-    from liebench.result import results_dir
+    from liebench.state.files import results_dir
 
     folder = results_dir()
     found = run_files(folder)
@@ -193,7 +193,7 @@ def latest_run() -> Path:
 def read_runs(paths: Sequence[str]) -> list[dict[str, Any]]:
     """Run documents of files, and of all finished runs in folders. Raises RunUnreadable naming the file."""
     from liebench.errors import RunUnreadable
-    from liebench.result import read_run
+    from liebench.runfile.reader import read_run
 
     files: list[str] = []
     for path in paths:

@@ -20,12 +20,12 @@ def compare(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
 ) -> None:
     """Hold runs against each other, per arm and per lie. A folder stands for all run files in it."""
-    from liebench.compare import alike, compare_table, open_side
-    from liebench.compare import compare as compare_sides
+    from liebench.compare.sides import alike, compare_table, open_side
+    from liebench.compare.sides import compare as compare_sides
     from liebench.errors import UsageError
-    from liebench.family import Limits
-    from liebench.policy import share
-    from liebench.table_text import table_text
+    from liebench.gate.policy import share
+    from liebench.judge.family import Limits
+    from liebench.text.table import table_text
 
     sides = [[path] for path in runs]
     if against:

@@ -12,10 +12,10 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="One JSON object
     from liebench.cli import common
     from liebench.core import core_path, is_static, source_build_id
     from liebench.host import read_host
-    from liebench.journal import recover
-    from liebench.plan import plan_probe
     from liebench.registry import find_probes
-    from liebench.result import state_dir
+    from liebench.runner.plan import plan_probe
+    from liebench.state.files import state_dir
+    from liebench.state.journal import recover
 
     host, core = read_host(), core_path()
     build, sources = common.build_id(core), source_build_id()

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from liebench.changes import Change
+    from liebench.advice.change import Change
     from liebench.host import Host
-    from liebench.knobs import Knob
+    from liebench.settings.knob import Knob
 
 
 def explain(name: Annotated[str, typer.Argument(help="A probe, or a change: swappiness, vm.swappiness.")]) -> None:
@@ -26,12 +26,11 @@ def explain(name: Annotated[str, typer.Argument(help="A probe, or a change: swap
 
 def explained(name: str) -> str:
     """Raises UsageError for what is neither a probe nor a change."""
-    from liebench.changes import catalogue
-    from liebench.errors import UsageError
+    from liebench.advice.catalogue import catalogue
+    from liebench.errors import UsageError, meant
     from liebench.host import read_host
-    from liebench.knobs import find, names
-    from liebench.meant import meant
     from liebench.registry import find_probes
+    from liebench.settings.catalogue import find, names
 
     probes, by_hand = find_probes().probes, catalogue()
     if name in probes:
@@ -61,9 +60,9 @@ def _by_hand(change: Change) -> str:
 
 def _knob(knob: Knob, host: Host, name: str, advised: Change | None) -> str:
     from liebench.errors import UsageError
-    from liebench.knobs import in_force
-    from liebench.knobs.rules import proposed
-    from liebench.whence import whence
+    from liebench.settings.catalogue import in_force
+    from liebench.settings.origin import whence
+    from liebench.settings.suggest import proposed
 
     try:
         now = in_force(knob, host)
@@ -88,8 +87,8 @@ def _knob(knob: Knob, host: Host, name: str, advised: Change | None) -> str:
 
 def _trial(knob: Knob) -> str:
     """What shows its effect, and how narrowly."""
-    from liebench.knobs import Scope
-    from liebench.knobs.launch import own_scope, tried_in
+    from liebench.settings.knob import Scope
+    from liebench.settings.launch import own_scope, tried_in
 
     consent = " --disturb host" if own_scope(knob) is Scope.HOST else ""
     own = f"your own work, --with 'COMMAND'{consent}"

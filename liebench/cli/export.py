@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from liebench.rows import Table
+    from liebench.judge.rows import Table
 
 WHAT = ("verdicts", "repetitions")
 
@@ -53,8 +53,8 @@ def _documents(sources: Sequence[str]) -> list[tuple[str, dict[str, Any]]]:
     A run that lies there twice is one. Raises RunUnreadable for a file that was named, UsageError for nothing at all.
     """
     from liebench.cli import common
+    from liebench.compare.index import run_files
     from liebench.errors import RunUnreadable, UsageError
-    from liebench.store import run_files
 
     made: dict[str, tuple[str, dict[str, Any]]] = {}
     for source in sources or (str(common.latest_run()),):
@@ -78,8 +78,8 @@ def _documents(sources: Sequence[str]) -> list[tuple[str, dict[str, Any]]]:
 def _read(name: str) -> dict[str, Any]:
     """A run file whose shape can be judged, or a table that compare, gate or this command wrote."""
     from liebench.export.tables import is_table, tables_of
-    from liebench.judge import open_run
-    from liebench.result import read_document, upgrade, validate
+    from liebench.judge.run import open_run
+    from liebench.runfile.reader import read_document, upgrade, validate
 
     def check(doc: dict[str, Any]) -> dict[str, Any]:
         if is_table(doc):
@@ -118,8 +118,8 @@ def _tables_of(name: str, doc: dict[str, Any]) -> list[Table]:
     from liebench.cli import common
     from liebench.errors import RunUnreadable
     from liebench.export.tables import is_table, tables_of
-    from liebench.gate_table import gate_table, stored_policy
-    from liebench.table import run_table
+    from liebench.gate.table import gate_table, stored_policy
+    from liebench.judge.table import run_table
 
     try:
         if is_table(doc):

@@ -12,9 +12,9 @@ import typer
 from liebench.cli import common
 
 if TYPE_CHECKING:
-    from liebench.gating import Switch
-    from liebench.policy import Policy
-    from liebench.rows import Table
+    from liebench.gate.measure import Switch
+    from liebench.gate.policy import Policy
+    from liebench.judge.rows import Table
 
 Names = Annotated[list[str] | None, typer.Argument(help="Probes or layers; none with two commands.")]
 STORED = {
@@ -66,7 +66,7 @@ def gate(
 ) -> None:
     """Measure baseline and candidate in pairs whose order a coin decides; fail on a proved regression only."""
     from liebench.cli.gate_stored import stored
-    from liebench.policy import share
+    from liebench.gate.policy import share
 
     if mode not in MODES:
         raise _usage(f"--mode takes {', '.join(MODES)}, not {mode!r}")
@@ -87,7 +87,7 @@ def gate(
         "quick" if quick else "default", seed, budget, disturb, names or (), [*_runs(switch), *(sets or ())]
     )
     doc, written = measured(switch, settings, policy, names, out)
-    from liebench.gate_table import gate_table
+    from liebench.gate.table import gate_table
 
     table = gate_table(doc, policy)
     code = 130 if doc["stopped"] == "interrupted" else table.exit
@@ -96,7 +96,7 @@ def gate(
 
 def read_policy(path: Path | None) -> Policy:
     """The named file, else ``ci/gate.toml`` where there is one, else the defaults."""
-    from liebench.policy import Policy, parse_policy
+    from liebench.gate.policy import Policy, parse_policy
 
     if path is None:
         path = Path("ci/gate.toml")
@@ -124,7 +124,7 @@ def _refuse_strangers(policy: Policy) -> None:
     known = [*(layer.value for layer in Layer), *find_probes().probes, "command"]
     strange = policy.strangers(known)
     if strange:
-        from liebench.meant import meant
+        from liebench.errors import meant
 
         hint = meant(strange[0].partition("/")[0], known, "`liebench list` names them", most=1)
         raise _usage(f"[levels] names {strange[0]!r}, which is no layer and no probe; {hint}")
@@ -160,8 +160,8 @@ def _switch(
     to_candidate: str | None,
 ) -> Switch:
     """What is switched between the sides; exactly one thing."""
-    from liebench.gating import Switch
-    from liebench.knobs.outside import path_of
+    from liebench.gate.measure import Switch
+    from liebench.settings.writable import path_of
 
     cores = (_core(first_core), _core(second_core)) if first_core or second_core else None
     key, equals, value = (change or "").partition("=")
@@ -188,13 +188,13 @@ def _runs(switch: Switch) -> list[str]:
 
 def measured(switch: Switch, settings: Any, policy: Any, names: list[str] | None, out: Path | None) -> tuple[Any, str]:
     from liebench.errors import NotMeasurable
-    from liebench.gate import Family
-    from liebench.gating import Switch, measure_gate
-    from liebench.pairs import ask, gate_part
-    from liebench.plan import plan_probe, refuse_unknown_options
+    from liebench.gate.command import COMMAND
+    from liebench.gate.measure import Switch, measure_gate
+    from liebench.gate.pairs import Family
+    from liebench.gate.session import ask, gate_part
     from liebench.registry import find_probes
-    from liebench.result import read_run
-    from liebench.workload import COMMAND
+    from liebench.runfile.reader import read_run
+    from liebench.runner.plan import plan_probe, refuse_unknown_options
 
     if switch.commands and names:
         raise _usage("two commands are the work themselves; leave the probes out, or switch something else")
@@ -220,10 +220,10 @@ def measured(switch: Switch, settings: Any, policy: Any, names: list[str] | None
 def _expected(bench: Any, asked: Any, settings: Any, policy: Any) -> str:
     """What this gate will be able to show, by the newest noise that this host has on file."""
     from liebench.errors import RunUnreadable
-    from liebench.forecast import forecast, says
-    from liebench.gate import NOISE
-    from liebench.gate_table import gate_family
-    from liebench.result import read_run
+    from liebench.gate.forecast import forecast, says
+    from liebench.gate.pairs import NOISE
+    from liebench.gate.table import gate_family
+    from liebench.runfile.reader import read_run
 
     ours = bench.host.hashes().get("host")
     for path in reversed(common.run_files(bench.out, "gate")[-MOST_LOOKED_AT:]):
@@ -254,7 +254,8 @@ def _end(table: Table, code: int, written: str, as_json: bool, reports: Reports)
 
 
 def _say(table: Table, code: int, written: str, as_json: bool) -> None:
-    from liebench.table_text import MEANINGS, table_text
+    from liebench.judge.row_words import MEANINGS
+    from liebench.text.table import table_text
 
     if as_json:
         from liebench.export.tables import GATE, table_object

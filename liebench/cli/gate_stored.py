@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from liebench.cli import common
 
 if TYPE_CHECKING:
-    from liebench.rows import Table
+    from liebench.judge.rows import Table
 
 
 def stored(
@@ -23,9 +23,9 @@ def stored(
     out: Path | None,
 ) -> tuple[Table, int, str]:
     """(table, exit code, file of the candidate's run). Without a named candidate this host is measured now."""
-    from liebench.baseline import read_baseline, usable
-    from liebench.compare import open_side
-    from liebench.gate_stored import fleet_table, history_table, trend_table
+    from liebench.compare.baseline import read_baseline, usable
+    from liebench.compare.sides import open_side
+    from liebench.gate.stored import fleet_table, history_table, trend_table
 
     if mode == "trend":
         table = trend_table(open_side(common.read_runs([baseline])), policy)
@@ -41,9 +41,9 @@ def stored(
 
 def measured_now(names: list[str] | None, settings: Any, out: Path | None) -> str:
     from liebench.errors import NotMeasurable
-    from liebench.measure import measure
-    from liebench.plan import plan_probe, refuse_unknown_options
     from liebench.registry import find_probes
+    from liebench.runner.measure import measure
+    from liebench.runner.plan import plan_probe, refuse_unknown_options
 
     chosen = find_probes().select(names or ())
     refuse_unknown_options(chosen, settings)

@@ -14,12 +14,12 @@ def look(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
     """Read this host's counters twice and name what they suspect. No load, nothing written, no root."""
-    from liebench import look_text
     from liebench.cli.common import emit
     from liebench.errors import Interrupted, UsageError
     from liebench.facts.boot import kernel_log
-    from liebench.look import Outside, judge, observe
+    from liebench.look.look import Outside, judge, observe
     from liebench.stage.sockets import connections
+    from liebench.text import look as look_text
 
     if not 0.1 <= seconds <= 3600:
         raise UsageError(f"--seconds takes a time between 0.1 and 3600, not {seconds:g}")

@@ -23,10 +23,10 @@ def noise(
 ) -> None:
     """Measure this host against itself, in the pairs of a gate: everything that differs is noise."""
     from liebench.cli.gate import measured
-    from liebench.gate_table import gate_family
-    from liebench.gating import Switch
-    from liebench.noise import culprits_of, noise_of
-    from liebench.policy import Policy, share
+    from liebench.gate.measure import Switch
+    from liebench.gate.noise import culprits_of, noise_of
+    from liebench.gate.policy import Policy, share
+    from liebench.gate.table import gate_family
 
     policy = Policy().with_limits(share(limit, "--limit"), None)
     settings = common.make_settings("quick" if quick else "default", seed, budget, "nobody", names or ())
@@ -45,9 +45,10 @@ def noise(
 
 def _past(out: Path | None, doc: dict[str, Any]) -> list[Any]:
     """Stored runs of this host, damaged ones left out: they are asked for nothing but their spread."""
+    from liebench.compare.metrics import run_metrics
     from liebench.errors import RunUnreadable
-    from liebench.metrics import run_metrics
-    from liebench.result import read_run, results_dir
+    from liebench.runfile.reader import read_run
+    from liebench.state.files import results_dir
 
     found = []
     for path in common.run_files(results_dir(out)):

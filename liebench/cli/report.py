@@ -13,7 +13,7 @@ import typer
 from liebench.cli import common
 
 if TYPE_CHECKING:
-    from liebench.rows import Table
+    from liebench.judge.rows import Table
 
 Doc = dict[str, Any]
 KINDS = ("run", "comparison", "history", "fleet", "trial", "gate")
@@ -62,8 +62,8 @@ def report(
 ) -> None:
     """Write a page without script or network: of a run, two sides, a host's history, a fleet, trials or a gate."""
     from liebench.errors import UsageError
-    from liebench.policy import share
-    from liebench.result import write_atomic
+    from liebench.gate.policy import share
+    from liebench.state.files import write_atomic
 
     gc.disable()  # a short life, and millions of small objects that stay: collecting costs a fifth of the time
     if embed not in ("values", "raw"):
@@ -90,7 +90,7 @@ def report(
 def _opened(paths: Sequence[str], kind: str | None) -> tuple[list[str], list[Doc]]:
     """(names, documents) of files, and of those of the wanted kind in folders."""
     from liebench.errors import UsageError
-    from liebench.result import read_run
+    from liebench.runfile.reader import read_run
 
     wanted = kind if kind in ("trial", "gate") else "run"
     names: list[str] = []
@@ -150,10 +150,10 @@ def _only(given: Given, kind: str) -> Doc:
 
 
 def _run(given: Given) -> Made:
+    from liebench.judge.table import run_table
     from liebench.pages.frame import run_page
-    from liebench.result import file_hash
-    from liebench.table import run_table
-    from liebench.text import summary
+    from liebench.runfile.reader import file_hash
+    from liebench.text.run import summary
 
     doc = _only(given, "run")
     verdicts, advice = common.judged(doc)
@@ -165,11 +165,11 @@ def _run(given: Given) -> Made:
 
 
 def _comparison(given: Given) -> Made:
-    from liebench.compare import alike, compare, compare_table, open_side
+    from liebench.compare.sides import alike, compare, compare_table, open_side
     from liebench.errors import UsageError
-    from liebench.family import Limits
+    from liebench.judge.family import Limits
     from liebench.pages.many import comparison_page
-    from liebench.table_text import table_text
+    from liebench.text.table import table_text
 
     if not given.against and len(given.docs) < 2:
         raise UsageError("one run has nothing to be compared with; name two, or use --against")
@@ -186,10 +186,10 @@ def _comparison(given: Given) -> Made:
 def _history(given: Given) -> Made:
     import math
 
-    from liebench.cli.history import lines_text
-    from liebench.compare import open_side
+    from liebench.compare.sides import open_side
     from liebench.errors import UsageError
     from liebench.pages.many import history_page
+    from liebench.text.history import lines_text
 
     runs = open_side([*given.against, *given.docs])
     if len({m.host for m in runs}) > 1:
@@ -199,19 +199,20 @@ def _history(given: Given) -> Made:
 
 
 def _fleet(given: Given) -> Made:
-    from liebench.compare import open_side
-    from liebench.fleet import fleet_text, frame_of, summarise
+    from liebench.compare.fleet import frame_of, summarise
+    from liebench.compare.sides import open_side
     from liebench.pages.many import fleet_page
+    from liebench.text.fleet import fleet_text
 
     runs = open_side([*given.against, *given.docs])
     return Made(lambda: fleet_page(runs), lambda: fleet_text(summarise(frame_of(runs))))
 
 
 def _trial(given: Given) -> Made:
-    from liebench.gate_table import gate_table, stored_policy
+    from liebench.gate.table import gate_table, stored_policy
     from liebench.pages.many import trials_page
-    from liebench.trial import trial_result
-    from liebench.trial_text import trial_text
+    from liebench.text.trial import trial_text
+    from liebench.trial.result import trial_result
 
     docs = [*given.against, *given.docs]
     one = (lambda: gate_table(docs[0], stored_policy(docs[0]))) if len(docs) == 1 else None
@@ -219,9 +220,9 @@ def _trial(given: Given) -> Made:
 
 
 def _gate(given: Given) -> Made:
-    from liebench.gate_table import gate_table, stored_policy
+    from liebench.gate.table import gate_table, stored_policy
     from liebench.pages.many import gate_page
-    from liebench.table_text import table_text
+    from liebench.text.table import table_text
 
     doc = _only(given, "gate")
     table = gate_table(doc, stored_policy(doc))

@@ -38,12 +38,12 @@ def run(
 ) -> None:
     """Measure what the layers promise against what they deliver on this host."""
     from liebench.errors import NotMeasurable, UsageError
-    from liebench.measure import measure
-    from liebench.plan import estimate_s, plan_probe, refuse_unknown_options
     from liebench.registry import find_probes
-    from liebench.result import read_run
-    from liebench.text import as_json as to_json
-    from liebench.text import summary
+    from liebench.runfile.reader import read_run
+    from liebench.runner.measure import measure
+    from liebench.runner.plan import estimate_s, plan_probe, refuse_unknown_options
+    from liebench.text.run import as_json as to_json
+    from liebench.text.run import summary
 
     if quick and deep:
         raise UsageError("--quick and --deep exclude each other")
@@ -111,7 +111,7 @@ def _kernel(chosen: Sequence[Registered], kernel: Path | None) -> list[str]:
 
 
 def _say_plan(planned: list, settings: object) -> None:  # type: ignore[type-arg]
-    from liebench.plan import estimate_s, writes
+    from liebench.runner.plan import estimate_s, writes
 
     for part in planned:
         if part.skipped:

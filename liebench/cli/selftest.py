@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from liebench.known import Answer
-    from liebench.selftest import Rate
+    from liebench.runner.error_rates import Rate
+    from liebench.runner.known_answers import Answer
 
 MARKS = {"shown": "found", "not shown": "not shown", "failed": "MISSED", "skipped": "skipped"}
 
@@ -22,14 +22,14 @@ def selftest(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
     """Measure this host's own false-alarm and detection rates, and look for every lie planted in its layers."""
-    from liebench import known
-    from liebench import selftest as engine
     from liebench.cli import common
     from liebench.errors import NeedUnmet
-    from liebench.journal import Journal, recover
-    from liebench.plan import options_of, plan_probe
     from liebench.registry import find_probes
-    from liebench.stage import Stage
+    from liebench.runner import error_rates as engine
+    from liebench.runner import known_answers as known
+    from liebench.runner.plan import options_of, plan_probe
+    from liebench.stage.stage import Stage
+    from liebench.state.journal import Journal, recover
 
     settings = common.make_settings("default", seed, None, disturb, names or ())
     bench = common.make_bench(None, [])

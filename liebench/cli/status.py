@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from liebench.hands import Hands
+    from liebench.apply.target import Hands
 
 
 MOST_ENDED = 3
@@ -18,8 +18,8 @@ def status(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
 ) -> None:
     """Show the applied changes by number, and end what was cut off."""
+    from liebench.apply.plan import wrapped
     from liebench.cli import changing, common
-    from liebench.wanted import wrapped
 
     hands = changing.make_hands()
     notes = changing.settle_if_any(hands)
@@ -51,10 +51,10 @@ def status(
 
 def _proofs(hands: Hands) -> list[dict[str, Any]]:
     """Proofs that hold here and now."""
-    from liebench.applied import originals
+    from liebench.apply.ledger import originals
     from liebench.errors import UsageError
-    from liebench.knobs import find, in_force
-    from liebench.proofs import config_of, needed_scope, proof_for, read_proofs, set_otherwise
+    from liebench.settings.catalogue import find, in_force
+    from liebench.trial.proofs import config_of, needed_scope, proof_for, read_proofs, set_otherwise
 
     ledger, host = hands.ledger(), hands.host.hashes()["host"]
     found = {}
@@ -74,7 +74,7 @@ def _proofs(hands: Hands) -> list[dict[str, Any]]:
 
 
 def _lines(rows: Sequence[dict[str, Any]]) -> list[str]:
-    from liebench.wanted import wrapped
+    from liebench.apply.plan import wrapped
 
     lines = [] if rows else ["nothing of liebench is applied on this host"]
     for r in rows:

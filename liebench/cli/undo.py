@@ -12,10 +12,10 @@ def undo(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
 ) -> None:
     """Take back what was applied. What somebody else has set meanwhile is left as it is, and said."""
-    from liebench.applying import chosen
-    from liebench.applying import undo as take_back
+    from liebench.apply.transaction import chosen
+    from liebench.apply.transaction import undo as take_back
     from liebench.cli import changing, common
-    from liebench.locking import exclusive
+    from liebench.state.lock import exclusive
 
     hands = changing.make_hands()
     with exclusive(hands.state, "undo", 5.0):

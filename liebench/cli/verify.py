@@ -9,8 +9,8 @@ import typer
 
 def verify(run: Annotated[str, typer.Argument(help="Run file, or - for standard input.")]) -> None:
     """Recompute every look of a run from its samples, under the rule it was made with."""
-    from liebench.result import read_run
-    from liebench.verify import differences
+    from liebench.gate.verify import differences
+    from liebench.runfile.reader import read_run
 
     doc = read_run(run)
     found = differences(doc)

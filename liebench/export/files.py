@@ -7,8 +7,8 @@ import secrets
 from pathlib import Path
 
 from liebench.errors import StorageFull, UsageError
-from liebench.result import write_atomic
-from liebench.rows import Table
+from liebench.judge.rows import Table
+from liebench.state.files import write_atomic
 
 
 def write_whole(out: Path, data: bytes) -> None:

@@ -13,12 +13,12 @@ from dataclasses import asdict
 from statistics import fmean, median
 from typing import Any
 
-from liebench.document import Json, case_of, mapping, number, sequence, text
 from liebench.errors import UsageError
 from liebench.export.safe import exact, known, visible
 from liebench.export.tables import NUMBERS
-from liebench.judge import open_run
-from liebench.rows import Table
+from liebench.judge.rows import Table
+from liebench.judge.run import open_run
+from liebench.runfile.fields import Json, case_of, mapping, number, sequence, text
 
 Record = dict[str, Any]
 VERDICTS = {

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from liebench.export.markdown import as_markdown
 from liebench.export.order import counts, fails, is_bad, is_open, ordered, overall, rank
 from liebench.export.safe import cut, exact
-from liebench.rows import Row, Table
+from liebench.judge.rows import Row, Table
 
 SUMMARY_BYTES = (1 << 20) - 4096
 AT_MOST = 9

@@ -17,9 +17,9 @@ from collections.abc import Iterator, Sequence
 from statistics import median
 
 from liebench.contract import Better
-from liebench.document import Json
 from liebench.export.safe import cut, exact
 from liebench.export.series import Series, processors, series_of
+from liebench.runfile.fields import Json
 
 UNFIT = re.compile(r"[^A-Za-z0-9_.,+:@%-]")  # in a name or a unit: no blank, no slash, no equals sign
 TIMES = {"ns": 1.0, "us": 1e3, "ms": 1e6, "s": 1e9}

@@ -13,7 +13,7 @@ from xml.etree import ElementTree as Xml
 
 from liebench.export.order import fails, is_open, ordered
 from liebench.export.safe import exact, known, visible
-from liebench.rows import Row, Table
+from liebench.judge.rows import Row, Table
 
 
 def as_junit(tables: Sequence[Table]) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 
 from liebench.export.order import SHAPES, counts, ordered, overall, rank, tally
 from liebench.export.safe import cut, known
-from liebench.rows import Row, Table
+from liebench.judge.rows import Row, Table
 from liebench.words import short
 
 MOST_BYTES = 65_000

@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 
 from liebench.contract import Outcome, Word
 from liebench.export.safe import exact, known, visible
-from liebench.rows import Row, Table
+from liebench.judge.rows import Row, Table
 
 HELP = {
     "liebench_ratio": "Cost delivered / promised, or candidate / baseline; above 1 is worse.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from liebench.contract import Outcome, Word
-from liebench.rows import Row, Table
+from liebench.judge.rows import Row, Table
 
 BAD = (Outcome.WORSE.value, Word.COSTLY.value)
 OPEN = (Outcome.INCONCLUSIVE.value,)

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from liebench.contract import Case, Kind, State
-from liebench.document import Json
-from liebench.effects import MissingValue, samples
-from liebench.judge import open_run
+from liebench.judge.effects import MissingValue, samples
+from liebench.judge.run import open_run
+from liebench.runfile.fields import Json
 
 
 @dataclass(slots=True)

@@ -11,10 +11,10 @@ import io
 from collections.abc import Mapping
 
 from liebench.contract import Better
-from liebench.document import Json
 from liebench.errors import UsageError
 from liebench.export.safe import visible
 from liebench.export.series import Series, processors, series_of
+from liebench.runfile.fields import Json
 
 UNITS: Mapping[str, tuple[str, float]] = {  # unit of a case -> (pyperf's unit, factor)
     "s": ("second", 1.0),

@@ -11,10 +11,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
 from typing import Any
 
-from liebench.document import mapping, optional_number, sequence, text, whole
 from liebench.errors import RunUnreadable
 from liebench.export.safe import known
-from liebench.rows import Row, Table
+from liebench.judge.rows import Row, Table
+from liebench.runfile.fields import mapping, optional_number, sequence, text, whole
 
 SCHEMA, MANY = "liebench.table/1", "liebench.tables/1"
 GATE, COMPARE = "liebench.gate/1", "liebench.compare/1"  # what these commands write: a table, and a list of them

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from liebench.bill import Bill
 from liebench.contract import Word
-from liebench.judge import RunVerdicts
+from liebench.judge.cost import Bill
+from liebench.judge.run import RunVerdicts
 from liebench.pages.ledger import how_often
 
 NUMBERS = ("none", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")

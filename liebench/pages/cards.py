@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from liebench.bill import Bill
 from liebench.contract import Case, Kind, Subject, Verdict, Word
-from liebench.document import Json
-from liebench.judge import Detail, RunVerdicts
+from liebench.judge.cost import Bill
+from liebench.judge.run import Detail, RunVerdicts
 from liebench.pages.figures import Figure, figure
 from liebench.pages.growth import Growth, PairMap, growth, pair_map
+from liebench.runfile.fields import Json
 from liebench.words import amount, clean, reason, short, span
 
 MOST_SAID = 700  # characters of "It is"

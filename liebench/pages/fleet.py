@@ -7,7 +7,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from liebench.fleet import ODD, Fleet
+from liebench.compare.fleet import ODD, Fleet
 from liebench.pages.ledger import Ledger, axis_of, drawn
 from liebench.pages.plot import Axis
 from liebench.words import clean, quantity

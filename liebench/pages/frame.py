@@ -12,14 +12,14 @@ from typing import Any
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
-from liebench.advise import Advice
-from liebench.embed import TYPE, pack, reduced
+from liebench.advice.advise import Advice
 from liebench.host import Host
-from liebench.judge import RunVerdicts
+from liebench.judge.run import RunVerdicts
 from liebench.pages.cards import About
 from liebench.pages.prose import how
 from liebench.pages.run import page
 from liebench.registry import Registered, find_probes
+from liebench.runfile.embed import TYPE, pack, reduced
 
 
 def _template(name: str) -> str:

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from liebench.compare.history import Line, cases_of, lies_of
+from liebench.compare.metrics import RunMetrics
 from liebench.contract import Case, Kind
-from liebench.history import Line, cases_of, lies_of
-from liebench.metrics import RunMetrics
 from liebench.pages.figures import BOTTOM, LEFT, RIGHT, TOP, Tick
 from liebench.pages.plot import Axis, dots, widened
 from liebench.words import clean, quantity

@@ -6,9 +6,9 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from liebench.bill import Bill
 from liebench.contract import Verdict, Word
-from liebench.judge import RunVerdicts
+from liebench.judge.cost import Bill
+from liebench.judge.run import RunVerdicts
 from liebench.pages.figures import Tick
 from liebench.pages.plot import Axis
 from liebench.words import amount, clean, quantity, reason, span

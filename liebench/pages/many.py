@@ -6,13 +6,13 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
-from liebench.document import Json
-from liebench.metrics import RunMetrics
+from liebench.compare.metrics import RunMetrics
+from liebench.judge.row_words import MEANINGS
+from liebench.judge.rows import Table
 from liebench.pages.frame import draw
 from liebench.pages.outcomes import outcomes
-from liebench.rows import Table
-from liebench.table_text import MEANINGS
-from liebench.words import clean, host_line
+from liebench.runfile.fields import Json, host_line
+from liebench.words import clean
 
 BEYOND = math.log(1.05)  # the least step of a history, where nothing else is said
 RATIOS = (
@@ -53,7 +53,7 @@ def history_page(runs: Sequence[RunMetrics], magnitude: float = BEYOND) -> str:
 
 def fleet_page(runs: Sequence[RunMetrics]) -> str:
     """The newest run of each of several hosts. Raises NotComparable where they hold no lie."""
-    from liebench.fleet import frame_of, summarise
+    from liebench.compare.fleet import frame_of, summarise
     from liebench.pages.fleet import fleet
 
     page = fleet(summarise(frame_of(runs)))

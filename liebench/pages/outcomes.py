@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from liebench.contract import Outcome
+from liebench.judge.row_words import interval, name_of, size, sort_key
+from liebench.judge.rows import Row, Table
 from liebench.pages.ledger import Ledger, Line, axis_of, drawn
 from liebench.pages.missing import Missing, missing
 from liebench.pages.plot import Axis, is_log, widened
-from liebench.rows import Row, Table
-from liebench.table_text import interval, name_of, size, sort_key
 from liebench.words import clean, quantity
 
 TOLD = (Outcome.WORSE, Outcome.BETTER, Outcome.INCONCLUSIVE)

@@ -6,17 +6,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from liebench.advise import Advice
-from liebench.bill import Bill, bill, order
-from liebench.document import Json
-from liebench.grades import tally
-from liebench.judge import RunVerdicts, open_run
+from liebench.advice.advise import Advice
+from liebench.advice.evidence import tally
+from liebench.judge.cost import Bill, bill, order
+from liebench.judge.run import RunVerdicts, open_run
 from liebench.pages.answer import Answer, answer
 from liebench.pages.cards import About, Card, card, delivered
 from liebench.pages.ledger import Ledger, ledger
 from liebench.pages.missing import Missing, missing
 from liebench.pages.trust import Said, trust
-from liebench.words import ORDER, clean, host_parts
+from liebench.runfile.fields import Json, host_parts
+from liebench.words import ORDER, clean
 
 
 @dataclass(frozen=True, slots=True)

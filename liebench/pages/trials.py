@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from liebench.contract import Case
-from liebench.document import Json
-from liebench.gate import pairs_of
-from liebench.judge import open_run
+from liebench.gate.pairs import pairs_of
+from liebench.judge.rows import Row
+from liebench.judge.run import open_run
 from liebench.pages.figures import Figure, Series, figure_of
 from liebench.pages.ledger import Ledger
 from liebench.pages.outcomes import ledger_of
-from liebench.rows import Row
-from liebench.trial import Found, TrialResult, place_of, trial_result
-from liebench.trial_text import cost, next_step
-from liebench.words import clean, host_line
+from liebench.runfile.fields import Json, host_line
+from liebench.trial.result import Found, TrialResult, place_of, trial_result
+from liebench.trial.words import cost, next_step
+from liebench.words import clean
 
 WORDS = {
     Found.WIN: "better",

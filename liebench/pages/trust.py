@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from liebench.controls import Control
-from liebench.judge import RunVerdicts
+from liebench.judge.controls import Control
+from liebench.judge.run import RunVerdicts
 from liebench.words import clean, short
 
 STOLEN, SEEN, WAITED = 0.02, 0.1, 0.5  # shares from which somebody else was there

@@ -18,7 +18,7 @@ from liebench.host import program
 from liebench.stage.wiring import Wiring, wired
 
 if TYPE_CHECKING:
-    from liebench.stage import Stage
+    from liebench.stage.stage import Stage
 
 QUEUES = "per-CPU backlog queues"
 SIZE = "/proc/sys/net/core/netdev_max_backlog"

@@ -20,10 +20,10 @@ from typing import TYPE_CHECKING, Any
 from liebench.contract import Need
 from liebench.errors import NeedUnmet, StageRefused
 from liebench.host import Host, program
-from liebench.journal import undoes
+from liebench.state.journal import undoes
 
 if TYPE_CHECKING:
-    from liebench.stage import Stage
+    from liebench.stage.stage import Stage
 
 SERVER = "network disk"  # what an arm or a plant declares in Touches.other
 CURE = "apt install nbdkit libnbd-bin fuse3"

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from liebench.errors import StageRefused
-from liebench.journal import OURS, a_name, poke, undoes
+from liebench.state.journal import OURS, a_name, poke, undoes
 
 if TYPE_CHECKING:
-    from liebench.stage import Stage
+    from liebench.stage.stage import Stage
 
 PERIOD_US = 20_000  # a short period: a window of a second holds fifty
 CONTROLLERS = "cgroup cpu"  # what an arm or a plant declares in Touches.other

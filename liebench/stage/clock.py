@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 from liebench.contract import Disturbs
 from liebench.errors import StageRefused
 from liebench.facts.clock import STA_UNSYNC, Timex, adjtimex
-from liebench.journal import undoes
+from liebench.state.journal import undoes
 
 if TYPE_CHECKING:
-    from liebench.stage import Stage
+    from liebench.stage.stage import Stage
 
 ADJ_FREQUENCY, ADJ_SETOFFSET, ADJ_NANO = 0x0002, 0x0100, 0x2000  # include/uapi/linux/timex.h
 SAME_NS = 1_000_000  # two readings of one offset differ by microseconds

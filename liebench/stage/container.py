@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from liebench.errors import NeedUnmet, StageRefused
 from liebench.host import Host, program
-from liebench.journal import a_name, undoes
 from liebench.stage.core import ENVIRONMENT
 from liebench.stage.engine import ENGINES, engine_command, forget_groups
 from liebench.stage.place import PATHS, Place, place
+from liebench.state.journal import a_name, undoes
 
 if TYPE_CHECKING:
-    from liebench.stage import Stage
+    from liebench.stage.stage import Stage
 
 RUNTIMES = ("runc", "crun")  # they take the same words; rootless they need a delegated control group
 GVISOR = "runsc"  # takes the same words too, and answers system calls itself: by name only

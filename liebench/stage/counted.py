@@ -14,7 +14,7 @@ from liebench.facts.volumes import IoCounts, Volume, flushes, io_counts, volume_
 from liebench.stage.nvme import log_page
 
 if TYPE_CHECKING:
-    from liebench.stage import Stage
+    from liebench.stage.stage import Stage
 
 SECTOR = 512  # of the counters, whatever the device's own is
 LEAST, MOST = 0.95, 1.05

@@ -19,12 +19,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from liebench.errors import NeedUnmet
-from liebench.journal import a_name, undoes
 from liebench.stage.core import ENVIRONMENT
 from liebench.stage.place import PATHS
+from liebench.state.journal import a_name, undoes
 
 if TYPE_CHECKING:
-    from liebench.stage import Stage
+    from liebench.stage.stage import Stage
 
 ENGINES = ("podman", "docker")
 GROUPS = Path("/sys/fs/cgroup")

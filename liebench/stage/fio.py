@@ -18,7 +18,7 @@ from liebench.host import program
 from liebench.stage.core import ENVIRONMENT
 
 if TYPE_CHECKING:
-    from liebench.stage import Stage
+    from liebench.stage.stage import Stage
 
 LEAST = (3, 30)  # older ones lack what we read of the JSON
 CURE = "apt install fio"

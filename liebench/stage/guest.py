@@ -17,7 +17,7 @@ from liebench.stage.vmm import command as vmm_command
 from liebench.stage.vmm import hypervisors
 
 if TYPE_CHECKING:
-    from liebench.stage import Stage
+    from liebench.stage.stage import Stage
 
 QEMU = Need("qemu-system-x86_64", lambda host: program(host, "qemu-system-x86_64"), "apt install qemu-system-x86")
 KERNEL_CURE = "apt install linux-image-cloud-amd64, or name one: --guest-kernel /path/to/vmlinuz"

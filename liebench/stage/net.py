@@ -18,7 +18,7 @@ from liebench.host import Host, program
 from liebench.stage.core import ENVIRONMENT, Watcher, watching
 
 if TYPE_CHECKING:
-    from liebench.stage import Stage
+    from liebench.stage.stage import Stage
 
 PATIENCE_S = 10
 CURE = "apt install iproute2 util-linux; run as root, or allow user namespaces"

@@ -23,7 +23,7 @@ from liebench.stage.block import dying_with_us
 from liebench.stage.core import ENVIRONMENT, parsed, words
 
 if TYPE_CHECKING:
-    from liebench.stage import Stage
+    from liebench.stage.stage import Stage
 
 PATIENCE_S = 60.0  # for one line of work; an emulated guest is slow
 END_S = 5.0  # from being told to end to the end: a guest switches itself off

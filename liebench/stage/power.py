@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from liebench.stage.block import network_disk
 
 if TYPE_CHECKING:
-    from liebench.stage import Stage
+    from liebench.stage.stage import Stage
 
 BLOCK, MARKED = 4096, 64  # writes before the power is cut, each of them flushed
 BYTES = BLOCK * MARKED

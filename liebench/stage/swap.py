@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from liebench.contract import Disturbs
 from liebench.errors import NeedUnmet, StageRefused
-from liebench.journal import OURS, a_name, undoes
+from liebench.state.journal import OURS, a_name, undoes
 
 if TYPE_CHECKING:
-    from liebench.stage import Stage
+    from liebench.stage.stage import Stage
 
 SWAP = "swap"  # what an arm declares in Touches.other
 CHUNK = bytes(1 << 20)

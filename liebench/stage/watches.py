@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, ExitStack
 from typing import Any, Protocol
 
 from liebench.contract import Case, Rep, Turn
-from liebench.timeline import Ticks
+from liebench.stats.clocks import Ticks
 
 LEAST_TICKS = 4  # a window with fewer has no slope worth the name
 FRESH_NS = 3_000_000  # two cases of one probe share an answer this young

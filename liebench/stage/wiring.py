@@ -15,7 +15,7 @@ from liebench.stage.core import watching
 from liebench.stage.net import FAR, KERNEL, NEAR, RUNS_S, Lab, lab
 
 if TYPE_CHECKING:
-    from liebench.stage import Stage
+    from liebench.stage.stage import Stage
 
 MIDDLE, INNER_NEAR, INNER_FAR = "10.213.7.254", "10.213.8.1", "10.213.8.2"
 OTHER_FAR, OTHER_MIDDLE = "10.213.9.2", "10.213.9.254"

@@ -11,10 +11,10 @@ from pathlib import Path
 from liebench.contract import Arm, Case, Kind, Rep, Turn
 from liebench.facts.volumes import Volume
 from liebench.probes.block_remote.verdict import turning
-from liebench.stage import Stage
 from liebench.stage.block import Disk, network_disk
 from liebench.stage.counted import MOST, counted, volume_below
 from liebench.stage.fio import fio
+from liebench.stage.stage import Stage
 
 MIB = 64  # of noise on each volume: more than a disk's own cache would be better, and more than a host wants written
 DEPTH = 32

@@ -6,30 +6,16 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 
-from liebench.contract import (
-    Arm,
-    Better,
-    Case,
-    Claim,
-    Cost,
-    Kind,
-    Layer,
-    Option,
-    Options,
-    Plant,
-    Probe,
-    Rig,
-    Subject,
-    Touches,
-)
+from liebench.contract import Arm, Better, Case, Claim, Cost, Kind, Layer, Option, Options, Rig, Subject, Touches
 from liebench.facts.volumes import volumes
 from liebench.host import Host
+from liebench.probe import Plant, Probe
 from liebench.probes.block_remote.bench import DEPTH, MIB, RATE_MIB, SLOW_MS, Bench, Disks
 from liebench.probes.block_remote.verdict import TURNS, advise, delivers, judge
-from liebench.stage import Stage
 from liebench.stage.block import LOOP, NETWORK_DISK, SERVER
 from liebench.stage.fio import FIO
 from liebench.stage.needs import PATH
+from liebench.stage.stage import Stage
 
 WAITS = {  # how one waits: (engine, is the processor busy, who tells, the question)
     "iowait-free": ("read", 0, "iowait", "How much of a process's waiting for the disk does iowait leave untold?"),

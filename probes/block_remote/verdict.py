@@ -10,7 +10,7 @@ from typing import Any
 from liebench.contract import Kind, Meaning, Proposal, Verdict, Word
 from liebench.facts.volumes import Volume, volumes
 from liebench.host import Host
-from liebench.verdicts import Evidence, case_verdict
+from liebench.judge.verdicts import Evidence, case_verdict
 
 TURNING_US = 1000.0  # half a turn at 15,000 a minute; the quickest disk that turns needs twice that (research, 5)
 LEAST_AHEAD_KIB, MOST_AHEAD_KIB = 128, 16384  # the kernel's own (VM_READAHEAD_PAGES); as much as the trial can show

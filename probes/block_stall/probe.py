@@ -6,30 +6,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 
-from liebench.contract import (
-    Arm,
-    Case,
-    Claim,
-    Cost,
-    Kind,
-    Layer,
-    Option,
-    Options,
-    Plant,
-    Probe,
-    Rep,
-    Rig,
-    Subject,
-    Touches,
-    Turn,
-)
+from liebench.contract import Arm, Case, Claim, Cost, Kind, Layer, Option, Options, Rep, Rig, Subject, Touches, Turn
 from liebench.errors import UsageError
 from liebench.host import Host
+from liebench.probe import Plant, Probe
 from liebench.probes.block_stall.verdict import advise, delivers, judge
-from liebench.stage import Stage
 from liebench.stage.block import LOOP, NETWORK_DISK, SERVER, Disk, network_disk
 from liebench.stage.counted import counted, volume_below
 from liebench.stage.needs import PATH
+from liebench.stage.stage import Stage
 
 MIB, EVERY_US = 16, 2000
 ARRIVALS = {"read": 75, "sync": 40}  # in a window

@@ -10,7 +10,7 @@ from typing import Any
 from liebench.contract import Kind, Proposal, Verdict, Word
 from liebench.facts.volumes import volumes
 from liebench.host import Host
-from liebench.verdicts import Evidence, case_verdict
+from liebench.judge.verdicts import Evidence, case_verdict
 
 
 def judge(evidence: Evidence) -> Verdict:

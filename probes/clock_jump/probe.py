@@ -15,8 +15,6 @@ from liebench.contract import (
     Layer,
     Meaning,
     Options,
-    Plant,
-    Probe,
     Proposal,
     Rep,
     Rhythm,
@@ -27,9 +25,10 @@ from liebench.contract import (
     Word,
 )
 from liebench.host import Host
-from liebench.stage import Stage
+from liebench.probe import Plant, Probe
 from liebench.stage.clock import step
-from liebench.timeline import Ticks, residual_limit, steps
+from liebench.stage.stage import Stage
+from liebench.stats.clocks import Ticks, residual_limit, steps
 
 HONEST, COSTLY = Word.HONEST, Word.COSTLY
 STEPPED = {

@@ -16,8 +16,6 @@ from liebench.contract import (
     Layer,
     Meaning,
     Options,
-    Plant,
-    Probe,
     Proposal,
     Rep,
     Rhythm,
@@ -28,9 +26,10 @@ from liebench.contract import (
     Word,
 )
 from liebench.host import Host
-from liebench.stage import Stage
+from liebench.probe import Plant, Probe
 from liebench.stage.clock import rate
-from liebench.timeline import Ticks, slope_ppm
+from liebench.stage.stage import Stage
+from liebench.stats.clocks import Ticks, slope_ppm
 
 MATTERS_PPM, HURTS_PPM = 1.0, 50.0  # 86 ms and 4.3 s a day; +-50 ppm is the usual tolerance of a counter (vmclock ABI)
 SKEW_MATTERS_NS, SKEW_HURTS_NS = 1_000.0, 10_000.0  # about a wake-up, and ten of them

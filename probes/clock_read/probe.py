@@ -13,8 +13,6 @@ from liebench.contract import (
     Kind,
     Layer,
     Options,
-    Plant,
-    Probe,
     Proposal,
     Rep,
     Rig,
@@ -24,7 +22,8 @@ from liebench.contract import (
     Word,
 )
 from liebench.host import Host
-from liebench.stage import Stage
+from liebench.probe import Plant, Probe
+from liebench.stage.stage import Stage
 
 SOURCE = "/sys/devices/system/clocksource/clocksource0/current_clocksource"
 HURTS = 4.0  # a vDSO read is a counter read and some arithmetic (2-3 counters here); a system call is 7 and more

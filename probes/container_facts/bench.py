@@ -13,9 +13,9 @@ from liebench.errors import ToolFailed
 from liebench.facts.limits import Allowed, allowed, view
 from liebench.facts.reader import Reader
 from liebench.probes.container_facts.verdict import CPUS, MEMORY, groups, load, rated, times, whole
-from liebench.stage import Stage
 from liebench.stage.believers import BELIEVERS, Believer, Question, ask, said
 from liebench.stage.cgroup import Limits, nested
+from liebench.stage.stage import Stage
 
 PERIODS, MOST_MS = 10, 400  # a window of busy threads: whole periods of the quota, so many or so long
 FREE_MS, WARM_MS = 80, 100  # without a quota; and before the first window

@@ -16,19 +16,18 @@ from liebench.contract import (
     Meaning,
     Need,
     Options,
-    Plant,
-    Probe,
     Rig,
     Subject,
     Touches,
 )
 from liebench.host import Host
+from liebench.probe import Plant, Probe
 from liebench.probes.container_facts.bench import MIB, SHARE, Bench
 from liebench.probes.container_facts.verdict import BELIEFS, GROUPS, LOAD, advise, delivers, judge
-from liebench.stage import Stage
 from liebench.stage.believers import BELIEVERS
 from liebench.stage.cgroup import CONTROLLERS, MEMORY, quota
 from liebench.stage.needs import CPU_GROUP, MEMORY_GROUP
+from liebench.stage.stage import Stage
 
 ASKS = {
     "kernel": "Do the kernel's own files and sysinfo say what may be used?",

@@ -9,7 +9,7 @@ from typing import Any
 
 from liebench.contract import Kind, Meaning, Proposal, Verdict, Word
 from liebench.host import Host
-from liebench.verdicts import Evidence, case_verdict
+from liebench.judge.verdicts import Evidence, case_verdict
 
 TWICE, HALF = 2.0, 0.5
 ROUNDED = 1.02  # some say their memory in whole MiB or pages

@@ -8,10 +8,10 @@ from dataclasses import replace
 
 from liebench.contract import Arm, Case, Rep, Turn
 from liebench.errors import CoreFailed, NeedUnmet
-from liebench.stage import Stage
 from liebench.stage.container import container, container_command
 from liebench.stage.guest import guest
 from liebench.stage.place import Place, footprint, here, started
+from liebench.stage.stage import Stage
 
 OPS = {  # (operations a sample, samples): some 10 ms of work on a host of today
     "compute": (30_000, 40),

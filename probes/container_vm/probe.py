@@ -15,19 +15,18 @@ from liebench.contract import (
     Need,
     Option,
     Options,
-    Plant,
-    Probe,
     Rhythm,
     Rig,
     Subject,
     Touches,
 )
 from liebench.host import Host
+from liebench.probe import Plant, Probe
 from liebench.probes.container_vm.bench import Bench
 from liebench.probes.container_vm.verdict import EVERY, WORKS, advise, delivers, judge
-from liebench.stage import Stage
 from liebench.stage.container import CONTAINERS
 from liebench.stage.guest import QEMU
+from liebench.stage.stage import Stage
 
 X86 = Need("an x86-64 host", lambda host: host.x86, "none: guests of ours are x86-64 only")
 GUEST: dict[str, object] = {"headline": False, "subject": Subject.RIG, "needs": (X86, QEMU), "work": "guest"}

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from liebench.contract import Proposal, Verdict, Word
 from liebench.host import Host
-from liebench.verdicts import Evidence, case_verdict
+from liebench.judge.verdicts import Evidence, case_verdict
 
 WORKS: Mapping[str, tuple[str, bool]] = {  # what it is, headline
     "call": ("a system call", True),

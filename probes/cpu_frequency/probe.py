@@ -15,8 +15,6 @@ from liebench.contract import (
     Need,
     Option,
     Options,
-    Plant,
-    Probe,
     Proposal,
     Rep,
     Rhythm,
@@ -27,8 +25,9 @@ from liebench.contract import (
 )
 from liebench.errors import UsageError
 from liebench.host import Host
-from liebench.stage import Stage
+from liebench.probe import Plant, Probe
 from liebench.stage.needs import FMA
+from liebench.stage.stage import Stage
 
 SAYS = Need("a frequency that the host states", lambda host: claimed_mhz(host) is not None, "none: nothing is claimed")
 

@@ -16,8 +16,6 @@ from liebench.contract import (
     Kind,
     Layer,
     Options,
-    Plant,
-    Probe,
     Proposal,
     Rep,
     Rig,
@@ -26,8 +24,9 @@ from liebench.contract import (
     Verdict,
 )
 from liebench.host import Host
-from liebench.stage import Stage
+from liebench.probe import Plant, Probe
 from liebench.stage.cgroup import CONTROLLERS, quota
+from liebench.stage.stage import Stage
 
 MATTERS, HURTS = 2.0, 10.0  # percent lost: VMware's practice calls ready time below 5 % fine, above 10 % significant
 WINDOW_MS, WINDOWS = 30, 2

@@ -17,8 +17,6 @@ from liebench.contract import (
     Layer,
     Meaning,
     Options,
-    Plant,
-    Probe,
     Proposal,
     Rep,
     Rig,
@@ -29,9 +27,10 @@ from liebench.contract import (
 )
 from liebench.errors import CoreKilled
 from liebench.host import Host
-from liebench.stage import Stage
+from liebench.probe import Plant, Probe
 from liebench.stage.cgroup import MEMORY, memory
 from liebench.stage.needs import MEMORY_GROUP, PATH
+from liebench.stage.stage import Stage
 from liebench.stage.swap import SWAP, swapfile
 
 LIMIT, FILE, BELOW, AT, ABOVE = 12, 32, 4, 12, 21  # MiB: what the group may use, the file, working sets

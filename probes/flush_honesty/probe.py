@@ -4,31 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from liebench.contract import (
-    Arm,
-    Case,
-    Claim,
-    Cost,
-    Events,
-    Kind,
-    Layer,
-    Options,
-    Plant,
-    Probe,
-    Rep,
-    Rig,
-    Subject,
-    Touches,
-    Turn,
-)
+from liebench.contract import Arm, Case, Claim, Cost, Events, Kind, Layer, Options, Rep, Rig, Subject, Touches, Turn
 from liebench.facts.volumes import Volume
 from liebench.host import Host
+from liebench.probe import Plant, Probe
 from liebench.probes.flush_honesty.verdict import SENT, advise, delivers, flushes, judge, sent
-from liebench.stage import Stage
 from liebench.stage.block import NETWORK_DISK, SERVER
 from liebench.stage.counted import counted, volume_below
 from liebench.stage.needs import PATH
 from liebench.stage.power import BYTES, power_cut
+from liebench.stage.stage import Stage
 
 MIB, FLUSHES = 32, 20
 SMALL_KIB, LARGE_KIB = 4, 8192

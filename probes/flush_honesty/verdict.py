@@ -9,7 +9,7 @@ from typing import Any
 from liebench.contract import Kind, Meaning, Proposal, Verdict, Word
 from liebench.facts.volumes import Volume
 from liebench.host import Host
-from liebench.verdicts import Evidence, case_verdict
+from liebench.judge.verdicts import Evidence, case_verdict
 
 CAUGHT, OPEN = "caught", "not disproved"
 FEW = 0.9  # of the flushes asked for must reach the disk; some may be shared

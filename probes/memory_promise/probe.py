@@ -13,8 +13,6 @@ from liebench.contract import (
     Layer,
     Meaning,
     Options,
-    Plant,
-    Probe,
     Proposal,
     Rep,
     Rig,
@@ -24,9 +22,10 @@ from liebench.contract import (
     Word,
 )
 from liebench.host import Host
-from liebench.stage import Stage
+from liebench.probe import Plant, Probe
 from liebench.stage.cgroup import MEMORY, memory
 from liebench.stage.needs import MEMORY_GROUP
+from liebench.stage.stage import Stage
 
 LIMIT_MIB, OTHER_MIB = 64, 48
 TIMES = 4  # as much as this host could ever deliver is granted at once: enough to call it a promise

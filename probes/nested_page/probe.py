@@ -14,8 +14,6 @@ from liebench.contract import (
     Layer,
     Need,
     Options,
-    Plant,
-    Probe,
     Proposal,
     Rep,
     Rig,
@@ -25,8 +23,9 @@ from liebench.contract import (
     Word,
 )
 from liebench.host import Host
-from liebench.stage import Stage
+from liebench.probe import Plant, Probe
 from liebench.stage.needs import KVM
+from liebench.stage.stage import Stage
 
 HUGE_ENOUGH = 0.9  # of the range must lie in huge pages, or the comparison is void
 CHASE_MIB = 32

@@ -5,27 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 
-from liebench.contract import (
-    Arm,
-    Case,
-    Claim,
-    Cost,
-    Kind,
-    Layer,
-    Meaning,
-    Option,
-    Options,
-    Plant,
-    Probe,
-    Rep,
-    Rig,
-    Subject,
-    Turn,
-)
+from liebench.contract import Arm, Case, Claim, Cost, Kind, Layer, Meaning, Option, Options, Rep, Rig, Subject, Turn
 from liebench.errors import UsageError
 from liebench.facts.cards import allowances, cards
 from liebench.facts.reader import Reader
 from liebench.host import Host
+from liebench.probe import Plant, Probe
 from liebench.probes.net_interrupt.verdict import (
     ALLOWANCE,
     PAUSE,
@@ -38,11 +23,11 @@ from liebench.probes.net_interrupt.verdict import (
     pause,
     spread,
 )
-from liebench.stage import Stage
 from liebench.stage.backlog import steer
 from liebench.stage.ethtool import rings, statistics_of
 from liebench.stage.needs import TWO
 from liebench.stage.net import LAB
+from liebench.stage.stage import Stage
 from liebench.stage.wiring import Wiring, wired
 
 WINDOW_MS, WINDOWS = 100, 10

@@ -9,7 +9,7 @@ from typing import Any
 from liebench.contract import Kind, Meaning, Proposal, Verdict, Word
 from liebench.facts.cards import Card
 from liebench.host import Host
-from liebench.verdicts import Evidence, case_verdict
+from liebench.judge.verdicts import Evidence, case_verdict
 
 CROWDED = 0.8  # of a card's interrupts on one processor (research, section 4)
 FEWEST = 1000  # interrupts below which a share says nothing

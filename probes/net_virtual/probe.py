@@ -5,26 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 
-from liebench.contract import (
-    Arm,
-    Case,
-    Claim,
-    Cost,
-    Layer,
-    Need,
-    Options,
-    Plant,
-    Probe,
-    Rep,
-    Rig,
-    Subject,
-    Turn,
-)
+from liebench.contract import Arm, Case, Claim, Cost, Layer, Need, Options, Rep, Rig, Subject, Turn
 from liebench.host import Host
+from liebench.probe import Plant, Probe
 from liebench.probes.net_virtual.verdict import advise, delivers
-from liebench.stage import Stage
 from liebench.stage.needs import TWO
 from liebench.stage.net import LAB
+from liebench.stage.stage import Stage
 from liebench.stage.wiring import NFT, TUN, WG, Wiring, halting, wired
 
 WAYS: Mapping[str, tuple[str, bool, tuple[Need, ...]]] = {  # what it is, headline, needs

@@ -6,32 +6,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 
-from liebench.contract import (
-    Arm,
-    Better,
-    Case,
-    Claim,
-    Cost,
-    Kind,
-    Layer,
-    Need,
-    Options,
-    Plant,
-    Probe,
-    Rep,
-    Rig,
-    Subject,
-    Turn,
-)
+from liebench.contract import Arm, Better, Case, Claim, Cost, Kind, Layer, Need, Options, Rep, Rig, Subject, Turn
 from liebench.facts.reader import Reader
 from liebench.facts.softnet import softnet, steering
 from liebench.host import Host
+from liebench.probe import Plant, Probe
 from liebench.probes.netdev_backlog.verdict import DROPS, NEEDED, advise, bracket, counted, delivers, judge
-from liebench.stage import Stage
 from liebench.stage.backlog import SIZE, TC, TOUCHES, caused, flood, receiver
 from liebench.stage.laws import Law
 from liebench.stage.needs import TWO
 from liebench.stage.net import LAB
+from liebench.stage.stage import Stage
 from liebench.stage.wiring import Wiring
 
 PACKETS, FILTERS, REPEATS = 4000, 1000, 3

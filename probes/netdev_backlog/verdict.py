@@ -9,7 +9,7 @@ from typing import Any
 from liebench.contract import Kind, Meaning, Proposal, Verdict, Word
 from liebench.facts.softnet import Softnet
 from liebench.host import Host
-from liebench.verdicts import Evidence, case_verdict
+from liebench.judge.verdicts import Evidence, case_verdict
 
 RARE = 1e-6  # of all packets since the start: below that nobody feels it
 MOST = 10_000  # beyond, the queue delays more than it saves (research, section 1)

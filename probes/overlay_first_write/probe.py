@@ -12,8 +12,6 @@ from liebench.contract import (
     Kind,
     Layer,
     Options,
-    Plant,
-    Probe,
     Proposal,
     Rep,
     Rig,
@@ -23,8 +21,9 @@ from liebench.contract import (
     Word,
 )
 from liebench.host import Host
-from liebench.stage import Stage
+from liebench.probe import Plant, Probe
 from liebench.stage.needs import FUSE_OVERLAY, OVERLAY, PATH
+from liebench.stage.stage import Stage
 
 MIB = (1, 4, 8, 16, 32)
 TYPICAL = 8  # MiB: a small database file, a log

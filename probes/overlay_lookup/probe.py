@@ -5,27 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from liebench.contract import (
-    Arm,
-    Case,
-    Claim,
-    Cost,
-    Kind,
-    Layer,
-    Options,
-    Plant,
-    Probe,
-    Proposal,
-    Rep,
-    Rig,
-    Turn,
-    Verdict,
-    Word,
-)
+from liebench.contract import Arm, Case, Claim, Cost, Kind, Layer, Options, Proposal, Rep, Rig, Turn, Verdict, Word
 from liebench.facts.mounts import overlays
 from liebench.host import Host
-from liebench.stage import Stage
+from liebench.probe import Plant, Probe
 from liebench.stage.needs import FUSE_OVERLAY, OVERLAY, PATH
+from liebench.stage.stage import Stage
 
 LAYERS = (1, 2, 4, 8, 16, 32)
 FEW = 8  # layers of an ordinary image

@@ -16,8 +16,6 @@ from liebench.contract import (
     Meaning,
     Need,
     Options,
-    Plant,
-    Probe,
     Rep,
     Rig,
     Touches,
@@ -26,8 +24,9 @@ from liebench.contract import (
 )
 from liebench.facts.cpuid import Told, decode, parse
 from liebench.host import Host
+from liebench.probe import Plant, Probe
 from liebench.probes.paravirt.verdict import POLL, POLL_NS, advise, delivers, judge
-from liebench.stage import Stage
+from liebench.stage.stage import Stage
 
 TRIPS, SAMPLES = 10, 20  # fixed: a calibration under one setting would make the other ten times as long
 EMULATED = {

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from liebench.contract import Proposal, Verdict, Word
 from liebench.host import Host
-from liebench.verdicts import Evidence, case_verdict
+from liebench.judge.verdicts import Evidence, case_verdict
 
 POLL = "/sys/module/haltpoll/parameters/guest_halt_poll_ns"
 POLL_NS = "200000"  # the kernel's own default (Documentation/virt/guest-halt-polling.rst)

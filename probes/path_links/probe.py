@@ -13,8 +13,6 @@ from liebench.contract import (
     Kind,
     Layer,
     Options,
-    Plant,
-    Probe,
     Proposal,
     Rep,
     Rig,
@@ -24,8 +22,9 @@ from liebench.contract import (
     Word,
 )
 from liebench.host import Host
-from liebench.stage import Stage
+from liebench.probe import Plant, Probe
 from liebench.stage.needs import PATH
+from liebench.stage.stage import Stage
 
 DROP = "/proc/sys/vm/drop_caches"
 LINKS, DEEP, COLD_DEEP = (1, 2, 4, 8, 16), 16, (1, 4, 8, 16)

@@ -11,8 +11,6 @@ from liebench.contract import (
     Cost,
     Layer,
     Options,
-    Plant,
-    Probe,
     Proposal,
     Rep,
     Rig,
@@ -23,9 +21,10 @@ from liebench.contract import (
     Word,
 )
 from liebench.host import Host
-from liebench.stage import Stage
+from liebench.probe import Plant, Probe
 from liebench.stage.cgroup import CONTROLLERS, quota
 from liebench.stage.needs import CPU_BURST, CPU_GROUP
+from liebench.stage.stage import Stage
 
 PERIOD_US = 100_000  # what the kernel and every container engine take where nothing else is said
 WORK_MS, EVERY_MS = 80, 250  # a spike; on average 32 % of a processor

@@ -6,24 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import combinations
 
-from liebench.contract import (
-    Arm,
-    Case,
-    Claim,
-    Cost,
-    Kind,
-    Layer,
-    Options,
-    Plant,
-    Probe,
-    Rep,
-    Rig,
-    Turn,
-)
+from liebench.contract import Arm, Case, Claim, Cost, Kind, Layer, Options, Rep, Rig, Turn
 from liebench.host import Host
+from liebench.probe import Plant, Probe
 from liebench.probes.smt_core.verdict import FULL, MIXES, NONE, Pair, advise, delivers, judge, worth_a_look
-from liebench.stage import Stage
 from liebench.stage.needs import FMA
+from liebench.stage.stage import Stage
 
 
 def _pair(a: int, b: int, headline: bool) -> Case:

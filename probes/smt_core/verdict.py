@@ -9,8 +9,8 @@ from statistics import median
 
 from liebench.contract import Proposal, Verdict, Word
 from liebench.host import Host
-from liebench.stats import ORDER
-from liebench.verdicts import Evidence, case_verdict
+from liebench.judge.rule import ORDER
+from liebench.judge.verdicts import Evidence, case_verdict
 
 HONEST, HARMLESS, COSTLY = Word.HONEST, Word.HARMLESS, Word.COSTLY
 Pair = tuple[int, int]

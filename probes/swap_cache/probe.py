@@ -16,8 +16,6 @@ from liebench.contract import (
     Layer,
     Meaning,
     Options,
-    Plant,
-    Probe,
     Proposal,
     Rep,
     Rig,
@@ -27,9 +25,10 @@ from liebench.contract import (
     Word,
 )
 from liebench.host import Host
-from liebench.stage import Stage
+from liebench.probe import Plant, Probe
 from liebench.stage.cgroup import MEMORY, home, memory
 from liebench.stage.needs import MEMORY_GROUP, PATH
+from liebench.stage.stage import Stage
 from liebench.stage.swap import SWAP, swapfile
 
 KNOB = "/proc/sys/vm/swappiness"

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from liebench.contract import Arm, Case, Claim, Cost, Kind, Layer, Need, Options, Plant, Probe, Rep, Rig, Turn
+from liebench.contract import Arm, Case, Claim, Cost, Kind, Layer, Need, Options, Rep, Rig, Turn
 from liebench.errors import NeedUnmet
 from liebench.host import Host
+from liebench.probe import Plant, Probe
 from liebench.probes.syscall_translated.verdict import STACKED, advise, delivers, judge
-from liebench.stage import Stage
+from liebench.stage.stage import Stage
 
 KERNEL = "syscall-translated"
 NATIVE = Arm("native", "nobody in between", True, {"way": "native"})

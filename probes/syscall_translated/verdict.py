@@ -8,7 +8,7 @@ from typing import Any
 
 from liebench.contract import Proposal, Verdict, Word
 from liebench.host import Host
-from liebench.verdicts import Evidence, case_verdict
+from liebench.judge.verdicts import Evidence, case_verdict
 
 STACKED = 8  # filters of the case `stacked`
 WORTH_MOVING = 1.5  # an answer from another processor against one from the same

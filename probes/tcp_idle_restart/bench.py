@@ -7,10 +7,10 @@ from contextlib import ExitStack
 
 from liebench.contract import Arm, Case, Kind, Rep, Turn
 from liebench.probes.tcp_idle_restart.verdict import seen
-from liebench.stage import Stage
 from liebench.stage.laws import Law
 from liebench.stage.net import Paths, Wire, route
 from liebench.stage.sockets import connections
+from liebench.stage.stage import Stage
 
 TIMEOUT = (
     "12ms"  # the least retransmission timeout of our routes: silence is counted in timeouts, so it need not be long

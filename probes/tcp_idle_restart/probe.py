@@ -5,25 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack
 
-from liebench.contract import (
-    Arm,
-    Case,
-    Claim,
-    Cost,
-    Kind,
-    Layer,
-    Options,
-    Plant,
-    Probe,
-    Rig,
-    Subject,
-)
+from liebench.contract import Arm, Case, Claim, Cost, Kind, Layer, Options, Rig, Subject
 from liebench.host import Host
+from liebench.probe import Plant, Probe
 from liebench.probes.tcp_idle_restart.bench import Bench
 from liebench.probes.tcp_idle_restart.verdict import INITIAL, SOCKETS, advise, delivers, judge
-from liebench.stage import Stage
 from liebench.stage.net import LAB
 from liebench.stage.sockets import SS
+from liebench.stage.stage import Stage
 
 SILENCE = 5.5  # timeouts: enough halvings for the window to reach the initial one
 Args = dict[str, str | int | float]

@@ -9,7 +9,7 @@ from typing import Any
 from liebench.contract import Kind, Meaning, Proposal, Verdict, Word
 from liebench.facts.sockets import OWN_RATE, Connection
 from liebench.host import Host
-from liebench.verdicts import Evidence, case_verdict
+from liebench.judge.verdicts import Evidence, case_verdict
 
 INITIAL = 10  # segments: RFC 6928, and this kernel's default where the route says nothing else
 SOCKETS = {

@@ -5,30 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 
-from liebench.contract import (
-    Arm,
-    Better,
-    Case,
-    Claim,
-    Cost,
-    Kind,
-    Layer,
-    Option,
-    Options,
-    Plant,
-    Probe,
-    Rep,
-    Rig,
-    Subject,
-    Turn,
-)
+from liebench.contract import Arm, Better, Case, Claim, Cost, Kind, Layer, Option, Options, Rep, Rig, Subject, Turn
 from liebench.errors import UsageError
 from liebench.host import Host
+from liebench.probe import Plant, Probe
 from liebench.probes.tcp_window.verdict import REACH, SOCKETS, advise, delivers, judge, reach, seen
-from liebench.stage import Stage
 from liebench.stage.laws import Law
 from liebench.stage.net import LAB, RATE_MBIT, Paths
 from liebench.stage.sockets import SS, connections
+from liebench.stage.stage import Stage
 
 TRIP_MS = 10
 OPENS, WINDOW = 15, 4  # round trips until a window is open (13 doublings), and of a sample

@@ -9,7 +9,7 @@ from typing import Any
 from liebench.contract import Kind, Meaning, Proposal, Verdict, Word
 from liebench.facts.sockets import Connection
 from liebench.host import Host
-from liebench.verdicts import Evidence, case_verdict
+from liebench.judge.verdicts import Evidence, case_verdict
 
 LIMITED = 0.2  # of its sending time: from there on a window is what holds a connection back (research, section 3)
 RECEIVED, SENT = 0.5, 0.5  # of the maximum can be under way: rmem 0.6 with a fifth to spare, wmem one of two windows

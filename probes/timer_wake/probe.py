@@ -18,8 +18,6 @@ from liebench.contract import (
     Layer,
     Need,
     Options,
-    Plant,
-    Probe,
     Proposal,
     Rep,
     Rig,
@@ -29,7 +27,8 @@ from liebench.contract import (
     Word,
 )
 from liebench.host import Host
-from liebench.stage import Stage
+from liebench.probe import Plant, Probe
+from liebench.stage.stage import Stage
 
 LATENCY = "/dev/cpu_dma_latency"
 NO_LATENCY = struct.pack("=i", 0)  # microseconds that any CPU may take to come back from idle

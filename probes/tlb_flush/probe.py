@@ -4,25 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from liebench.contract import (
-    Arm,
-    Case,
-    Claim,
-    Cost,
-    Events,
-    Layer,
-    Need,
-    Options,
-    Plant,
-    Probe,
-    Proposal,
-    Rep,
-    Rig,
-    Turn,
-    Verdict,
-)
+from liebench.contract import Arm, Case, Claim, Cost, Events, Layer, Need, Options, Proposal, Rep, Rig, Turn, Verdict
 from liebench.host import Host
-from liebench.stage import Stage
+from liebench.probe import Plant, Probe
+from liebench.stage.stage import Stage
 
 TWO_CPUS = Need("two CPUs", lambda host: len(host.processors) > 1, "with one CPU there is nobody to tell")
 HURTS = 5.0  # on hardware an interrupt to another core takes about a microsecond, a few times the call itself

@@ -15,7 +15,6 @@ from liebench.contract import (
     Meaning,
     Need,
     Options,
-    Probe,
     Rep,
     Rig,
     Subject,
@@ -25,8 +24,9 @@ from liebench.contract import (
 )
 from liebench.facts.cpuid import SIGNATURES, Told, decode, parse
 from liebench.host import Host
-from liebench.stage import Stage
+from liebench.probe import Probe
 from liebench.stage.needs import KVM
+from liebench.stage.stage import Stage
 
 X86 = Need("an x86 processor", lambda host: host.x86, "elsewhere user space cannot ask the hypervisor who it is")
 EXIT, NESTED = 900.0, 8000.0  # core cycles of one cpuid: from here on somebody intercepts, and is a guest itself

@@ -5,26 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from liebench.contract import (
-    Arm,
-    Case,
-    Claim,
-    Cost,
-    Kind,
-    Layer,
-    Need,
-    Options,
-    Plant,
-    Probe,
-    Rep,
-    Rig,
-    Subject,
-    Turn,
-)
+from liebench.contract import Arm, Case, Claim, Cost, Kind, Layer, Need, Options, Rep, Rig, Subject, Turn
 from liebench.host import Host
+from liebench.probe import Plant, Probe
 from liebench.probes.vm_exit.verdict import HARDWARE, advise, delivers, judge
-from liebench.stage import Stage
 from liebench.stage.needs import KVM
+from liebench.stage.stage import Stage
 
 SPINS = (0, 5, 20, 100)
 X86 = Need("an x86 processor", lambda host: host.x86, "elsewhere user space has no instruction that exits")

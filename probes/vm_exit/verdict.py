@@ -8,7 +8,7 @@ from statistics import median
 
 from liebench.contract import Proposal, Verdict, Word
 from liebench.host import Host
-from liebench.verdicts import Evidence, case_verdict
+from liebench.judge.verdicts import Evidence, case_verdict
 
 HARDWARE = 200.0  # core cycles of a cpuid that nobody intercepts: 70-300 (research, 3)
 # class, from, to (core cycles of one cpuid), word. The gaps between them read "cannot tell".

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from liebench.contract import Outcome, Word
-from liebench.rows import Row, Table
+from liebench.judge.rows import Row, Table
 
 NASTY = (
     "]]>", "::error::pwned", "::set-output name=x::y", "\n::error::pwned", "|", "a|b|c", "`", "```", "***", "__a__",

@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 import yaml
 
-from liebench.applied import Change
+from liebench.apply.exports import FORMATS, SYSCTL_FILE, VALUE_FILE, exported
+from liebench.apply.ledger import Change
 from liebench.errors import UsageError
-from liebench.export.changes import FORMATS, SYSCTL_FILE, VALUE_FILE, exported
 
 THP = "/sys/kernel/mm/transparent_hugepage/enabled"
 

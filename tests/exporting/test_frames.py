@@ -20,7 +20,7 @@ from liebench.errors import RunUnreadable, UsageError
 from liebench.export import frames
 from liebench.export.safe import known, visible
 from liebench.export.tables import NUMBERS, as_json, tables_of
-from liebench.rows import Table
+from liebench.judge.rows import Table
 
 SCHEMA = json.loads(resources.files("liebench").joinpath("schema/table-1.json").read_text())
 

@@ -10,7 +10,7 @@ from hypothesis import example, given
 
 from liebench.export import github
 from liebench.export.safe import cut
-from liebench.rows import Table
+from liebench.judge.rows import Table
 
 
 def commands(text: str) -> list[tuple[str, dict[str, str], str]]:

@@ -14,7 +14,7 @@ from hypothesis import example, given
 from liebench.export.junit import as_junit
 from liebench.export.order import fails, is_open, ordered
 from liebench.export.safe import exact
-from liebench.rows import Row, Table
+from liebench.judge.rows import Row, Table
 
 SCHEMA = xmlschema.XMLSchema(Path(__file__).parents[1] / "fixtures" / "junit.xsd")
 

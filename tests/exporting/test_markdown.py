@@ -12,7 +12,7 @@ from hypothesis import example, given
 
 from liebench.export import markdown, order
 from liebench.export.safe import cut, known
-from liebench.rows import Table
+from liebench.judge.rows import Table
 from liebench.words import short
 
 LIMIT = 65_536  # characters of a comment

@@ -12,7 +12,7 @@ from prometheus_client.openmetrics import parser as openmetrics
 
 from liebench.export.openmetrics import as_openmetrics
 from liebench.export.safe import known, visible
-from liebench.rows import Table
+from liebench.judge.rows import Table
 
 PARTS = {"liebench_ratio": "value", "liebench_ratio_low": "low", "liebench_ratio_high": "high",
          "liebench_limit_ratio": "limit"}  # fmt: skip

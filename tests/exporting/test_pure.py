@@ -17,8 +17,8 @@ import pytest
 
 import liebench
 from liebench.export import frames, github, gobench, junit, markdown, openmetrics, suite, tables
-from liebench.judge import judge_run
-from liebench.table import run_table
+from liebench.judge.run import judge_run
+from liebench.judge.table import run_table
 
 FOLDER = Path(liebench.__file__).parent
 

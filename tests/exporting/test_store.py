@@ -17,12 +17,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from other_user import as_nobody
 
-from liebench import store
+from liebench.compare import store
+from liebench.compare.index import run_files
+from liebench.compare.store import INDEX, Stored, open_store
 from liebench.errors import LiebenchError, UsageError
-from liebench.judge import judge_run
-from liebench.result import read_run
-from liebench.store import INDEX, Stored, open_store, run_files
-from liebench.table import run_table
+from liebench.judge.run import judge_run
+from liebench.judge.table import run_table
+from liebench.runfile.reader import read_run
 
 duckdb = pytest.importorskip("duckdb", reason="needs duckdb")
 
@@ -132,7 +133,7 @@ def test_a_run_that_lies_there_twice_is_one_and_survives_the_loss_of_one(tmp_pat
 
 
 def test_only_what_changed_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from liebench import indexing
+    from liebench.compare import index as indexing
 
     paths = [_put(tmp_path, str(i)) for i in range(3)]
     open_store(tmp_path).close()

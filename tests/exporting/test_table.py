@@ -8,8 +8,8 @@ from dataclasses import replace
 import hostile
 import run_documents as docs
 
-from liebench.judge import judge_run
-from liebench.table import run_table
+from liebench.judge.run import judge_run
+from liebench.judge.table import run_table
 
 
 def test_a_row_carries_the_verdict_of_its_case_and_both_levels() -> None:

@@ -11,8 +11,8 @@ from live import Bench
 
 from liebench.contract import Arm, Turn
 from liebench.host import read_host
-from liebench.stage import Stage
 from liebench.stage.net import Wire, path, route
+from liebench.stage.stage import Stage
 
 pytestmark = pytest.mark.guest
 TRIP_MS = 60  # an emulated machine sends a whole round of a burst in less

@@ -12,8 +12,8 @@ from liebench.contract import Case, Disturbs, Rep, Turn
 from liebench.errors import StageRefused
 from liebench.host import read_host
 from liebench.probes.swap_cache.probe import DEFAULT, KNOB, MGLRU, by_reclaim
-from liebench.run import rig_of
-from liebench.stage import Stage
+from liebench.runner.session import rig_of
+from liebench.stage.stage import Stage
 
 pytestmark = pytest.mark.guest
 HOST = read_host()

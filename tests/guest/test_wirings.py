@@ -11,8 +11,9 @@ from live import Bench
 from liebench.contract import Arm, Turn
 from liebench.errors import NeedUnmet
 from liebench.host import read_host
-from liebench.stage import Stage, wiring
+from liebench.stage import wiring
 from liebench.stage.net import Lab
+from liebench.stage.stage import Stage
 from liebench.stage.wiring import BUILDERS, INNER_FAR, Wiring, wired
 
 pytestmark = pytest.mark.guest

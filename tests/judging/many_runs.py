@@ -7,8 +7,8 @@ from typing import Any
 
 from run_documents import built, case
 
+from liebench.compare.metrics import LEVEL, LIE, Key, RunMetrics, Value, work_of
 from liebench.contract import Case
-from liebench.metrics import LEVEL, LIE, Key, RunMetrics, Value, work_of
 
 HALF = 0.002  # of each run's own interval, where a test does not say
 

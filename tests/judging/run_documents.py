@@ -8,8 +8,8 @@ import random
 from typing import Any
 
 from liebench.contract import Case
-from liebench.document import case_of
-from liebench.judge import look
+from liebench.judge.run import look
+from liebench.runfile.fields import case_of
 
 Doc = dict[str, Any]
 

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from many_runs import LIE_KEY, key, run, runs
 
-from liebench.baseline import Baseline, days_of, promote, read_baseline, usable, write_baseline
+from liebench.compare.baseline import Baseline, days_of, promote, read_baseline, usable, write_baseline
+from liebench.compare.metrics import FACT, Key, Value
 from liebench.errors import NotComparable, RunUnreadable, UsageError
-from liebench.metrics import FACT, Key, Value
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 MONTH = timedelta(days=30)

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from run_documents import case, document, pairs, reading, windows
 
-from liebench.bill import Bill, bill, order, words
 from liebench.contract import Word
-from liebench.judge import judge_run
+from liebench.judge.cost import Bill, bill, order, words
+from liebench.judge.run import judge_run
 
 EVENTS = {
     "what": "reads of the clock", "read_from": "a counter", "case": "c", "to_seconds": 1e-9, "is_cpu": True,

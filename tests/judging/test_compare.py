@@ -13,11 +13,11 @@ from many_runs import LIE_KEY, key, run, runs
 from run_documents import arm, block, case, document, pairs, reading, rep, windows
 from scipy.stats import binom
 
-from liebench.compare import Comparison, alike, compare, compare_table, open_side
+from liebench.compare.metrics import FACT, Key, RunMetrics, independent, run_metrics
+from liebench.compare.sides import Comparison, alike, compare, compare_table, open_side
 from liebench.contract import Outcome
 from liebench.errors import NotComparable
-from liebench.family import Limits
-from liebench.metrics import FACT, Key, RunMetrics, independent, run_metrics
+from liebench.judge.family import Limits
 
 LIMITS = alike(Limits())
 MIRROR = {"worse": "better", "better": "worse"}

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from run_documents import arm, block, built, case, pairs, reading, rep, windows
 
-from liebench.effects import differences, effects, levels
 from liebench.errors import RunUnreadable
+from liebench.judge.effects import differences, effects, levels
 
 ten = st.lists(st.floats(0.1, 100), min_size=3, max_size=10)
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy.stats import wilcoxon
 
 from liebench.contract import Outcome
-from liebench.family import (
+from liebench.judge.family import (
     ALPHA_LOOK,
     LOOKS,
     Judged,
@@ -22,7 +22,7 @@ from liebench.family import (
     pairs_needed,
     settled,
 )
-from liebench.stats import holm, signed_rank_interval
+from liebench.stats.intervals import holm, signed_rank_interval
 
 RULE = Limits()
 WORDS = list(Outcome)

@@ -8,9 +8,9 @@ import pytest
 from many_runs import LIE_KEY, key, run, runs
 from run_documents import built, reading
 
+from liebench.compare.fleet import frame_of, summarise
+from liebench.compare.metrics import LIE, RunMetrics
 from liebench.errors import NotComparable
-from liebench.fleet import frame_of, summarise
-from liebench.metrics import LIE, RunMetrics
 
 COSTLY = key(LIE, name="d", arm="b")
 

@@ -9,9 +9,9 @@ from gate_documents import failed, gate_doc, pair_blocks
 from run_documents import arm, block, case, controls, reading, rep
 
 from liebench.contract import Outcome
-from liebench.gate import Family, Metric, all_effects, pairs_of, questions, replay
-from liebench.gate_table import exit_code, gate_family, gate_questions, gate_table
-from liebench.policy import TAIL, Policy, parse_policy
+from liebench.gate.pairs import Family, Metric, all_effects, pairs_of, questions, replay
+from liebench.gate.policy import TAIL, Policy, parse_policy
+from liebench.gate.table import exit_code, gate_family, gate_questions, gate_table
 
 EQUAL = {"a": 100.0, "b": 150.0}
 NO_POLICY = Policy()

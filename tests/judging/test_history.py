@@ -11,13 +11,13 @@ from many_runs import LIE_KEY, key, run, runs
 from run_documents import built, case
 from scipy.stats import binom
 
-from liebench.baseline import Baseline
+from liebench.compare.baseline import Baseline
+from liebench.compare.history import band_of, change_points, line_of, lines_of
+from liebench.compare.metrics import RunMetrics, Value
 from liebench.errors import NotComparable
-from liebench.gate_stored import FEWEST_FLEET, fleet_table, history_table, trend_table
-from liebench.history import band_of, change_points, line_of, lines_of
-from liebench.metrics import RunMetrics, Value
-from liebench.policy import Policy, parse_policy
-from liebench.rows import Table
+from liebench.gate.policy import Policy, parse_policy
+from liebench.gate.stored import FEWEST_FLEET, fleet_table, history_table, trend_table
+from liebench.judge.rows import Table
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 STEP = math.log(1.05)

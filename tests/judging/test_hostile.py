@@ -19,19 +19,19 @@ from hypothesis import strategies as st
 from many_runs import LIE_KEY, run
 from run_documents import arm, block, case, controls, document, reading, rep, windows
 
-from liebench.baseline import promote, read_baseline, write_baseline
-from liebench.compare import alike, compare, compare_table, open_side
+from liebench.compare.baseline import promote, read_baseline, write_baseline
+from liebench.compare.history import lines_of
+from liebench.compare.metrics import run_metrics
+from liebench.compare.sides import alike, compare, compare_table, open_side
 from liebench.errors import LiebenchError
-from liebench.family import Limits
-from liebench.gate_stored import fleet_table, history_table, trend_table
-from liebench.gate_table import gate_family, gate_table
-from liebench.history import lines_of
-from liebench.metrics import run_metrics
-from liebench.noise import culprits_of, noise_of
-from liebench.policy import parse_policy
-from liebench.result import read_run
-from liebench.table_text import table_text
-from liebench.tabular import COLUMNS, frames
+from liebench.gate.noise import culprits_of, noise_of
+from liebench.gate.policy import parse_policy
+from liebench.gate.stored import fleet_table, history_table, trend_table
+from liebench.gate.table import gate_family, gate_table
+from liebench.judge.family import Limits
+from liebench.runfile.frames import COLUMNS, frames
+from liebench.runfile.reader import read_run
+from liebench.text.table import table_text
 
 Path_ = tuple[Any, ...]
 POLICY = parse_policy("[levels]\np = { worse-than = 'harmless' }", "f")

@@ -18,11 +18,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from run_documents import arm, block, case, controls, document, logged, pairs, reading, rep, windows
 
-from liebench.bill import bill
-from liebench.contract import Case, Claim, Cost, Layer, Probe, Verdict, Word
+from liebench.contract import Case, Claim, Cost, Layer, Verdict, Word
 from liebench.errors import RunUnreadable
-from liebench.judge import Evidence, judge_run
-from liebench.verify import differences
+from liebench.gate.verify import differences
+from liebench.judge.cost import bill
+from liebench.judge.run import Evidence, judge_run
+from liebench.probe import Probe
 
 
 def ratio_run(factor: float, **more: Any) -> dict[str, Any]:

@@ -11,9 +11,9 @@ from gate_documents import gate_doc, pair_blocks
 from many_runs import key, runs
 from run_documents import arm, case
 
-from liebench.gate_table import gate_family
-from liebench.noise import CULPRITS, SIBLING, Noise, culprits_of, noise_of
-from liebench.policy import Policy
+from liebench.gate.noise import CULPRITS, SIBLING, Noise, culprits_of, noise_of
+from liebench.gate.policy import Policy
+from liebench.gate.table import gate_family
 
 ONE = {"c": case(arms=[arm("a", promised=True)])}
 LEVEL = {"a": 100.0}

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from liebench.cli.gate import read_policy
 from liebench.contract import Word
 from liebench.errors import UsageError
-from liebench.policy import TAIL, Level, Policy, Rule, parse_policy, policy_of, share
+from liebench.gate.policy import TAIL, Level, Policy, Rule, parse_policy, policy_of, share
 
 GOOD = """
 [gate]

@@ -7,11 +7,11 @@ import pytest
 from run_documents import Doc, arm, block, built, case, document, logged, pairs, reading, rep, windows
 
 from liebench.contract import Word
-from liebench.effects import effects
-from liebench.judge import case_verdict, judge_run, look
-from liebench.readings import best_arm, narrow, read
-from liebench.stats import hodges_lehmann
-from liebench.verdicts import Evidence
+from liebench.judge.effects import effects
+from liebench.judge.readings import best_arm, narrow, read
+from liebench.judge.run import case_verdict, judge_run, look
+from liebench.judge.verdicts import Evidence
+from liebench.stats.intervals import hodges_lehmann
 
 
 def steady(n: int, center: float, spread: float = 0.1, seed: int = 1) -> list[float]:

@@ -11,7 +11,7 @@ from gate_documents import gate_doc, pair_blocks
 from run_documents import block, case, controls, document, pairs, rep
 
 from liebench.errors import RunUnreadable
-from liebench.tabular import COLUMNS, frames
+from liebench.runfile.frames import COLUMNS, frames
 
 
 def dtypes(frame: pd.DataFrame) -> dict[str, str]:

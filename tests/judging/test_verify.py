@@ -6,8 +6,8 @@ import pytest
 from run_documents import built, case, controls, document, logged, pairs, reading, windows
 
 from liebench.errors import RunUnreadable
-from liebench.judge import look
-from liebench.verify import differences, look_record
+from liebench.gate.verify import differences, look_record
+from liebench.judge.run import look
 
 
 def run() -> dict[str, Any]:

@@ -17,16 +17,16 @@ import pytest
 from liebench.contract import Case, Turn, Verdict
 from liebench.core import core_path
 from liebench.host import Host, read_host
-from liebench.journal import OURS, Journal
-from liebench.judge import judge_run
-from liebench.plan import PROFILES, Control, Planned, Settings, carrier, options_of, plan_probe
+from liebench.judge.run import judge_run
 from liebench.registry import find_probes
-from liebench.run import rig_of
-from liebench.stage import Stage
+from liebench.runfile.encode import stored_case, stored_rep
+from liebench.runner.plan import PROFILES, Control, Planned, Settings, carrier, options_of, plan_probe, stored_probe
+from liebench.runner.session import rig_of
 from liebench.stage.believers import BELIEVERS
 from liebench.stage.cgroup import home
 from liebench.stage.net import LAB
-from liebench.stored import stored_case, stored_probe, stored_rep
+from liebench.stage.stage import Stage
+from liebench.state.journal import OURS, Journal
 
 PROBES = find_probes().probes
 HOST = read_host()

@@ -21,10 +21,10 @@ from live import PROBES, Bench, host_with, left_behind, planted, settled
 from liebench.contract import Arm, Touches, Turn, Verdict, Word
 from liebench.errors import CoreFailed, NeedUnmet, StageRefused, UsageError
 from liebench.host import read_host
-from liebench.journal import recover
 from liebench.probes.flush_honesty.verdict import sent
 from liebench.stage.block import LOOP, NETWORK_DISK, SERVER, network_disk
 from liebench.stage.counted import NOT_TOUCHED, counted, volume_below
+from liebench.state.journal import recover
 
 HOST = read_host()
 RIG = pytest.mark.skipif(not NETWORK_DISK.met(HOST), reason="needs nbdkit, nbdfuse and /dev/fuse")

@@ -20,14 +20,15 @@ from liebench.contract import Arm, Disturbs, Touches, Turn, Word
 from liebench.core import core_path
 from liebench.errors import StageRefused
 from liebench.host import read_host
-from liebench.journal import Journal, recover
-from liebench.judge import judge_run, look
+from liebench.judge.run import judge_run, look
 from liebench.registry import find_probes
-from liebench.result import read_run
-from liebench.stage import Stage, clock
+from liebench.runfile.encode import stored_rep
+from liebench.runfile.reader import read_run
+from liebench.stage import clock
 from liebench.stage.clock import rate, step
-from liebench.stored import stored_rep
-from liebench.timeline import Ticks, slope_ppm, steps
+from liebench.stage.stage import Stage
+from liebench.state.journal import Journal, recover
+from liebench.stats.clocks import Ticks, slope_ppm, steps
 
 LIEBENCH = str(Path(sys.executable).parent / "liebench")
 PROBES = find_probes().probes

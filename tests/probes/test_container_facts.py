@@ -12,18 +12,18 @@ from statistics import median
 import pytest
 from live import CPU_GROUP, MEMORY_GROUP, PROBES, TWO, Bench, before_others, here, host_with, left_behind
 
-from liebench.advise import advise_run
+from liebench.advice.advise import advise_run
 from liebench.contract import Arm, Rep, Turn, Verdict, Word
 from liebench.errors import StageRefused
 from liebench.facts import limits
 from liebench.facts.limits import allowed
 from liebench.facts.reader import Reader
 from liebench.host import read_host
-from liebench.journal import recover
 from liebench.probes.container_facts import bench as facts_bench
 from liebench.probes.container_facts.verdict import load, rated, spoken, whole
 from liebench.stage.believers import BELIEVERS, CPUS, HEAP, MEMORY, said
 from liebench.stage.cgroup import Limits, home, nested, quota
+from liebench.state.journal import recover
 
 HOST = read_host()
 UNLIMITED = HOST.facts["limits"]["cpus"] is None and HOST.facts["limits"]["memory_mib"] is None

@@ -23,13 +23,13 @@ from liebench.contract import Arm, Case, Touches, Turn, Verdict, Word
 from liebench.core import core_path
 from liebench.errors import CoreFailed, NeedUnmet, StageRefused
 from liebench.host import Host, read_host
-from liebench.journal import recover
+from liebench.judge.verdicts import Evidence
 from liebench.probes.container_vm import bench as places
 from liebench.probes.container_vm.verdict import EMULATED, advise, delivers, judge
 from liebench.stage.container import CONTAINERS, OWN, RUNTIMES, container, container_command, kinds
 from liebench.stage.guest import QEMU, guest, initramfs, kernel_of
 from liebench.stage.place import Place, footprint, here, place, started
-from liebench.verdicts import Evidence
+from liebench.state.journal import recover
 
 HOST = read_host()
 ROOT = Path(__file__).parents[2]

@@ -17,9 +17,9 @@ from liebench.contract import Touches
 from liebench.core import core_path
 from liebench.errors import NeedUnmet
 from liebench.host import read_host
-from liebench.journal import recover
 from liebench.stage.container import CONTAINERS, container, kinds
 from liebench.stage.engine import ENGINES
+from liebench.state.journal import recover
 
 HOST = read_host()
 PODMAN = pytest.mark.skipif(not shutil.which("podman"), reason="needs podman")

@@ -17,11 +17,11 @@ from live import PROBES, Bench, core, host_with, left_behind, planted
 from liebench.contract import Arm, Disturbs, Touches, Turn, Verdict, Word
 from liebench.errors import CoreKilled, NeedUnmet, StageRefused
 from liebench.host import Host, read_host
-from liebench.journal import recover
 from liebench.probes.file_map.probe import crossover
 from liebench.probes.swap_cache.probe import by_reclaim, per_group, suggested
 from liebench.stage.cgroup import MEMORY, home, memory
 from liebench.stage.swap import swapfile
+from liebench.state.journal import recover
 
 HOST = read_host()
 GROUP = pytest.mark.skipif(home(HOST.root, "memory") is None, reason="needs a memory control group of our own")

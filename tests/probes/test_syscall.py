@@ -26,10 +26,10 @@ from liebench.errors import CoreFailed
 from liebench.facts.process import facts
 from liebench.facts.reader import Reader
 from liebench.host import read_host
-from liebench.judge import judge_run
+from liebench.judge.run import judge_run
 from liebench.probes.syscall_translated.verdict import advise, delivers, under
-from liebench.result import read_run
-from liebench.run import rig_of
+from liebench.runfile.reader import read_run
+from liebench.runner.session import rig_of
 
 ID = "syscall-translated"
 HOST = read_host()

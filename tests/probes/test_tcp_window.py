@@ -16,7 +16,7 @@ from liebench.facts.sockets import parse
 from liebench.host import read_host
 from liebench.probes.tcp_window.verdict import advise, reach
 from liebench.probes.tcp_window.verdict import seen as held
-from liebench.run import rig_of
+from liebench.runner.session import rig_of
 
 HOST = read_host()
 

@@ -16,7 +16,8 @@ import numpy as np
 from noise_models import SOURCES, Floats, noise
 
 from liebench.contract import Rhythm, Word
-from liebench.stats import LOOKS, ORDER, Decision, decide, look_alpha, schedule, signed_rank_interval, stop_reason
+from liebench.judge.rule import LOOKS, ORDER, Decision, decide, look_alpha, schedule, stop_reason
+from liebench.stats.intervals import signed_rank_interval
 
 MATTERS, HURTS = math.log(1.05), math.log(1.20)
 NARROW = math.log(1.02)

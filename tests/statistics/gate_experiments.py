@@ -15,8 +15,8 @@ import numpy as np
 from noise_models import SOURCES, TRACES, Floats, simulate, trace
 
 from liebench.contract import Arm, Case, Outcome
-from liebench.gate import STATISTICS, Family, Metric, Question, questions
-from liebench.policy import TAIL, Policy
+from liebench.gate.pairs import STATISTICS, Family, Metric, Question, questions
+from liebench.gate.policy import TAIL, Policy
 
 METRICS, SAMPLES = 20, 20
 REPETITION_S, OVERHEAD = 0.020, 1.15

@@ -13,9 +13,9 @@ from experiments import to_effects
 from many_runs import LIE_KEY, run
 from noise_models import SOURCES, Floats, noise
 
-from liebench.compare import alike, compare
-from liebench.family import Limits
-from liebench.metrics import independent, one_value
+from liebench.compare.metrics import independent, one_value
+from liebench.compare.sides import alike, compare
+from liebench.judge.family import Limits
 
 PAIRS = 300
 MOST = PAIRS * 0.025 + 3 * math.sqrt(PAIRS * 0.025 * 0.975)

@@ -13,7 +13,7 @@ from noise_models import SOURCES
 from scipy.stats import binom
 
 from liebench.contract import Outcome
-from liebench.gate import Family
+from liebench.gate.pairs import Family
 
 COUNT = {STILL: 12, FOUND: 6, FOUND_TIGHT: 6}
 OPEN_SOURCES = {"M5 sibling", "M6 cloud"}  # noise so large that some metrics stay open

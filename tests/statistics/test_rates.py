@@ -21,8 +21,9 @@ from experiments import (
 from noise_models import MODELS, SOURCES, Floats, noise, simulate
 
 from liebench.contract import Arm, Case, Kind, Rhythm, Word
-from liebench.readings import Reading, read
-from liebench.stats import LOOKS, VISIT_LOOKS, binomial_interval, hodges_lehmann
+from liebench.judge.readings import Reading, read
+from liebench.judge.rule import LOOKS, VISIT_LOOKS
+from liebench.stats.intervals import binomial_interval, hodges_lehmann
 
 SESSIONS = 1000
 ARMS = (Arm("claimed", promised=True), Arm("measured"))

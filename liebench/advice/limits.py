@@ -1,0 +1,86 @@
+"""Changes around containers: what programs have to be told that cannot see their own limits."""
+
+from __future__ import annotations
+
+from liebench.advice.change import Change, unknown
+
+FEWER = "threads that wait for a disk or a network need more than one a CPU: keep those pools as they are"
+UNSET = "one per CPU that it believes in"
+
+
+def _workers(id: str, setting: str, how: str, undo: str) -> Change:
+    return Change(id, setting, "process", UNSET, FEWER, how, undo, "container-facts", unknown)
+
+
+CHANGES = (
+    _workers(
+        "processes-of-servers",
+        "worker processes of servers that ask sysconf, such as nginx",
+        "worker_processes {to}; (nginx), or the same number for what your server calls its workers",
+        "worker_processes auto; ({now})",
+    ),
+    _workers(
+        "threads-of-openmp",
+        "OMP_NUM_THREADS, which nproc, OpenMP and OpenBLAS obey",
+        "export OMP_NUM_THREADS={to}; make -j {to}",
+        "unset OMP_NUM_THREADS ({now})",
+    ),
+    _workers(
+        "cpu-count-of-python",
+        "PYTHON_CPU_COUNT",
+        "export PYTHON_CPU_COUNT={to} (Python 3.13 or newer; before that give {to} to every pool: max_workers={to})",
+        "unset PYTHON_CPU_COUNT ({now})",
+    ),
+    _workers(
+        "processors-of-java",
+        "-XX:ActiveProcessorCount",
+        "export JAVA_TOOL_OPTIONS=-XX:ActiveProcessorCount={to}, or a JVM that reads this kind of control group",
+        "unset JAVA_TOOL_OPTIONS ({now})",
+    ),
+    _workers(
+        "threads-of-go",
+        "GOMAXPROCS",
+        "export GOMAXPROCS={to}, or build with Go 1.25 or newer, which reads the quota of its own group",
+        "unset GOMAXPROCS ({now})",
+    ),
+    _workers(
+        "workers-of-node",
+        "workers of Node's cluster and worker_threads",
+        "start {to} workers; UV_THREADPOOL_SIZE is 4 unless it is set, whatever there is",
+        "start as many as os.cpus() says again ({now})",
+    ),
+    Change(
+        "heap-of-java",
+        "largest heap of the JVM (MiB)",
+        "process",
+        "a quarter of the memory that it believes in",
+        "a heap that is too small collects garbage all the time: watch the time spent in it",
+        "export JAVA_TOOL_OPTIONS=-Xmx{to}m",
+        "unset JAVA_TOOL_OPTIONS ({now})",
+        "container-facts",
+        unknown,
+    ),
+    Change(
+        "heap-of-node",
+        "largest old generation of V8 (MiB)",
+        "process",
+        "what V8 derives from the memory that it believes in",
+        "a heap that is too small collects garbage all the time: watch the time spent in it",
+        "export NODE_OPTIONS=--max-old-space-size={to}",
+        "unset NODE_OPTIONS ({now})",
+        "container-facts",
+        unknown,
+    ),
+    Change(
+        "lxcfs",
+        "who answers for /proc/meminfo, /proc/stat and /proc/cpuinfo inside the container",
+        "namespace",
+        "the kernel: the whole machine",
+        "each read goes through FUSE, 380 us instead of 16 where it was measured, and agents read these files often; "
+        "its CPUs may still be the machine's: run this probe again",
+        "mount the files of {to}: docker run -v /var/lib/lxcfs/proc/meminfo:/proc/meminfo, and so on",
+        "start the container without these mounts ({now})",
+        "container-facts",
+        unknown,
+    ),
+)

@@ -1,0 +1,208 @@
+"""Stored samples in, words out. Pure: no file, no clock, no process; today's judge reads yesterday's run.
+
+``look(case, blocks, arm, promised)`` is what the runner calls at 12, 24, 48, 96 blocks: ``.stop`` says whether to go
+on, ``.record()`` is the entry of the decision log. ``judge_run(doc, probes)`` gives every word of a finished run;
+``probes`` (id -> Probe) is needed only where a probe brings its own judge.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from liebench.contract import Case, Kind, State, Subject, Verdict, Word
+from liebench.judge.controls import Control, Modes, Sentinel, by_work, judge_control, modes_of, sentinel_of
+from liebench.judge.readings import Reading, competes
+from liebench.judge.rule import ORDER
+from liebench.judge.verdicts import Evidence, Look, case_verdict, look, under_control
+from liebench.probe import Probe
+from liebench.runfile.fields import Json, case_of, mapping, member, records, refuse, section, text
+from liebench.stats.intervals import Interval, signed_rank_interval
+
+__all__ = ["Detail", "Evidence", "Look", "RunVerdicts", "case_verdict", "combine", "judge_run", "look"]
+
+
+@dataclass(frozen=True, slots=True)
+class Detail:
+    """Numbers behind one case verdict, for the report: every arm, the 95 % intervals, the modes."""
+
+    case: Case
+    arm: str
+    reading: Reading | None
+    arms: Mapping[str, Reading] = field(default_factory=dict)
+    slope: Interval | None = None  # linear law: unit per number
+    modes: Modes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunVerdicts:
+    """Every word of one run. ``leads`` names the case that carries each probe's numbers."""
+
+    probes: Mapping[str, Verdict]
+    skipped: Mapping[str, tuple[str, str]]  # id -> (needs, cure)
+    failed: Mapping[str, str]
+    controls: Sequence[Control]
+    counts: Mapping[Word, int]
+    sentinel: Sentinel
+    details: Mapping[tuple[str, str], Detail]
+    leads: Mapping[str, str]
+    rigs: frozenset[str]  # probes measured only on a rig of ours: demonstrations, in no tally
+
+
+def combine(cases: Mapping[str, tuple[Case, Verdict]]) -> tuple[Verdict, str]:
+    """(verdict, leading case) of a probe: the worst of its headline cases about this host; rigs only demonstrate."""
+    headlines = {k: v for k, (c, v) in cases.items() if c.headline}
+    ours = {k: v for k, v in headlines.items() if cases[k][0].subject is Subject.HOST}
+    every = {k: v for k, (_, v) in cases.items()}
+    if not ours:
+        return _demonstrated(headlines, every)
+    at_least = max(_rank(v.at_least, 0) for v in ours.values())
+    at_most = max(_rank(v.at_most, len(ORDER) - 1) for v in ours.values())
+    proven = at_least == at_most and any(v.word is ORDER[at_least] for v in ours.values())
+    open_ones = {k: v for k, v in ours.items() if v.word is Word.INCONCLUSIVE}
+    who = ours if proven or not open_ones else open_ones  # an open verdict is explained by what is open
+    lead = max(who, key=lambda k: (_rank(who[k].at_least, 0), _rank(who[k].at_most, len(ORDER) - 1), _size(who[k])))
+    known_low = any(v.at_least is not None for v in ours.values())
+    known_high = all(v.at_most is not None for v in ours.values())
+    word = ORDER[at_least] if proven else Word.INCONCLUSIVE
+    why = ours[lead].why
+    if not proven and not why:
+        why = next((v.why for v in ours.values() if v.word is Word.INCONCLUSIVE), "")
+    return (
+        replace(
+            ours[lead],
+            word=word,
+            at_least=ORDER[at_least] if known_low else None,
+            at_most=ORDER[at_most] if known_high or at_least == len(ORDER) - 1 else None,
+            why=why,
+            cases=every,
+        ),
+        lead,
+    )
+
+
+def _demonstrated(rigs: Mapping[str, Verdict], every: Mapping[str, Verdict]) -> tuple[Verdict, str]:
+    """What rigs of ours show at their worst, with no word about this host."""
+    if not rigs:
+        return Verdict(Word.INCONCLUSIVE, why="no headline case was measured", cases=every), next(iter(every), "")
+    lead = max(rigs, key=lambda k: (_rank(rigs[k].word, -1), _size(rigs[k])))
+    shown = rigs[lead]
+    why = "only a rig of ours was measured" + ("" if shown.word is Word.INCONCLUSIVE else f": {shown.word.value} there")
+    return replace(shown, word=Word.INCONCLUSIVE, at_least=None, at_most=None, why=why, cases=every), lead
+
+
+def _rank(word: Word | None, default: int) -> int:
+    return ORDER.index(word) if word in ORDER else default
+
+
+def _size(verdict: Verdict) -> float:
+    return abs(verdict.value) if verdict.value is not None else -1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run file whose shape was checked, indexed for judging."""
+
+    cases: Mapping[tuple[str, str], Case]
+    ordinary: Mapping[tuple[str, str], Sequence[Json]]
+    controls: Mapping[str, Sequence[Json]]  # control id -> its blocks
+    blocks: Sequence[Json]
+
+
+def open_run(doc: Json) -> Run:
+    """Check and index a run file. Raises RunUnreadable naming the place."""
+    mapping(doc, "the run file")
+    cases: dict[tuple[str, str], Case] = {}
+    for probe, stored in section(doc, "probes").items():
+        place = f"probes.{probe}"
+        declared = mapping(mapping(stored, place).get("cases") or {}, f"{place}.cases")
+        cases |= {(probe, k): case_of(k, row, f"{place}.cases.{k}") for k, row in declared.items()}
+    ordinary: dict[tuple[str, str], list[Json]] = {}
+    controls: dict[str, list[Json]] = {}
+    blocks = records(doc, "blocks")
+    for i, block in enumerate(blocks):
+        key = (text(block.get("probe"), f"blocks[{i}].probe"), text(block.get("case"), f"blocks[{i}].case"))
+        if key not in cases:
+            refuse(f"blocks[{i}].case", "a case that the run file declares", "/".join(key))
+        control = block.get("control")
+        if control is None:
+            ordinary.setdefault(key, []).append(block)
+        else:
+            controls.setdefault(text(control, f"blocks[{i}].control"), []).append(block)
+    return Run(cases, ordinary, controls, blocks)
+
+
+def controls_in(doc: Json, run: Run) -> list[Control]:
+    """Every control of a run, judged by its own blocks."""
+    found = []
+    for i, entry in enumerate(records(doc, "controls")):
+        place = f"controls[{i}]"
+        key = (text(entry.get("probe"), f"{place}.probe"), text(entry.get("case"), f"{place}.case"))
+        if key not in run.cases:
+            refuse(f"{place}.case", "a case that the run file declares", "/".join(key))
+        blocks = run.controls.get(text(entry.get("id"), f"{place}.id"), ())
+        found.append(judge_control(entry, run.cases[key], blocks, place))
+    return found
+
+
+def _own_words(evidence: Evidence, probe: Probe | None) -> Verdict:
+    """The verdict by the probe's own judge where it brings one; a judge that breaks leaves the word open."""
+    if probe is None or probe.judge is None:
+        return case_verdict(evidence)
+    try:
+        verdict = probe.judge(evidence)
+    except Exception as error:  # a third-party judge must not take the other verdicts with it
+        why = f"the probe's own judge failed: {type(error).__name__}: {error}"
+        return Verdict(Word.INCONCLUSIVE, unit=evidence.case.unit, why=why, control=evidence.control)
+    if verdict.word in ORDER:  # a judge that proves a word has bounded it on both sides
+        verdict = replace(verdict, at_least=verdict.at_least or verdict.word, at_most=verdict.at_most or verdict.word)
+    return under_control(verdict, evidence)
+
+
+def _detail(evidence: Evidence, verdict: Verdict, bad: set[tuple[int, str]]) -> Detail:
+    case = evidence.case
+    if case.kind is Kind.FACT:
+        return Detail(case, verdict.arm, None)
+    arm = verdict.arm or evidence.label
+    names = [a.id for a in case.delivered] if competes(case, evidence.blocks) else [arm]
+    arms = {name: evidence.reading(name) for name in names}
+    reading = arms.get(arm) or evidence.reading(arm)
+    slopes = reading.effects.slopes
+    modes = modes_of(case, evidence.blocks, arm, evidence.promised, bad) if case.kind is Kind.RATIO else None
+    return Detail(case, arm, reading, arms, signed_rank_interval(slopes) if slopes else None, modes)
+
+
+def judge_run(doc: Json, probes: Mapping[str, Probe] | None = None) -> RunVerdicts:
+    """Every word of one run, from its samples alone. Raises RunUnreadable where the document is not a run."""
+    run = open_run(doc)
+    controls = controls_in(doc, run)
+    works = by_work(controls)
+    sentinel, bad = sentinel_of(run.blocks)
+    verdicts: dict[str, Verdict] = {}
+    details: dict[tuple[str, str], Detail] = {}
+    leads: dict[str, str] = {}
+    skipped: dict[str, tuple[str, str]] = {}
+    failed: dict[str, str] = {}
+    rigs: set[str] = set()
+    for name, stored in section(doc, "probes").items():
+        row, place = mapping(stored, f"probes.{name}"), f"probes.{name}"
+        state = member(State, row.get("state"), f"{place}.state")
+        if state is State.SKIPPED:
+            skipped[name] = (str(row.get("needs") or ""), str(row.get("cure") or ""))
+        elif state is State.FAILED:
+            failed[name] = str(row.get("error") or "no reason was stored")
+        else:
+            judged: dict[str, tuple[Case, Verdict]] = {}
+            facts = mapping(row.get("facts") or {}, f"{place}.facts")
+            for key in (k for k in run.cases if k[0] == name and k in run.ordinary):
+                case = run.cases[key]
+                status, why = works.get(case.work, ("none", ""))
+                evidence = Evidence(case, run.ordinary[key], "", status, why, name, facts)
+                verdict = replace(_own_words(evidence, (probes or {}).get(name)), of=case.unit)
+                judged[key[1]] = (case, verdict)
+                details[key] = _detail(evidence, verdict, bad)
+            verdicts[name], leads[name] = combine(judged)
+            if judged and all(c.subject is Subject.RIG for c, _ in judged.values()):
+                rigs.add(name)
+    counts = {word: sum(v.word is word for k, v in verdicts.items() if k not in rigs) for word in Word}
+    return RunVerdicts(verdicts, skipped, failed, controls, counts, sentinel, details, leads, frozenset(rigs))

@@ -1,0 +1,133 @@
+"""The run inside a report: thinned so that the same words come out, compressed, and read back within bounds."""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+from collections.abc import Collection, Mapping, Sequence
+from statistics import fmean, median
+from typing import Any
+
+from liebench.errors import RunUnreadable
+from liebench.runfile.columns import from_columns, to_columns
+from liebench.runfile.fields import mapping
+
+TYPE, OLD_TYPE = "application/x-xz;base85", "application/x-xz;base64"
+SAFE, UNSAFE = str.maketrans("<>&", ",./"), str.maketrans(",./", "<>&")  # of base 85, what HTML could mistake
+FILTERS = [{"id": 0x21, "preset": 9 | (1 << 31), "lc": 4, "lp": 0, "pb": 0}]  # LZMA2, tuned for text
+ALIBI = (
+    "run_delay_ns",
+    "majflt",
+    "migrated",
+)  # what a page keeps of each repetition, as 1, 2 or 5 times a power of ten
+UNFELT = 100_000  # ns that a repetition of milliseconds does not feel
+DIGITS = 5  # significant ones: no repetition repeats better
+KEPT = 20  # order statistics of a series that only a probe's own judge reads
+MS = 1_000_000  # a block's time is kept to the millisecond
+BULKY, ONCE = 200, 4000  # characters of a fact that are kept: of each repetition, and of what is asked once
+
+
+def reduced(doc: Mapping[str, Any], plain: Collection[str] = ()) -> dict[str, Any]:
+    """The run with few numbers for each repetition: those that carry the same median, mean, quantile or bound.
+
+    ``plain``: probes without a judge of their own; nobody reads the facts of their repetitions.
+    """
+    blocks = []
+    for block in doc["blocks"]:
+        case = doc["probes"][block["probe"]]["cases"][block["case"]]
+        reps = {label: _thin(rep, case, block["probe"] in plain) for label, rep in block["reps"].items()}
+        rest = {k: v // MS * MS if k == "t_ns" else v for k, v in block.items() if k != "reps"}
+        blocks.append({**rest, "reps": reps})
+    probes = {name: _bare(row) for name, row in doc["probes"].items()}
+    said = "samples of a repetition are a few numbers with its median and mean"
+    return {**doc, "probes": probes, "blocks": blocks, "reduced": said}
+
+
+def _bare(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A probe's row without what only the runner or a figure reads: calibrations, and the words of arms."""
+    facts = {k: v for k, v in (row.get("facts") or {}).items() if k != "calibrations"}
+    cases = {
+        name: {**case, "arms": [{k: v for k, v in arm.items() if k != "says"} for arm in case["arms"]]}
+        for name, case in (row.get("cases") or {}).items()
+    }
+    return {**row, "facts": facts, "cases": cases}
+
+
+def _thin(rep: Mapping[str, Any], case: Mapping[str, Any], plain: bool) -> dict[str, Any]:
+    fact = case["kind"] == "fact"  # its samples are events, and only a planted one has any that counts
+    whole = {q: s for q, s in rep["samples"].items() if s and (not fact or q == case["quantity"])}
+    judged = {q: s for q, s in whole.items() if q == case["quantity"] or (case.get("bounds") and q in ("low", "high"))}
+    samples = {q: [_short(v) for v in _few(q, s, case)] for q, s in (judged or whole).items()}
+    bulky = 0 if plain and not fact else ONCE if case.get("rhythm") == "once" or fact else BULKY
+    facts = {k: _short(v) for k, v in rep.get("facts", {}).items() if not isinstance(v, dict) and len(str(v)) <= bulky}
+    alibi = {k: _coarse(k, v) for k, v in rep.get("alibi", {}).items() if k in ALIBI}
+    rest = {"flags": rep.get("flags", []), "elapsed_ns": rep.get("elapsed_ns", 0)}
+    return {"samples": samples, "alibi": alibi, "facts": facts, **rest}
+
+
+def _short(value: Any, digits: int = DIGITS) -> Any:
+    """A number with as many digits as its scatter deserves; anything else as it is."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        return value
+    short = float(f"{value:.{digits}g}")
+    return int(short) if short.is_integer() else short
+
+
+def _coarse(name: str, value: Any) -> Any:
+    """An alibi says how badly a repetition was disturbed: 1, 2 or 5 times a power of ten says that, or not at all."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
+        return value
+    if name == "run_delay_ns" and value < UNFELT:
+        return 0
+    power = 10 ** math.floor(math.log10(value))
+    step = next(s for s in (1, 2, 5, 10) if value <= s * power * 1.4142 or s == 10)
+    return int(step * power)
+
+
+def _few(name: str, samples: Sequence[float], case: Mapping[str, Any]) -> list[float]:
+    if case.get("bounds"):
+        return [max(samples) if name == "low" else min(samples)]
+    ordered = sorted(samples)
+    if name != case["quantity"]:
+        return (
+            [ordered[(2 * i + 1) * len(ordered) // (2 * KEPT)] for i in range(KEPT)] if len(ordered) > KEPT else ordered
+        )
+    if case["kind"] == "fact" or case.get("quantile") is not None or len(ordered) <= 2:  # they have no mean
+        return ordered
+    middle, mean = median(samples), fmean(samples)
+    rest = 3 * mean - 2 * middle
+    return [middle, middle, rest] if rest > 0 or case["kind"] == "reading" else [middle]
+
+
+def pack(doc: Mapping[str, Any]) -> str:
+    """Compressed text that may stand inside any page: no character of it opens or ends an element."""
+    import lzma
+
+    rest = {k: v for k, v in doc.items() if k not in ("blocks", "looks")}
+    held = {**rest, "columns": to_columns(doc["blocks"])} if "reduced" in doc else dict(doc)
+    raw = json.dumps(held, separators=(",", ":"), allow_nan=False).encode()
+    return base64.b85encode(lzma.compress(raw, filters=FILTERS)).decode("ascii").translate(SAFE)
+
+
+def unpack(encoding: str, text: str, most: int) -> str:
+    """The JSON in there. Raises RunUnreadable where it is damaged, or grows beyond ``most`` bytes."""
+    import lzma
+
+    packed = text.strip()
+    try:
+        old = encoding == OLD_TYPE
+        data = base64.b64decode(packed, validate=True) if old else base64.b85decode(packed.translate(UNSAFE))
+        opener = lzma.LZMADecompressor(memlimit=1 << 28)
+        raw = opener.decompress(data, max_length=most)
+        if not opener.eof:
+            raise RunUnreadable("the run in this page is cut short, or too large to be one of liebench")
+        return raw.decode("utf-8")
+    except (lzma.LZMAError, ValueError, EOFError) as error:
+        raise RunUnreadable(f"the run in this page is damaged: {error}; nothing was changed") from error
+
+
+def expanded(doc: Mapping[str, Any]) -> dict[str, Any]:
+    """An embedded run with its blocks as every reader expects them."""
+    rest = {k: v for k, v in doc.items() if k != "columns"}
+    return {**rest, "blocks": from_columns(mapping(doc["columns"], "columns")), "looks": []}

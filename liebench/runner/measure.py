@@ -1,0 +1,161 @@
+"""From a plan to a run file on disk: header, session, receipt, and the ends that only a whole run knows."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, nullcontext
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import liebench
+from liebench.contract import Disturbs, Events
+from liebench.host import Host
+from liebench.judge.rule import RULE
+from liebench.runfile.reader import SCHEMA
+from liebench.runfile.writer import RunWriter, new_id
+from liebench.runner import receipt
+from liebench.runner.plan import Planned, Settings, options_of, stored_probe
+from liebench.runner.pressure import QuietWatch
+from liebench.runner.session import Session
+from liebench.stage.stage import Stage
+from liebench.state.guardian import guarded
+from liebench.state.journal import Journal, recover
+from liebench.state.lock import exclusive
+
+Maker = Callable[..., Session]  # (journal, planned, settings, writer, stage_of, quiet, *, stopping, progress)
+NOTHING_MORE: Mapping[str, Any] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """What a run needs besides its plan. ``state``: folder of the undo journal; ``core``: the executable."""
+
+    host: Host
+    core: Path
+    build: str
+    state: Path
+    out: Path
+    command: Sequence[str] = ()
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def header(bench: Bench, planned: Sequence[Planned], settings: Settings) -> dict[str, Any]:
+    return {
+        "schema": SCHEMA,
+        "id": new_id(),
+        "kind": "run",
+        "started": _now(),
+        "finished": None,
+        "stopped": "killed",
+        "tool": {
+            "version": liebench.__version__,
+            "rule": RULE,
+            "core": bench.build,
+            "python": platform.python_version(),
+        },
+        "command": list(bench.command),
+        "settings": settings.stored(),
+        "hashes": bench.host.hashes(),
+        "host": bench.host.redacted(),
+        "controls": [],
+        "log": recover(bench.state, bench.host.facts["boot"]["token"]),
+    }
+
+
+def _counts(host: Host, planned: Sequence[Planned]) -> dict[str, tuple[Events, int | None, float]]:
+    return {
+        p.id: (p.probe.events, p.probe.events.count(host), time.monotonic())
+        for p in planned
+        if p.cases and p.probe.events
+    }
+
+
+def _events(first: dict[str, tuple[Events, int | None, float]], host: Host) -> dict[str, dict[str, Any]]:
+    rows = {}
+    for name, (events, count, at) in first.items():
+        rows[name] = {
+            "what": events.what,
+            "read_from": events.read_from,
+            "case": events.case,
+            "to_seconds": events.to_seconds,
+            "is_cpu": events.is_cpu,
+            "first": count,
+            "last": events.count(host),
+            "span_s": time.monotonic() - at,
+        }
+    return rows
+
+
+def measure(
+    bench: Bench,
+    planned: Sequence[Planned],
+    settings: Settings,
+    *,
+    stopping: Callable[[], str | None] = lambda: None,
+    progress: Callable[[str], None] = lambda line: None,
+    make: Maker | None = None,
+    more: Mapping[str, Any] = NOTHING_MORE,
+) -> Path:
+    """Run the plan and write its run file; returns the file's path. The host is as it was found afterwards.
+
+    ``make`` builds another session than a plain run's (a gate's), ``more`` stands in the header of its file.
+    Raises HostBusy where this one may change the host and another liebench does.
+    """
+    with ExitStack() as held:
+        if settings.disturb is Disturbs.HOST:
+            held.enter_context(exclusive(bench.state, "measuring with --disturb host"))
+        return _measured(bench, planned, settings, stopping, progress, make, more)
+
+
+def _measured(
+    bench: Bench,
+    planned: Sequence[Planned],
+    settings: Settings,
+    stopping: Callable[[], str | None],
+    progress: Callable[[str], None],
+    make: Maker | None,
+    more: Mapping[str, Any],
+) -> Path:
+    head = header(bench, planned, settings) | dict(more)
+    writer = RunWriter(bench.out, head)
+    journal = Journal(bench.state, bench.host.facts["boot"]["token"])
+    stages: dict[str, Stage] = {}
+
+    def stage_of(part: Planned) -> Stage:
+        touches = tuple(t for c in part.cases for t in c.touches)
+        stage = Stage(bench.host, bench.core, journal, touches, settings.disturb)
+        stage.options = options_of(part.id, part.probe, settings)
+        stage.window_s = settings.profile.window_s
+        stages[part.id] = stage
+        return stage
+
+    before, counts, quiet = receipt.snapshot(bench.host), _counts(bench.host, planned), QuietWatch(bench.host)
+    making = make or (lambda journal, *rest, **asked: Session(*rest, **asked))
+    session = making(journal, planned, settings, writer, stage_of, quiet, stopping=stopping, progress=progress)
+    watched = settings.disturb is Disturbs.HOST
+    with guarded(bench.state, bench.host.facts["boot"]["token"]) if watched else nullcontext():
+        stopped = session.run()
+    rows = _events(counts, bench.host)
+    for part in planned:
+        row = writer.document["probes"].get(part.id, stored_probe(part))
+        row |= {"events": rows.get(part.id), "setup_s": session.setup_s.get(part.id, 0.0)}
+        if part.id in stages:
+            row["setup_s"] += stages[part.id].setup_s
+            row["facts"] = {"calibrations": stages[part.id].calibrations, **stages[part.id].notes}
+        writer.probe(part.id, row)
+    return writer.finish(
+        {
+            "finished": _now(),
+            "stopped": stopped,
+            "quiet": quiet.summary(),
+            "instrument": {"loop_s": session.loop_s, "inside_s": session.inside_ns / 1e9, "blocks": session.number},
+            "receipt": {"difference": receipt.difference(before, receipt.snapshot(bench.host))},
+        }
+    )

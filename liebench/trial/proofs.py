@@ -1,0 +1,199 @@
+"""What trials have proved on this host: ``<state>/proofs.jsonl``, one proof a line.
+
+A proof holds for the values, the host and the configuration it was made with. The configuration is the one without
+what liebench itself has applied (``config_of``): applying one change does not make the proofs of others lapse, while a
+change by anybody else does. What two applied changes do together is shown by neither proof.
+
+What is kept of every trial that could tell is its own interval. A win is confirmed only by the next trial of the same
+change in the same place; one that did not win in between starts the count again, so that trying until it wins twice
+proves nothing more often than it should. The published gain is the confirming trial's alone.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from liebench.errors import StorageFull
+from liebench.host import Host
+from liebench.settings.catalogue import catalogue
+from liebench.settings.knob import Knob, Scope
+from liebench.state.jsonl import append, records
+from liebench.trial.result import Found, TrialResult
+
+FILE = "proofs.jsonl"
+TELLS = (Found.WIN, Found.NO_EFFECT, Found.LOSS, Found.GUARD)
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """One change that won. ``ratio``, ``low`` and ``high``: cost with ``to`` over cost with ``from_``, below 1 a win.
+
+    ``change``: id of the knob. ``key``: its setting, with the name of the disk or card where it is one of several.
+    ``workload``: ``your command``, or a probe's id. ``host`` and ``config``: hashes (``config_of``). ``trials``: ids
+    of the two trial runs. ``made``: UTC, ISO 8601. ``confirmed``: the second trial agreed.
+    ``seed``: of this trial's orders; None where an older liebench kept none.
+    """
+
+    change: str
+    key: str
+    from_: str
+    to: str
+    scope: Scope
+    workload: str
+    case: str
+    host: str
+    config: str
+    ratio: float
+    low: float
+    high: float
+    trials: tuple[str, ...]
+    made: str
+    confirmed: bool
+    seed: int | None = None
+
+    @property
+    def words(self) -> str:
+        """The grade of the evidence, as advice and drop-ins print it."""
+        what = f"{self.workload} @ {self.scope}"
+        return f"{'proved' if self.confirmed else 'seen once'}: {what}, cost x {self.ratio:.3g} " + (
+            f"({self.low:.3g} to {self.high:.3g})"
+        )
+
+
+def workload_words(probe: str, more: Mapping[str, str]) -> str:
+    """A probe as the workload of a proof, with what the user set in its rig beside the change: ``probe (k=v)``."""
+    return probe + (f" ({', '.join(f'{k}={v}' for k, v in sorted(more.items()))})" if more else "")
+
+
+def set_otherwise(proof: Proof, host: Host) -> str:
+    """Why a proof says nothing about this host as it is set: its rig had another value of another knob. Else empty."""
+    found = re.fullmatch(r"[a-z0-9-]+ \((.*)\)", proof.workload)
+    for name, _, value in (part.partition("=") for part in found[1].split(", ")) if found else ():
+        other = catalogue().get(name)
+        now = other.read(host) if other is not None else value
+        if now != value:
+            return f"the proof of {proof.made} was made with {name}={value}, and here it is {now}"
+    return ""
+
+
+def record_of(proof: Proof) -> dict[str, Any]:
+    return {**asdict(proof), "scope": str(proof.scope), "trials": list(proof.trials)}
+
+
+def proof_of(record: Mapping[str, Any]) -> Proof:
+    """Raises KeyError, TypeError or ValueError for what is no proof; fields of a newer liebench are passed over."""
+    values = {f.name: record[f.name] for f in fields(Proof) if f.name != "seed"}
+    values["seed"] = record["seed"] if isinstance(record.get("seed"), int) else None
+    values["scope"] = Scope(values["scope"])
+    values["trials"] = tuple(str(t) for t in values["trials"])
+    for name in ("ratio", "low", "high"):
+        values[name] = float(values[name])
+    for name in ("change", "key", "from_", "to", "workload", "case", "host", "config", "made"):
+        if not isinstance(values[name], str):
+            raise TypeError(f"{name} must be text")
+    values["confirmed"] = values["confirmed"] is True
+    return Proof(**values)
+
+
+def add_proof(state: Path, proof: Proof) -> None:
+    """Append, fsync. Raises StorageFull naming the file."""
+    path = state / FILE
+    try:
+        append(path, record_of(proof))
+    except OSError as error:
+        raise StorageFull(f"{path} cannot be written: {error.strerror}; the proof was not kept") from error
+
+
+def read_proofs(state: Path) -> tuple[list[Proof], list[str]]:
+    """(proofs, oldest first; a sentence per line that is damaged or is no proof)."""
+    path = state / FILE
+    try:
+        rows, said = records(path)
+    except OSError as error:
+        return [], [f"{path} cannot be read: {error.strerror}; without it nothing counts as proved"]
+    found = []
+    for row in rows:
+        try:
+            found.append(proof_of(row))
+        except (KeyError, TypeError, ValueError) as error:
+            said.append(f"{path} holds a record that is no proof ({str(error)[:60]}); it was passed over")
+    return found, said
+
+
+def config_of(host: Host, knob: Knob, originals: Mapping[str, str]) -> str:
+    """Hash of the configuration in which a proof about this knob holds: whatever the knob itself is set to.
+
+    ``originals``: what the settings that liebench has applied held before, by path (``applied.originals``).
+    """
+    return host.hashes(instead={**originals, knob.path: ""})["config"]
+
+
+def needed_scope(knob: Knob) -> Scope:
+    """The least scope of a proof that suffices to apply a change: as far as the write reaches."""
+    return Scope.HOST if knob.scope is Scope.REBOOT else knob.scope
+
+
+def why_not(proof: Proof, knob: Knob, from_: str, to: str, host: str, config: str, scope: Scope) -> str | None:
+    """Why a proof about this knob does not hold for this change; None where it holds, "" where it is about another."""
+    about = (knob.key, knob.family) if knob.in_rig else (knob.key,)  # a rig's is about no file of the host
+    if proof.change != knob.id or proof.key not in about or proof.to != to:
+        return ""
+    if proof.high >= 1:
+        return f"is no win: its interval reaches a cost of x {proof.high:.3g}"
+    if not proof.confirmed:
+        return "was seen in one trial only; `liebench try` again confirms it or not"
+    if proof.host != host:
+        return "was made on another host"
+    if proof.from_ != from_:
+        return f"started from {proof.from_}, and the value is {from_} now"
+    if proof.config != config:
+        return "lapsed: the configuration has changed since (kernel, limits, clock, huge pages or sysctls)"
+    if proof.scope.rank < scope.rank:
+        return f"holds in a {proof.scope} only; this write reaches the whole {scope}"
+    return None
+
+
+def proof_for(
+    proofs: Iterable[Proof], knob: Knob, from_: str, to: str, host: str, config: str, scope: Scope
+) -> Proof | None:
+    """The newest proof that holds for this change here, of at least ``scope`` (``needed_scope``)."""
+    fit = [p for p in proofs if why_not(p, knob, from_, to, host, config, scope) is None]
+    return max(fit, key=lambda p: p.made, default=None)
+
+
+def lapsed(proofs: Iterable[Proof], knob: Knob, from_: str, to: str, host: str, config: str, scope: Scope) -> list[str]:
+    """A sentence per proof about this change that does not hold here, newest first."""
+    found = [(p, why_not(p, knob, from_, to, host, config, scope)) for p in proofs]
+    rows = sorted(((p, why) for p, why in found if why), key=lambda row: row[0].made, reverse=True)
+    return [f"the proof of {p.made} ({p.words}) {why}" for p, why in rows]
+
+
+def proof_from(result: TrialResult, trial: str, seed: int, host: str, config: str, made: str) -> Proof | None:
+    """What this trial alone shows; None where it could not tell. A result that is no win keeps an interval up to 1."""
+    if result.found not in TELLS or result.ratio is None or result.low is None or result.high is None:
+        return None
+    s = result.subject
+    high = result.high if result.found is Found.WIN else max(result.high, 1.0)
+    return Proof(
+        s.knob, s.key, s.now, s.to, Scope(s.scope), s.workload, result.case, host, config,
+        result.ratio, result.low, high, (trial,), made, False, seed,
+    )  # fmt: skip
+
+
+def _alike(one: Proof, other: Proof) -> bool:
+    names = ("change", "key", "from_", "to", "scope", "workload", "host", "config")
+    return all(getattr(one, n) == getattr(other, n) for n in names)
+
+
+def confirmed(new: Proof, past: Sequence[Proof]) -> Proof:
+    """The same proof, confirmed where the trial before it won too: same change, same place, another seed."""
+    before = next((p for p in reversed(past) if _alike(p, new)), None)
+    if before is None or before.high >= 1 or new.high >= 1 or set(before.trials) & set(new.trials):
+        return new
+    if before.seed == new.seed:  # the same orders and coins: nothing that they brought about is ruled out
+        return new
+    return replace(new, confirmed=True, trials=(before.trials[-1], *new.trials))
