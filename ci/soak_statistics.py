@@ -11,14 +11,14 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "statistics")]
-
-from experiments import HURTS, MATTERS, allows, coverage, half_widths, no_change, rates  # noqa: E402
-from noise_models import SOURCES  # noqa: E402
+sys.path[:0] = [str(ROOT)]
 
 from liebench.contract import Word  # noqa: E402
-from liebench.judge.rule import LOOKS
+from liebench.judge.rule import LOOKS  # noqa: E402
 from liebench.stats.intervals import binomial_interval, quantile  # noqa: E402
+
+from tests.helpers.experiments import HURTS, MATTERS, allows, coverage, half_widths, no_change, rates  # noqa: E402
+from tests.helpers.noise_models import SOURCES  # noqa: E402
 
 
 def percent(k: float, n: int) -> str:

@@ -17,16 +17,12 @@ import time
 from pathlib import Path
 
 KEY = Path("/proc/sys/net/core/netdev_max_backlog")
-CODE = (  # the command with a state folder of its own: root's is the host's
-    "import pathlib, sys; import liebench.result as result; state = pathlib.Path(sys.argv.pop(1)); "
-    "result.state_dir = lambda: state; from liebench.cli import main; main()"
-)
 WITHIN_S = 5.0
 
 
 def command(found: str, budget_s: float, folder: Path) -> list[str]:
     change = ["try", f"net.core.netdev_max_backlog={int(found) + 1}", "--with", "true", "--disturb", "host"]
-    start = [sys.executable, "-P", "-c", CODE, str(folder / "state")]
+    start = ["env", f"LIEBENCH_STATE={folder / 'state'}", sys.executable, "-P", "-m", "liebench"]
     return [*start, *change, "--budget", str(budget_s), "--out", str(folder / "out"), "--json"]
 
 

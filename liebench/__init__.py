@@ -1,6 +1,6 @@
 """liebench measures what the layers below an application promise against what they deliver.
 
-``liebench.frames(runs)``: run files as one pandas frame, a row per repetition (``liebench.tabular``).
+``liebench.frames(runs)``: run files as one pandas frame, a row per repetition (``liebench.runfile.frames``).
 """
 
 from __future__ import annotations

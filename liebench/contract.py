@@ -286,7 +286,7 @@ Options = Mapping[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """One change a probe proposes: an id of the catalogue (``liebench.changes``) with the value to try."""
+    """One change a probe proposes: an id of the catalogue (``liebench.advice``) with the value to try."""
 
     change: str
     to: str

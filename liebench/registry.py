@@ -14,6 +14,7 @@ from pathlib import Path
 
 from liebench.contract import Layer
 from liebench.errors import UsageError, meant
+from liebench.judge.verdicts import Judge
 from liebench.probe import Probe
 
 GROUP = "liebench.probes"
@@ -43,6 +44,11 @@ class Registry:
 
     probes: Mapping[str, Registered]
     broken: Mapping[str, str]
+
+    @property
+    def judges(self) -> dict[str, Judge]:
+        """The judges of the probes that bring their own, by id: what ``judge_run`` takes."""
+        return {name: found.probe.judge for name, found in self.probes.items() if found.probe.judge is not None}
 
     def select(self, names: Iterable[str]) -> tuple[Registered, ...]:
         """Probes named by id or by layer, in a fixed order; all of them where nothing is named.

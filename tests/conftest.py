@@ -1,5 +1,7 @@
-"""Tests import their helpers by name: this folder is on the path. In CI a test skips only as ci/allowed-skips.toml
-says. Tests marked ``guest`` run in a guest: guest_plugin.py.
+"""In CI a test skips only as ci/allowed-skips.toml says. Tests marked ``guest`` run in a guest
+(helpers/guest_plugin.py).
+
+The state folder of every command that a test starts is a fresh one (``LIEBENCH_STATE``), never the host's own.
 """
 
 from __future__ import annotations
@@ -7,19 +9,19 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import sys
+import shutil
+import tempfile
 import tomllib
 from pathlib import Path
 
 import pytest
 
-for folder in (".", "judging", "statistics", "probes", "exporting"):  # their helpers stand beside them
-    sys.path.insert(0, str(Path(__file__).parent / folder))
 ALLOWED = Path(__file__).parents[1] / "ci" / "allowed-skips.toml"
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    from guest_plugin import GuestTests
+    os.environ["LIEBENCH_STATE"] = tempfile.mkdtemp(prefix="liebench-tests-")
+    from tests.helpers.guest_plugin import GuestTests
 
     config.pluginmanager.register(GuestTests(allowed))
 
@@ -55,6 +57,7 @@ def pytest_sessionstart() -> None:
 
 
 def pytest_sessionfinish() -> None:
+    shutil.rmtree(os.environ["LIEBENCH_STATE"], ignore_errors=True)
     with contextlib.suppress(OSError):
         AUTOGROUP.write_text("0")
 

@@ -9,12 +9,13 @@ import sys
 import time
 from pathlib import Path
 
-import guest_machine
 import psutil
 import pytest
-from guest_machine import ROOT, Guest
 
 from liebench.errors import CoreFailed, NeedUnmet
+
+from tests.helpers import guest_machine
+from tests.helpers.guest_machine import ROOT, Guest
 
 
 def left() -> list[int]:

@@ -14,11 +14,10 @@ from hypothesis import strategies as st
 from liebench.errors import UsageError
 from liebench.host import Host, read_host
 from liebench.registry import find_probes
-from liebench.runner import pressure as quiet
-from liebench.runner import receipt
+from liebench.runner import pressure, receipt
 from liebench.runner.plan import PROFILES, Settings, plan_probe, refuse_unknown_options
 
-import fakes
+from tests.helpers import fakes
 
 HOSTS = Path(__file__).parent / "fixtures" / "hosts"
 NAMES = sorted(p.name for p in HOSTS.iterdir() if p.is_dir() and (p / "proc").is_dir())
@@ -155,9 +154,9 @@ def psi(root: Path, avg10: float) -> None:
 def test_the_breaker_pauses_at_its_level_and_stops_at_twice_that(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(quiet, "LOOK_S", 0.0)
+    monkeypatch.setattr(pressure, "LOOK_S", 0.0)
     psi(tmp_path, 0)
-    watch = quiet.QuietWatch(fakes.host(tmp_path), 0.0)
+    watch = pressure.QuietWatch(fakes.host(tmp_path), 0.0)
     seen = []
     for value in (0, 29, 31, 59, 61):
         psi(tmp_path, value)
@@ -167,7 +166,7 @@ def test_the_breaker_pauses_at_its_level_and_stops_at_twice_that(
 
 
 def test_without_psi_the_breaker_is_silent_and_short_windows_know_no_steal(tmp_path: Path) -> None:
-    watch = quiet.QuietWatch(fakes.host(tmp_path), 0.0)
+    watch = pressure.QuietWatch(fakes.host(tmp_path), 0.0)
     assert watch.check() == "ok"
     assert watch.summary()["steal_share"] is None
 

@@ -23,7 +23,7 @@ from liebench.host import Host, read_host
 from liebench.judge.run import judge_run
 from liebench.registry import find_probes
 
-import fakes
+from tests.helpers import fakes
 
 PROBES = find_probes().probes
 HOME = Path(liebench.__file__).parents[1] / "probes"
@@ -95,7 +95,7 @@ def verdicts(word: Word) -> dict[str, Verdict]:
 
 
 def hosts() -> list[Any]:
-    import test_host
+    from tests import test_host
 
     return [pytest.param(read_host(test_host.HOSTS / name), id=name) for name in test_host.NAMES]
 

@@ -17,8 +17,8 @@ from liebench.gate.verify import differences
 from liebench.judge.cost import bill
 from liebench.judge.run import judge_run
 
-import fakes
-from two_sides import gate
+from tests.helpers import fakes
+from tests.helpers.two_sides import gate
 
 HEAVY = ("numpy", "scipy", "pandas", "jinja2", "duckdb", "pyarrow", "pyperf", "liebench.export")
 

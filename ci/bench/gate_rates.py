@@ -4,7 +4,7 @@
     python ci/bench/gate_rates.py [--builds 250] [--effects 125] [--seed 7] [--jobs 2] [--tools 75] [--out FILE]
 
 ``pip install -e '.[bench]'`` first. Every build is a family of 20 metrics on one stream of noise, judged by
-``liebench.gate.Family`` at its own looks (``tests/statistics/gate_experiments.py``). Ends with 1 where a goal over
+``liebench.gate.pairs.Family`` at its own looks (``tests/helpers/gate_experiments.py``). Ends with 1 where a goal over
 all sources together is missed; the rows of each source are printed as they are.
 """
 
@@ -19,15 +19,16 @@ from functools import partial
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "statistics"), str(ROOT / "ci" / "bench")]
+sys.path[:0] = [str(ROOT), str(ROOT / "ci" / "bench")]
 
 import numpy as np  # noqa: E402
-from gate_experiments import METRICS, SAMPLES, SETTINGS, STILL, Build, Setting, builds, stream  # noqa: E402
-from noise_models import SOURCES  # noqa: E402
 
 from liebench.contract import Outcome  # noqa: E402
 from liebench.gate.pairs import RULE  # noqa: E402
 from liebench.stats.intervals import binomial_interval  # noqa: E402
+
+from tests.helpers.gate_experiments import METRICS, SAMPLES, SETTINGS, STILL, Build, Setting, builds, stream  # noqa: E402
+from tests.helpers.noise_models import SOURCES  # noqa: E402
 
 CHUNK = 25
 RUNS = 24  # of each side and metric for the other tools: as many repetitions as the gate has at its first look
@@ -37,7 +38,7 @@ READING = (
     "Counts are shares of builds in percent with exact 95 % intervals; same and inconclusive are shares of the metrics",
     "without a change; pairs are the mean of all metrics; minutes hold for repetitions of 20 ms and 15 % beside them.",
     "",
-    "M1 to M6 are models (`tests/statistics/noise_models.py`), in which a sample lasts 50 ms: their noise changes more",
+    "M1 to M6 are models (`tests/helpers/noise_models.py`), in which a sample lasts 50 ms: their noise changes more",
     "within a pair than that of a real gate with short repetitions. add8, add1 and chase are recordings of one busy",
     "cloud guest, 60,000 samples each, so builds on them overlap. A change is a factor on all samples; a real one may",
     "also change their shape.",

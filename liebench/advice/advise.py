@@ -15,7 +15,7 @@ MEASURED, MET = "measured here", "condition met"
 
 
 class Grade(StrEnum):
-    """What trials on this host say about a change, the strongest first (``liebench.grades``)."""
+    """What trials on this host say about a change, the strongest first (``liebench.advice.evidence``)."""
 
     PROVED = "proved"
     ONCE = "seen once"

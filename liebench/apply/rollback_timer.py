@@ -1,8 +1,8 @@
 """Takes back what nobody confirms: a process of its own, which a lost connection does not end.
 
-``python -P -m liebench.watchman STATE ROOT``: by a timer of systemd where systemd runs, else as the leader of a session
-of its own. It may die, too: the next start of liebench does its work then, and a reboot ends in the old state in any
-case, since nothing that is not confirmed stands in a file.
+``python -P -m liebench.apply.rollback_timer STATE ROOT``: by a timer of systemd where systemd runs, else as the
+leader of a session of its own. It may die, too: the next start of liebench does its work then, and a reboot ends in
+the old state in any case, since nothing that is not confirmed stands in a file.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def by_systemd(state: Path, root: Path, seconds: float, unit: str) -> list[str]:
 
 
 def _ourselves(state: Path, root: Path) -> list[str]:
-    return [sys.executable, "-P", "-m", "liebench.watchman", str(state.resolve()), str(root.resolve())]
+    return [sys.executable, "-P", "-m", "liebench.apply.rollback_timer", str(state.resolve()), str(root.resolve())]
 
 
 def start(state: Path, root: Path, seconds: float) -> None:

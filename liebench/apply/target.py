@@ -15,8 +15,8 @@ from liebench.apply.dropin import dropin_text
 from liebench.apply.ledger import FILE, SCHEMA, SYSCTLS, VALUES, Change, Ledger, digest, ledger_of
 from liebench.errors import HostDirty, LiebenchError, NeedUnmet, StorageFull
 from liebench.host import Host
+from liebench.stage.act import poke
 from liebench.state.files import write_atomic
-from liebench.state.journal import poke
 from liebench.state.jsonl import append, records, sync_folder
 
 

@@ -12,11 +12,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from liebench.apply.ledger import Change, Ledger, found_as, same
+from liebench.apply.ledger import FILE, Change, Ledger, found_as, same
 from liebench.apply.target import Foreign, Hands, beside
 from liebench.errors import HostDirty, Interrupted, LiebenchError, NeedUnmet, StorageFull, UsageError
 from liebench.settings.knob import Knob
-from liebench.state.journal import recover
+from liebench.stage.recovery import recover
+from liebench.state.lock import exclusive
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,11 +280,7 @@ def undo(hands: Hands, changes: Sequence[Change]) -> list[str]:
 
 
 def settle_if_any(hands: Hands) -> list[str]:
-    """The same where we may, else why not. Nothing is created where nothing was ever applied."""
-    from liebench.apply.ledger import FILE
-    from liebench.errors import LiebenchError
-    from liebench.state.lock import exclusive
-
+    """What was cut off or not confirmed in time is ended where we may, else why not; nothing is created."""
     if not (hands.state / FILE).exists():
         return []
     try:

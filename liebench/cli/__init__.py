@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 COMMANDS = (
@@ -31,7 +32,7 @@ def main() -> None:
         sys.stderr.close()  # the reader of a pipe went away; say nothing more
         sys.exit(0)
     except Exception as error:  # an uncaught exception would end with 1, which means a regression
-        if "--debug" in sys.argv or "LIEBENCH_DEBUG" in __import__("os").environ:
+        if "--debug" in sys.argv or "LIEBENCH_DEBUG" in os.environ:
             raise
         print(f"liebench: internal error: {type(error).__name__}: {error}", file=sys.stderr)
         print("This is a defect of liebench. LIEBENCH_DEBUG=1 shows where; please report it.", file=sys.stderr)

@@ -14,17 +14,17 @@ from liebench.cli import (
     export,
     gate,
     history,
+    list_,
     look,
     noise,
     report,
     run,
     selftest,
     status,
+    try_,
     undo,
     verify,
 )
-from liebench.cli import list_ as listing
-from liebench.cli import try_ as trying
 
 app = typer.Typer(
     name="liebench",
@@ -37,11 +37,11 @@ app = typer.Typer(
 app.command("run")(run.run)
 app.command("look")(look.look)
 app.command("audit")(audit.audit)
-app.command("list")(listing.listing)
+app.command("list")(list_.listing)
 app.command("explain")(explain.explain)
 app.command("compare")(compare.compare)
 app.command("gate")(gate.gate)
-app.command("try")(trying.try_)
+app.command("try")(try_.try_)
 app.command("noise")(noise.noise)
 app.command("history")(history.history)
 app.add_typer(baseline.app, name="baseline")

@@ -103,18 +103,17 @@ def _show(
 
 
 def _apply(hands: Hands, texts: Sequence[str], untested: bool, confirm: str | None, yes: bool, as_json: bool) -> None:
-    from liebench.apply import rollback_timer as watchman
-    from liebench.apply import transaction as applying
+    from liebench.apply import rollback_timer, transaction
 
     found, made, lines = _planned(hands, texts, untested, confirm)
     for line in [*found.already, *lines]:
         print(line, file=sys.stderr if as_json else sys.stdout)
     if made:
-        applying.preflight(hands, made, hands.ledger())
+        transaction.preflight(hands, made, hands.ledger())
         if not yes and not _agreed():
             common.say("nothing was changed")
             return
-        applying.apply(hands, made, lambda s: watchman.start(hands.state, hands.host.root, s))
+        transaction.apply(hands, made, lambda s: rollback_timer.start(hands.state, hands.host.root, s))
     opened = {c.number: c for c in hands.ledger().open}
     rows = [changing.row(hands, opened[c.number]) for c in made]
     if as_json:

@@ -17,9 +17,9 @@ SYSTEM_STATE = Path("/var/lib/liebench")
 def make_hands() -> Hands:
     from liebench import host
     from liebench.apply.target import Hands
-    from liebench.runfile import reader as result
+    from liebench.state.files import state_dir
 
-    return Hands(host.read_host(), result.state_dir())
+    return Hands(host.read_host(), state_dir())
 
 
 def settle_first(hands: Hands) -> None:

@@ -82,7 +82,7 @@ def make_settings(
 def holding_host(bench: Any, settings: Any, doing: str) -> Iterator[None]:
     """Nobody else changes the host inside this block, and nothing of a killed one is left; only with consent to it."""
     from liebench.contract import Disturbs
-    from liebench.state.journal import recover
+    from liebench.stage.recovery import recover
     from liebench.state.lock import exclusive
 
     if settings.disturb is not Disturbs.HOST:
@@ -145,8 +145,9 @@ def judged(doc: dict[str, Any]) -> tuple[Any, Any]:
     from liebench.judge.run import judge_run
     from liebench.registry import find_probes
 
-    probes = {name: r.probe for name, r in find_probes().probes.items()}
-    verdicts = judge_run(doc, probes)
+    found = find_probes()
+    probes = {name: r.probe for name, r in found.probes.items()}
+    verdicts = judge_run(doc, found.judges)
     try:
         advice = _graded(doc, advise_run(Host(doc["host"]), verdicts.probes, probes))
     except (KeyError, TypeError):  # an edited run file may lack facts; its verdicts still stand

@@ -14,8 +14,8 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="One JSON object
     from liebench.host import read_host
     from liebench.registry import find_probes
     from liebench.runner.plan import plan_probe
+    from liebench.stage.recovery import recover
     from liebench.state.files import state_dir
-    from liebench.state.journal import recover
 
     host, core = read_host(), core_path()
     build, sources = common.build_id(core), source_build_id()

@@ -25,11 +25,11 @@ def selftest(
     from liebench.cli import common
     from liebench.errors import NeedUnmet
     from liebench.registry import find_probes
-    from liebench.runner import error_rates as engine
-    from liebench.runner import known_answers as known
+    from liebench.runner import error_rates, known_answers
     from liebench.runner.plan import options_of, plan_probe
+    from liebench.stage.recovery import recover
     from liebench.stage.stage import Stage
-    from liebench.state.journal import Journal, recover
+    from liebench.state.journal import Journal
 
     settings = common.make_settings("default", seed, None, disturb, names or ())
     bench = common.make_bench(None, [])
@@ -50,11 +50,11 @@ def selftest(
             stage.options = options_of(registered.id, registered.probe, settings)
             stage.rep_ms, stage.window_s = 20.0, 0.5
             try:
-                rates += engine.rates(part, stage, trials, settings.seed, stopping=stopper) if trials else []
+                rates += error_rates.rates(part, stage, trials, settings.seed, stopping=stopper) if trials else []
             except NeedUnmet as unmet:  # only its set-up could find out
                 common.say(f"{registered.id}: skipped, {unmet}")
                 continue
-            found += known.answers(part, stage, settings.seed, stopper)
+            found += known_answers.answers(part, stage, settings.seed, stopper)
     code = 130 if stopper.asked else 0
     if as_json:
         common.emit(_as_json(settings.seed, code, rates, found))

@@ -19,10 +19,11 @@ def status(
 ) -> None:
     """Show the applied changes by number, and end what was cut off."""
     from liebench.apply.plan import wrapped
+    from liebench.apply.transaction import settle_if_any
     from liebench.cli import changing, common
 
     hands = changing.make_hands()
-    notes = changing.settle_if_any(hands)
+    notes = settle_if_any(hands)
     if hands.state != changing.SYSTEM_STATE and not hands.ledger().changes and changing.SYSTEM_STATE.is_dir():
         hands = type(hands)(hands.host, changing.SYSTEM_STATE)  # what root has applied, for whoever may read it
     ledger = hands.ledger()

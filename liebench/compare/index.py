@@ -16,33 +16,33 @@ from liebench.errors import LiebenchError
 from liebench.judge.rows import Row
 from liebench.judge.run import judge_run
 from liebench.judge.table import run_table
-from liebench.probe import Probe
+from liebench.judge.verdicts import Judge
 from liebench.runfile.reader import read_run
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 
-def judge_id(probes: Mapping[str, Probe]) -> str:
-    """Changes with whatever words depend on: the layout, the code of liebench, and the code of the probes."""
+def judge_id(judges: Mapping[str, Judge]) -> str:
+    """Changes with whatever words depend on: the layout, the code of liebench and of the probes' own judges."""
     folder = Path(liebench.__file__).parent
     found = hashlib.sha256(f"{LAYOUT} {liebench.__version__} {sys.version_info[:2]}".encode())
-    own = [p.judge.__module__ for p in probes.values() if p.judge is not None]
+    own = [judge.__module__ for judge in judges.values()]
     modules = [getattr(sys.modules.get(name), "__file__", None) for name in sorted(own)]
-    for path in (*sorted(folder.glob("*.py")), *(Path(m) for m in modules if m)):
+    for path in (*sorted(folder.rglob("*.py")), *(Path(m) for m in modules if m)):
         found.update(path.read_bytes())
-    found.update(" ".join(sorted(probes)).encode())
+    found.update(" ".join(sorted(judges)).encode())
     return found.hexdigest()
 
 
-def refresh(index: Path, folder: Path, judge: str, probes: Mapping[str, Probe]) -> None:
+def refresh(index: Path, folder: Path, judge: str, judges: Mapping[str, Judge]) -> None:
     """Make the index say what the files say. Raises duckdb.Error where it cannot be written."""
     import duckdb
 
     connection = _opened(index, judge)
     try:
         connection.execute("BEGIN")
-        _update(connection, folder, probes)
+        _update(connection, folder, judges)
         connection.execute("COMMIT")
     except UnicodeEncodeError as error:
         raise duckdb.Error(str(error)) from error
@@ -84,7 +84,7 @@ def _anew(index: Path) -> DuckDBPyConnection:
     return duckdb.connect(str(index))
 
 
-def _update(connection: DuckDBPyConnection, folder: Path, probes: Mapping[str, Probe]) -> None:
+def _update(connection: DuckDBPyConnection, folder: Path, judges: Mapping[str, Judge]) -> None:
     known = {row[0]: row[1:] for row in connection.execute("SELECT path, size, mtime_ns, hash FROM files").fetchall()}
     seen: dict[str, Path] = {}
     for path in run_files(folder):
@@ -105,10 +105,10 @@ def _update(connection: DuckDBPyConnection, folder: Path, probes: Mapping[str, P
             )
             continue
         _forget(connection, name)
-        _add(connection, path, (name, at.st_size, at.st_mtime_ns, digest), probes)
+        _add(connection, path, (name, at.st_size, at.st_mtime_ns, digest), judges)
     for name in known.keys() - seen.keys():
         _forget(connection, name)
-    _adopt(connection, folder, probes)
+    _adopt(connection, folder, judges)
 
 
 def _forget(connection: DuckDBPyConnection, name: str) -> None:
@@ -120,7 +120,7 @@ def _forget(connection: DuckDBPyConnection, name: str) -> None:
     connection.execute("DELETE FROM files WHERE path = ?", [name])
 
 
-def _adopt(connection: DuckDBPyConnection, folder: Path, probes: Mapping[str, Probe]) -> None:
+def _adopt(connection: DuckDBPyConnection, folder: Path, judges: Mapping[str, Judge]) -> None:
     """Runs whose file went away and that lie there a second time are read from their first copy."""
     orphans = connection.execute(
         "SELECT run, min(path) FROM files WHERE run IS NOT NULL AND run NOT IN (SELECT run FROM runs) GROUP BY run"
@@ -130,16 +130,16 @@ def _adopt(connection: DuckDBPyConnection, folder: Path, probes: Mapping[str, Pr
             "SELECT size, mtime_ns, hash FROM files WHERE path = ?", [name]
         ).fetchall()[0]
         _forget(connection, name)
-        _add(connection, folder / name, (name, size, mtime, digest), probes)
+        _add(connection, folder / name, (name, size, mtime, digest), judges)
 
 
 def _add(
-    connection: DuckDBPyConnection, path: Path, file: tuple[str, int, int, str], probes: Mapping[str, Probe]
+    connection: DuckDBPyConnection, path: Path, file: tuple[str, int, int, str], judges: Mapping[str, Judge]
 ) -> None:
     """Read and judge one file. Whatever is wrong with it is a text in ``files``."""
     try:
         doc = read_run(path)
-        rows = run_table(doc, judge_run(doc, probes)).rows
+        rows = run_table(doc, judge_run(doc, judges)).rows
     except LiebenchError as error:
         _file(connection, (*file, None, _text(error)))
         return

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 from liebench.compare.index import COLUMNS
 from liebench.errors import LiebenchError, UsageError
 from liebench.judge.rows import Row
-from liebench.probe import Probe
+from liebench.judge.verdicts import Judge
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -104,8 +104,8 @@ class Store:
             raise UsageError(f"the query cannot be answered: {error}") from error
 
 
-def open_store(folder: Path, probes: Mapping[str, Probe] | None = None) -> Store:
-    """The store of a folder, brought up to date; ``probes`` (id -> Probe) judge with words of their own.
+def open_store(folder: Path, judges: Mapping[str, Judge] | None = None) -> Store:
+    """The store of a folder, brought up to date; ``judges``: of the probes that bring their own.
 
     The index lies in the folder where that can be written and nobody else is writing it, else in a folder that is
     gone afterwards. Raises UsageError without duckdb, or where there is no such folder.
@@ -118,11 +118,11 @@ def open_store(folder: Path, probes: Mapping[str, Probe] | None = None) -> Store
         raise UsageError(f"{folder} is no folder; name the one that holds the run files")
     from liebench.compare.index import judge_id, refresh
 
-    judge = judge_id(probes or {})
+    judge = judge_id(judges or {})
     holds = contextlib.ExitStack()
     for path in _places(folder, holds):
         try:
-            refresh(path, folder, judge, probes or {})
+            refresh(path, folder, judge, judges or {})
             connection = duckdb.connect(
                 str(path), read_only=True, config={"enable_external_access": False, "lock_configuration": True}
             )

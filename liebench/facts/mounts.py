@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-if TYPE_CHECKING:
-    from liebench.host import Host
+from liebench.facts.reader import Sysroot
 
 OCTAL = re.compile(r"\\([0-7]{3})")
 
@@ -40,7 +39,7 @@ def mounts_in(text: str | None) -> list[Mount]:
     return found
 
 
-def overlays(host: Host) -> dict[str, int]:
+def overlays(host: Sysroot) -> dict[str, int]:
     """Lower layers of every overlay that is mounted here."""
     found = {}
     for mount in mounts_in(host.read("/proc/self/mountinfo")):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 MOST_BYTES = 1 << 20
 MOST_GROUPS = 2000
@@ -65,6 +66,16 @@ class Reader:
             return self.path(path).lstat().st_mtime
         except (OSError, ValueError):
             return None
+
+
+class Sysroot(Protocol):
+    """What facts that are asked for later need of a host: reading below its root (``liebench.host.Host``)."""
+
+    @property
+    def root(self) -> Path: ...
+    def read(self, path: str) -> str | None: ...
+    def names(self, folder: str) -> list[str]: ...
+    def writable(self, path: str) -> bool: ...
 
 
 def as_int(text: str | None) -> int | None:

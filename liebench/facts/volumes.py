@@ -10,13 +10,9 @@ import re
 import stat
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from liebench.facts.mounts import mounts_in
-from liebench.facts.reader import Reader, as_int
-
-if TYPE_CHECKING:
-    from liebench.host import Host
+from liebench.facts.reader import Reader, Sysroot, as_int
 
 # What cloud providers call their disks (model as in /sys/block/*/device/model): the providers' own documentation of
 # Amazon EBS and instance store volumes, Google Persistent Disk and Local SSD, Azure remote and temporary NVMe disks.
@@ -70,7 +66,7 @@ class IoCounts:
     flushes: int | None
 
 
-def io_counts(host: Host, name: str) -> IoCounts | None:
+def io_counts(host: Sysroot, name: str) -> IoCounts | None:
     """The counters of one disk as they are now; None where the kernel does not tell."""
     found = [as_int(word) for word in (host.read(f"/sys/block/{name}/stat") or "").split()]
     if len(found) < 11 or None in found:
@@ -79,7 +75,7 @@ def io_counts(host: Host, name: str) -> IoCounts | None:
     return IoCounts(row[0], row[2], row[4], row[6], row[8], row[9], row[15] if len(row) > 15 else None)
 
 
-def flushes(host: Host, name: str) -> int | None:
+def flushes(host: Sysroot, name: str) -> int | None:
     """Flushes that reached the disks below a volume so far: stacked devices pass them on without counting them."""
     below = [_disk(Reader(host.root), host.read(f"/sys/class/block/{s}/dev") or "") for s in _slaves(host, name)]
     counts = [flushes(host, disk[0]) for disk in below if disk and disk[0] != name]
@@ -89,7 +85,7 @@ def flushes(host: Host, name: str) -> int | None:
     return found.flushes if found else None
 
 
-def _slaves(host: Host, name: str) -> list[str]:
+def _slaves(host: Sysroot, name: str) -> list[str]:
     return host.names(f"/sys/block/{name}/slaves")
 
 
@@ -180,7 +176,7 @@ def _number(reader: Reader, number: str, source: str) -> str:
     return reader.text(f"/sys/class/block/{name}/dev") or number
 
 
-def volumes(host: Host) -> list[Volume]:
+def volumes(host: Sysroot) -> list[Volume]:
     """Every whole disk that a mounted file system lies on, in the order of the mounts."""
     reader, places, found = Reader(host.root), {}, {}  # type: ignore[var-annotated]
     for number, point, source in _mounted(reader):
@@ -191,7 +187,7 @@ def volumes(host: Host) -> list[Volume]:
     return [_volume(reader, name, places[name], tuple(points)) for name, points in found.items()]
 
 
-def volume_of(host: Host, device: tuple[int, int]) -> Volume | None:
+def volume_of(host: Sysroot, device: tuple[int, int]) -> Volume | None:
     """The whole disk below a device number, as ``os.stat`` gives it; None where the kernel does not tell."""
     reader, wanted = Reader(host.root), f"{device[0]}:{device[1]}"
     for number, _, source in _mounted(reader):
@@ -208,14 +204,14 @@ def volume_of(host: Host, device: tuple[int, int]) -> Volume | None:
     return _volume(reader, name, place, tuple(mounts))
 
 
-def folder_on(host: Host, name: str) -> str | None:
+def folder_on(host: Sysroot, name: str) -> str | None:
     """A folder on that disk where files may be made: a mount of its own, else where this host keeps what may go."""
     points = next((volume.mounts for volume in volumes(host) if volume.name == name), ())
     places = [point for point in points if point != "/"] + (["/var/tmp", "/tmp", "/"] if "/" in points else [])
     return next((place for place in places if _lies_on(host, place, name)), None)
 
 
-def _lies_on(host: Host, place: str, name: str) -> bool:
+def _lies_on(host: Sysroot, place: str, name: str) -> bool:
     """Whether files of ours at that place come to that disk: what is mounted over a mount hides it."""
     try:
         found = os.stat(host.root / place.lstrip("/"))

@@ -14,9 +14,9 @@ from statistics import median
 from liebench.contract import Case, Kind
 from liebench.judge.effects import Effects, MissingValue, effects, is_void, place_of, samples
 from liebench.judge.readings import limits, read
-from liebench.judge.rule import LOOKS
+from liebench.judge.rule import LOOK_ALPHA
 from liebench.runfile.fields import Json, mapping, optional_number, refuse, text
-from liebench.stats.intervals import ALPHA, Interval, signed_rank_interval
+from liebench.stats.intervals import Interval, signed_rank_interval
 
 DIFFERENCES = (Kind.READING, Kind.FACT)  # their plants are sizes in the unit of the case
 CLAIMS = ("promised", "claimed")
@@ -109,7 +109,7 @@ def judge_control(entry: Json, case: Case, blocks: Sequence[Json], place: str) -
         span = read(case, blocks, *labels).decision.location
     else:
         found = effects(case, blocks, *labels) if labels else Effects(())
-        span = signed_rank_interval(found.location, ALPHA / len(LOOKS))
+        span = signed_rank_interval(found.location, LOOK_ALPHA)
     status = _status(span, band_of(case, kind, expect, tolerance), b, kind)
     return _control(entry, case, kind, status, expect, tolerance, span, place)
 

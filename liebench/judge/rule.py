@@ -14,20 +14,10 @@ from liebench.contract import Rhythm, Word
 from liebench.stats.intervals import ALPHA, Interval, signed_rank_interval
 
 RULE = 1  # version of the decision rule; `liebench verify` recomputes a log under its own version
-
-
 LOOKS = (12, 24, 48, 96)  # blocks or windows
-
-
 VISIT_LOOKS = (8, 12, 24)
-
-
 ONCE_LOOKS = (6,)
-
-
-look_alpha = ALPHA / len(LOOKS)
-
-
+LOOK_ALPHA = ALPHA / len(LOOKS)
 ORDER = (Word.HELPFUL, Word.HONEST, Word.HARMLESS, Word.COSTLY)
 
 

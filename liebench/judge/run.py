@@ -1,8 +1,8 @@
 """Stored samples in, words out. Pure: no file, no clock, no process; today's judge reads yesterday's run.
 
 ``look(case, blocks, arm, promised)`` is what the runner calls at 12, 24, 48, 96 blocks: ``.stop`` says whether to go
-on, ``.record()`` is the entry of the decision log. ``judge_run(doc, probes)`` gives every word of a finished run;
-``probes`` (id -> Probe) is needed only where a probe brings its own judge.
+on, ``.record()`` is the entry of the decision log. ``judge_run(doc, judges)`` gives every word of a finished run;
+``judges``: by the id of its probe, each judge of a probe that brings its own (``Registry.judges``).
 """
 
 from __future__ import annotations
@@ -14,8 +14,7 @@ from liebench.contract import Case, Kind, State, Subject, Verdict, Word
 from liebench.judge.controls import Control, Modes, Sentinel, by_work, judge_control, modes_of, sentinel_of
 from liebench.judge.readings import Reading, competes
 from liebench.judge.rule import ORDER
-from liebench.judge.verdicts import Evidence, Look, case_verdict, look, under_control
-from liebench.probe import Probe
+from liebench.judge.verdicts import Evidence, Judge, Look, case_verdict, look, under_control
 from liebench.runfile.fields import Json, case_of, mapping, member, records, refuse, section, text
 from liebench.stats.intervals import Interval, signed_rank_interval
 
@@ -145,12 +144,12 @@ def controls_in(doc: Json, run: Run) -> list[Control]:
     return found
 
 
-def _own_words(evidence: Evidence, probe: Probe | None) -> Verdict:
+def _own_words(evidence: Evidence, judge: Judge | None) -> Verdict:
     """The verdict by the probe's own judge where it brings one; a judge that breaks leaves the word open."""
-    if probe is None or probe.judge is None:
+    if judge is None:
         return case_verdict(evidence)
     try:
-        verdict = probe.judge(evidence)
+        verdict = judge(evidence)
     except Exception as error:  # a third-party judge must not take the other verdicts with it
         why = f"the probe's own judge failed: {type(error).__name__}: {error}"
         return Verdict(Word.INCONCLUSIVE, unit=evidence.case.unit, why=why, control=evidence.control)
@@ -172,7 +171,7 @@ def _detail(evidence: Evidence, verdict: Verdict, bad: set[tuple[int, str]]) -> 
     return Detail(case, arm, reading, arms, signed_rank_interval(slopes) if slopes else None, modes)
 
 
-def judge_run(doc: Json, probes: Mapping[str, Probe] | None = None) -> RunVerdicts:
+def judge_run(doc: Json, judges: Mapping[str, Judge] | None = None) -> RunVerdicts:
     """Every word of one run, from its samples alone. Raises RunUnreadable where the document is not a run."""
     run = open_run(doc)
     controls = controls_in(doc, run)
@@ -198,7 +197,7 @@ def judge_run(doc: Json, probes: Mapping[str, Probe] | None = None) -> RunVerdic
                 case = run.cases[key]
                 status, why = works.get(case.work, ("none", ""))
                 evidence = Evidence(case, run.ordinary[key], "", status, why, name, facts)
-                verdict = replace(_own_words(evidence, (probes or {}).get(name)), of=case.unit)
+                verdict = replace(_own_words(evidence, (judges or {}).get(name)), of=case.unit)
                 judged[key[1]] = (case, verdict)
                 details[key] = _detail(evidence, verdict, bad)
             verdicts[name], leads[name] = combine(judged)

@@ -61,7 +61,7 @@ class FleetPage:
 
 
 def fleet(found: Fleet) -> FleetPage:
-    """The page of a summary (``liebench.fleet``)."""
+    """The page of a summary (``liebench.compare.fleet``)."""
     hosts, lies, cells = (f.to_dict("records") for f in (found.hosts, found.lies, found.cells))
     odd = [h for h in hosts if h["odd"]]
     axis = axis_of(math.exp(min(c["value"], 700)) for c in cells if c["unit"] == "ratio")

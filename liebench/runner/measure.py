@@ -21,9 +21,10 @@ from liebench.runner import receipt
 from liebench.runner.plan import Planned, Settings, options_of, stored_probe
 from liebench.runner.pressure import QuietWatch
 from liebench.runner.session import Session
+from liebench.stage.guardian import guarded
+from liebench.stage.recovery import recover
 from liebench.stage.stage import Stage
-from liebench.state.guardian import guarded
-from liebench.state.journal import Journal, recover
+from liebench.state.journal import Journal
 from liebench.state.lock import exclusive
 
 Maker = Callable[..., Session]  # (journal, planned, settings, writer, stage_of, quiet, *, stopping, progress)

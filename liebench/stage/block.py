@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from liebench.contract import Need
 from liebench.errors import NeedUnmet, StageRefused
 from liebench.host import Host, program
-from liebench.state.journal import undoes
+from liebench.stage.act import Act, acting
 
 if TYPE_CHECKING:
     from liebench.stage.stage import Stage
@@ -144,7 +144,7 @@ def network_disk(stage: Stage, folder: Path, words: Sequence[str], device: bool 
         try:
             server = stack.enter_context(_running(serve, base))
             file.touch(mode=0o600)
-            stack.enter_context(stage.journal.acting("fuse", str(file), None, None))
+            stack.enter_context(acting(stage.journal, FUSE, str(file), None, None))
             mount = ["nbdfuse", "-P", str(folder / f"{number}.mount"), str(file), f"nbd://127.0.0.1:{port}"]
             stack.enter_context(_running(mount, folder / f"{number}.mount"))
         except FileNotFoundError as error:
@@ -186,7 +186,6 @@ def _loop(file: Path) -> Iterator[str]:
         os.close(loop)
 
 
-@undoes("fuse")
 def _undo_fuse(entry: Mapping[str, Any]) -> str:
     """Take the mount away, whoever still uses it: root by umount2, others by fuse's own helper."""
     import ctypes
@@ -197,3 +196,6 @@ def _undo_fuse(entry: Mapping[str, Any]) -> str:
     if ctypes.CDLL(None, use_errno=True).umount2(os.fsencode(path), MNT_DETACH) != 0:
         subprocess.run(["fusermount3", "-u", "-z", str(path)], check=False, capture_output=True)
     return f"{path} was unmounted"
+
+
+FUSE = Act("fuse", _undo_fuse)

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from liebench.errors import StageRefused
-from liebench.state.journal import OURS, a_name, poke, undoes
+from liebench.stage.act import Act, acting, poke
+from liebench.state.journal import OURS, a_name
 
 if TYPE_CHECKING:
     from liebench.stage.stage import Stage
@@ -67,7 +68,7 @@ def _place(stage: Stage, controller: str) -> tuple[Path, bool]:
 @contextlib.contextmanager
 def _made(stage: Stage, place: Path, files: Mapping[str, str]) -> Iterator[Path]:
     made = place / a_name()
-    with stage.journal.acting("cgroup", str(made), None, None):
+    with acting(stage.journal, GROUP, str(made), None, None):
         name = value = ""
         try:
             made.mkdir()
@@ -170,7 +171,6 @@ def memory(stage: Stage, mib: int, swappiness: int | None = None, swaps: bool = 
         yield made
 
 
-@undoes("cgroup")
 def _undo_cgroup(entry: dict[str, Any]) -> str:
     """Move whoever is left to the nearest group that is not ours, and remove this one."""
     group = Path(entry["what"])
@@ -185,3 +185,6 @@ def _undo_cgroup(entry: dict[str, Any]) -> str:
             return f"{group} was removed"
         time.sleep(0.02)  # a process that is ending still counts
     return f"{group} could not be removed; try rmdir {group}"
+
+
+GROUP = Act("cgroup", _undo_cgroup)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from liebench.contract import Disturbs
 from liebench.errors import StageRefused
 from liebench.facts.clock import STA_UNSYNC, Timex, adjtimex
-from liebench.state.journal import undoes
+from liebench.stage.act import Act, acting
 
 if TYPE_CHECKING:
     from liebench.stage.stage import Stage
@@ -66,7 +66,7 @@ def rate(stage: Stage, ppm: float) -> Iterator[None]:
     _permit(stage)
     old = _frequency()
     new = old + round(ppm * 65536)
-    with stage.journal.acting("clock-rate", "the rate of the clock (adjtimex freq)", old, new):
+    with acting(stage.journal, RATE, "the rate of the clock (adjtimex freq)", old, new):
         _set(Timex(modes=ADJ_FREQUENCY, freq=new))
         time.sleep(SETTLE_S)
         yield
@@ -80,12 +80,11 @@ def step(stage: Stage, ns: int) -> Iterator[None]:
     if abs(ns) < LEAST_STEP_NS:
         raise ValueError(f"a step below {LEAST_STEP_NS} ns cannot be taken back safely")
     old = _offset_ns()
-    with stage.journal.acting("clock-step", "CLOCK_REALTIME", old, old + ns):
+    with acting(stage.journal, STEP, "CLOCK_REALTIME", old, old + ns):
         _step(ns)
         yield
 
 
-@undoes("clock-rate")
 def _undo_rate(entry: dict[str, Any]) -> str:
     now = _frequency()
     if now == entry["old"]:
@@ -96,7 +95,6 @@ def _undo_rate(entry: dict[str, Any]) -> str:
     return "the rate of the clock is as it was"
 
 
-@undoes("clock-step")
 def _undo_step(entry: dict[str, Any]) -> str:
     now = _offset_ns()
     if abs(now - entry["old"]) < SAME_NS:
@@ -105,3 +103,7 @@ def _undo_step(entry: dict[str, Any]) -> str:
         return "CLOCK_REALTIME is neither where we found it nor where we put it: somebody set it, so it was left"
     _step(entry["old"] - entry["new"])
     return "CLOCK_REALTIME was stepped back"
+
+
+RATE = Act("clock-rate", _undo_rate)
+STEP = Act("clock-step", _undo_step)

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from liebench.errors import NeedUnmet, StageRefused
 from liebench.host import Host, program
+from liebench.stage.act import Act, acting
 from liebench.stage.core import ENVIRONMENT
 from liebench.stage.engine import ENGINES, engine_command, forget_groups
 from liebench.stage.place import PATHS, Place, place
-from liebench.state.journal import a_name, undoes
+from liebench.state.journal import a_name
 
 if TYPE_CHECKING:
     from liebench.stage.stage import Stage
@@ -89,7 +90,7 @@ def container_command(stage: Stage, kind: str) -> Iterator[list[str]]:
             (folder / "config.json").write_text(json.dumps(spec()))
             name, state = a_name(), folder / "state"
             own = ["--network=none", "--ignore-cgroups"] if kind == GVISOR else []
-            with stage.journal.acting("container", name, str(state), found):
+            with acting(stage.journal, CONTAINER, name, str(state), found):
                 yield [found, "--root", str(state), *own, "run", "--bundle", str(folder), name]
 
 
@@ -116,7 +117,6 @@ def container(stage: Stage, processor: int, named: str = "") -> Iterator[Place]:
     raise NeedUnmet(f"a container that comes up ({'; '.join(said)})", CURE)
 
 
-@undoes("container")
 def _undo_container(entry: Mapping[str, Any]) -> str:
     """Whatever its runtime still knows of it: the process is ended, its control groups and its state are removed."""
     state = Path(entry["old"])
@@ -129,3 +129,6 @@ def _undo_container(entry: Mapping[str, Any]) -> str:
         return f"{' '.join(command)} failed: {done.stderr.decode('utf-8', 'replace').strip()[-200:]}"
     forget_groups(entry["what"])
     return f"the container {entry['what']} was removed"
+
+
+CONTAINER = Act("container", _undo_container)

@@ -19,9 +19,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from liebench.errors import NeedUnmet
+from liebench.stage.act import Act, acting
 from liebench.stage.core import ENVIRONMENT
 from liebench.stage.place import PATHS
-from liebench.state.journal import a_name, undoes
+from liebench.state.journal import a_name
 
 if TYPE_CHECKING:
     from liebench.stage.stage import Stage
@@ -71,10 +72,10 @@ def engine_command(stage: Stage, kind: str, folder: Path, root: Path, words: Seq
         own += ["--cgroup-manager", "cgroupfs", "--log-level", "error"]
         own += ["--storage-driver", "vfs"]  # the overlay driver leaves a mount behind
         own += ["--runtime", runtime] if runtime else []
-        with stage.journal.acting("engine", name, own, None):
+        with acting(stage.journal, ENGINE, name, own, None):
             yield [*own, *run, "--log-driver", "none", "--cgroup-parent", f"/{name}", "--rootfs", str(root), *words]
         return
-    with stage.journal.acting("engine", name, [found], "image"):
+    with acting(stage.journal, ENGINE, name, [found], "image"):
         done = _asked([found, "import", "-", name], _archive(root))
         if done.returncode:
             said = (done.stderr.decode("utf-8", "replace").strip().splitlines() or ["no word"])[-1]
@@ -114,7 +115,6 @@ def _archive(root: Path) -> bytes:
     return data.getvalue()
 
 
-@undoes("engine")
 def _undo_engine(entry: Mapping[str, Any]) -> str:
     """The container is ended and forgotten; docker's image of ours goes too. One that is gone already is fine."""
     own, name = list(entry["old"]), entry["what"]
@@ -128,3 +128,6 @@ def _undo_engine(entry: Mapping[str, Any]) -> str:
     said = done.stderr.decode("utf-8", "replace").strip()[-200:]
     missing = "no such image" in said.lower() or "cannot connect" in said.lower()
     return f"the image {name} was removed" if done.returncode == 0 or missing else f"docker rmi {name} failed: {said}"
+
+
+ENGINE = Act("engine", _undo_engine)

@@ -15,14 +15,12 @@ from liebench.contract import Disturbs, Rep, Touches, Turn
 from liebench.errors import CoreFailed, NeedUnmet, StageRefused
 from liebench.facts.clock import stated_ppm
 from liebench.host import Host
-from liebench.stage import cgroup as cgroup  # registers how its acts are taken back
-from liebench.stage import clock as clock
 from liebench.stage import files
-from liebench.stage import swap as swap
+from liebench.stage.act import FOLDER, VALUE, acting, poke
 from liebench.stage.core import batched, call, watching
 from liebench.stage.flags import below_timer, flags
 from liebench.stage.watches import Watches
-from liebench.state.journal import Journal, a_name, poke
+from liebench.state.journal import Journal, a_name
 
 Run = Callable[[str, Mapping[str, object]], dict[str, Any]]
 SAMPLE_NS = 500_000  # one sample: a thousand steps of any sane clock, and short against a scheduler tick
@@ -155,7 +153,7 @@ class Stage:
         if old == new:
             yield
             return
-        with self.journal.acting("value", str(target), old, new):
+        with acting(self.journal, VALUE, str(target), old, new):
             poke(target, new)
             now = target.read_text().strip()
             if now != new:
@@ -194,6 +192,6 @@ class Stage:
     def scratch(self, named: str = "", mib: int = 1, local: bool = True) -> Iterator[Path]:
         """An empty folder of ours, removed on every way out and after a kill; see ``files.home`` for where."""
         folder = files.home(named, mib, local) / a_name()
-        with self.journal.acting("folder", str(folder), None, None):
+        with acting(self.journal, FOLDER, str(folder), None, None):
             folder.mkdir(mode=0o700)
             yield folder

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from liebench.contract import Disturbs
 from liebench.errors import NeedUnmet, StageRefused
-from liebench.state.journal import OURS, a_name, undoes
+from liebench.stage.act import Act, acting
+from liebench.state.journal import OURS, a_name
 
 if TYPE_CHECKING:
     from liebench.stage.stage import Stage
@@ -37,7 +38,7 @@ def swapfile(stage: Stage, folder: Path, mib: int) -> Iterator[Path]:
     if tool is None:
         raise NeedUnmet("mkswap", "apt install util-linux")
     path = folder / f"{a_name()}.swap"
-    with stage.journal.acting("swap", str(path), None, None):
+    with acting(stage.journal, SWAP_FILE, str(path), None, None):
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         with os.fdopen(fd, "wb") as file:
             for _ in range(mib):  # written, for a swap file has no holes (swapon(8))
@@ -56,7 +57,6 @@ def swapfile(stage: Stage, folder: Path, mib: int) -> Iterator[Path]:
         yield path
 
 
-@undoes("swap")
 def _undo_swap(entry: dict[str, Any]) -> str:
     """Take the file out of use, which reads back what lies there, and remove it."""
     import ctypes
@@ -69,3 +69,6 @@ def _undo_swap(entry: dict[str, Any]) -> str:
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
     path.unlink()
     return f"{path} is no swap any more and was removed"
+
+
+SWAP_FILE = Act("swap", _undo_swap)

@@ -11,7 +11,13 @@ from liebench.errors import StorageFull
 
 
 def state_dir() -> Path:
-    """Where the undo journal and caches live, whatever ``--out`` says: sysctls belong to the host."""
+    """Where the undo journal and caches live, whatever ``--out`` says: sysctls belong to the host.
+
+    ``$LIEBENCH_STATE`` names another folder, for tests and for who keeps several apart.
+    """
+    named = os.environ.get("LIEBENCH_STATE")
+    if named:
+        return Path(named)
     if os.geteuid() == 0:
         return Path("/var/lib/liebench")
     base = os.environ.get("XDG_STATE_HOME")

@@ -1,4 +1,4 @@
-"""Write-ahead undo: note the old value, fsync, then act. What a killed process left behind, the next start takes back.
+"""The journal of write-ahead undo, as data: what is noted, fsynced, before an act, and what is not done yet.
 
 One file per process, ``<state>/journal/<pid>-<start>.jsonl``. An entry is written before its act and a ``done`` line
 after its undo, so a kill between any two steps leaves either nothing to do or something that may be done twice.
@@ -6,45 +6,20 @@ after its undo, so a kill between any two steps leaves either nothing to do or s
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import time
-from collections.abc import Callable, Iterator
-from contextlib import suppress
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from liebench.errors import HostBusy, HostDirty, NeedUnmet
-from liebench.state.lock import exclusive
+from liebench.errors import HostDirty
 
-Undo = Callable[[dict[str, Any]], str]  # takes one entry back; returns what it did, "" where nothing was to do
-UNDO: dict[str, Undo] = {}  # kind of entry -> how it is taken back; files of stage/ add theirs
-ACTS = ("block", "cgroup", "clock", "container", "engine", "swap")  # files of stage/ that take kinds of their own back
-ENDS_S = 1.0
 OURS = "liebench-"  # how every name begins that we give to a thing on the host; undo removes nothing else
 
 
 def a_name() -> str:
     """A fresh name for a thing of this process: whoever finds it sees whose it is, and by which process."""
     return f"{OURS}{os.getpid()}-{os.urandom(6).hex()}"
-
-
-def undoes(kind: str) -> Callable[[Undo], Undo]:
-    """Register how entries of a kind are taken back. The function must be idempotent."""
-
-    def register(function: Undo) -> Undo:
-        UNDO[kind] = function
-        return function
-
-    return register
-
-
-def know_all() -> None:
-    """Load every way to take something back, for who did not make it."""
-    for name in ACTS:
-        import_module(f"liebench.stage.{name}")
 
 
 def process_start(pid: int) -> int | None:
@@ -59,7 +34,8 @@ def process_start(pid: int) -> int | None:
         return None
 
 
-def _ourselves() -> str:
+def ourselves() -> str:
+    """How the journal of this process is called."""
     pid = os.getpid()
     return f"{pid}-{process_start(pid)}"
 
@@ -69,7 +45,7 @@ class Journal:
 
     def __init__(self, state: Path, boot: str | None) -> None:
         self.folder, self.boot = state / "journal", boot
-        self.path = self.folder / f"{_ourselves()}.jsonl"
+        self.path = self.folder / f"{ourselves()}.jsonl"
         self._next = 0
         self._open: dict[int, dict[str, Any]] = {}
 
@@ -97,26 +73,19 @@ class Journal:
         self._open[self._next] = entry
         return self._next
 
-    def undo(self, number: int) -> str:
-        """Take one act back and note it. Returns what was done, in words."""
-        entry = self._open.pop(number)
-        said = UNDO[entry["kind"]](entry)
+    def entry(self, number: int) -> dict[str, Any]:
+        """An entry that is not done yet."""
+        return self._open[number]
+
+    def done(self, number: int) -> None:
+        """Note that an act was taken back. A journal without an open entry is removed."""
+        del self._open[number]
         self._write({"done": number})
         if not self._open:
             self.path.unlink(missing_ok=True)
-        return said
-
-    @contextlib.contextmanager
-    def acting(self, kind: str, what: str, old: Any, new: Any) -> Iterator[None]:
-        """Note, let the caller act, undo on every way out."""
-        number = self.note(kind, what, old, new)
-        try:
-            yield
-        finally:
-            self.undo(number)
 
 
-def _pending(path: Path) -> list[dict[str, Any]]:
+def pending(path: Path) -> list[dict[str, Any]]:
     """Entries without a ``done``, newest first. A torn last line was never acted on."""
     entries: dict[int, dict[str, Any]] = {}
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
@@ -131,7 +100,8 @@ def _pending(path: Path) -> list[dict[str, Any]]:
     return list(reversed(entries.values()))
 
 
-def _is_alive(path: Path) -> bool:
+def is_alive(path: Path) -> bool:
+    """Whether the process that wrote this journal still runs."""
     pid, _, start = path.stem.partition("-")
     return pid.isdigit() and str(process_start(int(pid))) == start
 
@@ -141,118 +111,16 @@ def held(state: Path) -> dict[str, int]:
     found: dict[str, int] = {}
     for path in (state / "journal").glob("*.jsonl"):
         try:
-            if _is_alive(path):
-                found |= {e["what"]: int(path.stem.partition("-")[0]) for e in _pending(path) if e["kind"] == "value"}
+            if is_alive(path):
+                found |= {e["what"]: int(path.stem.partition("-")[0]) for e in pending(path) if e["kind"] == "value"}
         except OSError:
             continue
     return found
 
 
-def recover(state: Path, boot: str | None) -> list[str]:
-    """Take back what dead processes left. Returns one sentence per thing done, left or reported.
-
-    Values of the host are taken back under the lock alone (``locking``). Whoever holds it has taken them back before it
-    changed any; to compare them with what it has set since would find a stranger's value, and forget ours for good.
-    """
-    said: list[str] = []
-    for path in _journals(state):
-        try:
-            if any(e["kind"] == "value" for e in _pending(path)):
-                with suppress(HostBusy, NeedUnmet), exclusive(state, "taking back what was left"):
-                    if path.stem != _ourselves() and _has_ended(path):
-                        _recover_all(path, boot, said)
-            elif not _is_alive(path):
-                _recover_all(path, boot, said)
-        except FileNotFoundError:
-            continue  # another start, or the guardian, has taken it back meanwhile
-        except OSError as error:
-            said.append(f"{path} cannot be read: {error.strerror}; look at it as the user who owns it")
-    return said
-
-
-def _has_ended(path: Path) -> bool:
-    """A killed process gives back its lock a moment before the kernel calls it ended."""
-    until = time.monotonic() + ENDS_S
-    while _is_alive(path):
-        if time.monotonic() > until:
-            return False  # it changes values without the lock: they are its own
-        time.sleep(0.01)
-    return True
-
-
-def _journals(state: Path) -> list[Path]:
+def journals(state: Path) -> list[Path]:
+    """Every journal that lies there, of living and of dead processes."""
     try:
         return sorted((state / "journal").glob("*.jsonl"))
     except OSError:
         return []
-
-
-def _recover_all(path: Path, boot: str | None, said: list[str]) -> None:
-    left = [s for s in (_recover_one(e, boot, said) for e in _pending(path)) if s]
-    if not left:
-        path.unlink(missing_ok=True)
-
-
-def _recover_one(entry: dict[str, Any], boot: str | None, said: list[str]) -> bool:
-    """True where the entry must stay in its journal."""
-    if entry["uid"] != os.getuid():
-        said.append(f"{entry['what']} was changed by user {entry['uid']}; run liebench as that user to take it back")
-        return True
-    if entry["boot"] != boot and entry["kind"] != "folder":
-        return False  # the boot has taken it back
-    if entry["kind"] not in UNDO:
-        know_all()
-    undo = UNDO.get(entry["kind"])
-    if undo is None:
-        said.append(f"{entry['what']}: this liebench does not know how to take back {entry['kind']!r}")
-        return True
-    try:
-        word = undo(entry)
-    except OSError as error:
-        said.append(f"{entry['what']} could not be taken back: {error.strerror}; its old value is {entry['old']!r}")
-        return True
-    if word:
-        said.append(word)
-    return False
-
-
-def poke(path: Path, text: str) -> None:
-    """Write a value in one call and without truncating first: a kill must find the old value or the new one."""
-    fd = os.open(path, os.O_WRONLY)
-    try:
-        os.write(fd, text.encode())
-    finally:
-        os.close(fd)
-
-
-@undoes("value")
-def _undo_value(entry: dict[str, Any]) -> str:
-    """Write the old value back, unless somebody else has changed it since."""
-    path = Path(entry["what"])
-    now = path.read_text().strip()
-    if now == entry["old"]:
-        return ""
-    if now != entry["new"]:
-        return f"{path} is {now!r}, neither what we found nor what we wrote: somebody changed it, so it was left"
-    poke(path, entry["old"])
-    return f"{path} is {entry['old']!r} again"
-
-
-@undoes("folder")
-def _undo_folder(entry: dict[str, Any]) -> str:
-    import shutil
-
-    path = Path(entry["what"])
-    if not path.name.startswith(OURS) or not path.is_dir() or path.is_symlink():
-        return ""
-
-    def open_up(_act: object, what: str, _why: object) -> None:
-        """A folder that even its owner may not enter, such as the one an overlay works in (mode 0)."""
-        with contextlib.suppress(OSError):
-            os.chmod(what, 0o700)
-            shutil.rmtree(what, ignore_errors=True)
-
-    shutil.rmtree(path, onerror=open_up)
-    if path.exists():  # now it can be entered
-        shutil.rmtree(path, ignore_errors=True)
-    return f"{path} could not be removed; look at what is left in it" if path.exists() else f"{path} was removed"

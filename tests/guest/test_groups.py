@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from live import Bench, left_behind
 
 from liebench.contract import Arm, Touches, Turn
 from liebench.facts.limits import Allowed, allowed, view
@@ -20,6 +19,8 @@ from liebench.stage.believers import said
 from liebench.stage.cgroup import MEMORY, PERIOD_US, Limits, home, memory, nested, quota
 from liebench.stage.container import CONTAINERS, container
 from liebench.stage.core import entering
+
+from tests.helpers.live import Bench, left_behind
 
 pytestmark = pytest.mark.guest
 HOST = read_host()

@@ -7,12 +7,13 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from live import Bench
 
 from liebench.contract import Arm, Turn
 from liebench.host import read_host
 from liebench.stage.net import Wire, path, route
 from liebench.stage.stage import Stage
+
+from tests.helpers.live import Bench
 
 pytestmark = pytest.mark.guest
 TRIP_MS = 60  # an emulated machine sends a whole round of a burst in less

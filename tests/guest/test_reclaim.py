@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from live import Bench
 
 from liebench.contract import Case, Disturbs, Rep, Turn
 from liebench.errors import StageRefused
@@ -14,6 +13,8 @@ from liebench.host import read_host
 from liebench.probes.swap_cache.probe import DEFAULT, KNOB, MGLRU, by_reclaim
 from liebench.runner.session import rig_of
 from liebench.stage.stage import Stage
+
+from tests.helpers.live import Bench
 
 pytestmark = pytest.mark.guest
 HOST = read_host()

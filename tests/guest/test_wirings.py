@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 
 import pytest
-from live import Bench
 
 from liebench.contract import Arm, Turn
 from liebench.errors import NeedUnmet
@@ -15,6 +14,8 @@ from liebench.stage import wiring
 from liebench.stage.net import Lab
 from liebench.stage.stage import Stage
 from liebench.stage.wiring import BUILDERS, INNER_FAR, Wiring, wired
+
+from tests.helpers.live import Bench
 
 pytestmark = pytest.mark.guest
 KINDS = dict.fromkeys(("veth", "bridge", "macvlan", "ipvlan", "routed", "nat", "proxy"), "e0")

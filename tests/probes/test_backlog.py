@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from live import Bench, host_with, left_behind
 
 from liebench.contract import Arm, Disturbs, Turn, Verdict, Word
 from liebench.errors import StageRefused
@@ -17,6 +16,8 @@ from liebench.probes.netdev_backlog.verdict import advise, bracket, counted
 from liebench.runner.session import rig_of
 from liebench.stage.backlog import SIZE, TC, caused, flood, receiver
 from liebench.stage.net import LAB
+
+from tests.helpers.live import Bench, host_with, left_behind
 
 HOST = read_host()
 X = Turn(Arm("x"), "x")

@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from live import CPU_GROUP, MEMORY_GROUP, TWO, Bench, here
 
 from liebench.errors import ToolFailed
 from liebench.host import Host, read_host
 from liebench.stage import believers
 from liebench.stage.believers import BELIEVERS, CPUS, HEAP, MEMORY, Believer, Question, ask, said
 from liebench.stage.cgroup import Limits, nested
+
+from tests.helpers.live import CPU_GROUP, MEMORY_GROUP, TWO, Bench, here
 
 HOST = read_host()
 MIB = 1 << 20

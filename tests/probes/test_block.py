@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from live import PROBES, Bench, host_with, left_behind, planted, settled
 
 from liebench.contract import Arm, Touches, Turn, Verdict, Word
 from liebench.errors import CoreFailed, NeedUnmet, StageRefused, UsageError
@@ -24,7 +23,9 @@ from liebench.host import read_host
 from liebench.probes.flush_honesty.verdict import sent
 from liebench.stage.block import LOOP, NETWORK_DISK, SERVER, network_disk
 from liebench.stage.counted import NOT_TOUCHED, counted, volume_below
-from liebench.state.journal import recover
+from liebench.stage.recovery import recover
+
+from tests.helpers.live import PROBES, Bench, host_with, left_behind, planted, settled
 
 HOST = read_host()
 RIG = pytest.mark.skipif(not NETWORK_DISK.met(HOST), reason="needs nbdkit, nbdfuse and /dev/fuse")
@@ -206,8 +207,8 @@ import time
 from pathlib import Path
 from liebench.contract import Touches
 from liebench.host import read_host
-from liebench.journal import Journal
-from liebench.stage import Stage
+from liebench.state.journal import Journal
+from liebench.stage.stage import Stage
 from liebench.stage.block import LOOP, SERVER, network_disk
 here = Path({str(tmp_path)!r})
 host = read_host()

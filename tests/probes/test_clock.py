@@ -14,7 +14,6 @@ from statistics import median
 from typing import Any
 
 import pytest
-from other_user import as_nobody
 
 from liebench.contract import Arm, Disturbs, Touches, Turn, Word
 from liebench.core import core_path
@@ -26,9 +25,12 @@ from liebench.runfile.encode import stored_rep
 from liebench.runfile.reader import read_run
 from liebench.stage import clock
 from liebench.stage.clock import rate, step
+from liebench.stage.recovery import recover
 from liebench.stage.stage import Stage
-from liebench.state.journal import Journal, recover
+from liebench.state.journal import Journal
 from liebench.stats.clocks import Ticks, slope_ppm, steps
+
+from tests.helpers.other_user import as_nobody
 
 LIEBENCH = str(Path(sys.executable).parent / "liebench")
 PROBES = find_probes().probes
@@ -92,8 +94,8 @@ from pathlib import Path
 from liebench.contract import Disturbs, Touches
 from liebench.core import core_path
 from liebench.host import read_host
-from liebench.journal import Journal
-from liebench.stage import Stage
+from liebench.state.journal import Journal
+from liebench.stage.stage import Stage
 from liebench.stage.clock import rate, step
 touches = (Touches(clock=True, disturbs=Disturbs.HOST),)
 stage = Stage(read_host(), core_path(), Journal(Path(sys.argv[1]), "boot"), touches, Disturbs.HOST)

@@ -10,7 +10,6 @@ from pathlib import Path
 from statistics import median
 
 import pytest
-from live import CPU_GROUP, MEMORY_GROUP, PROBES, TWO, Bench, before_others, here, host_with, left_behind
 
 from liebench.advice.advise import advise_run
 from liebench.contract import Arm, Rep, Turn, Verdict, Word
@@ -23,7 +22,9 @@ from liebench.probes.container_facts import bench as facts_bench
 from liebench.probes.container_facts.verdict import load, rated, spoken, whole
 from liebench.stage.believers import BELIEVERS, CPUS, HEAP, MEMORY, said
 from liebench.stage.cgroup import Limits, home, nested, quota
-from liebench.state.journal import recover
+from liebench.stage.recovery import recover
+
+from tests.helpers.live import CPU_GROUP, MEMORY_GROUP, PROBES, TWO, Bench, before_others, here, host_with, left_behind
 
 HOST = read_host()
 UNLIMITED = HOST.facts["limits"]["cpus"] is None and HOST.facts["limits"]["memory_mib"] is None
@@ -132,7 +133,7 @@ KILLED = """
 import os, signal, sys
 sys.path[:0] = [{tests!r}]
 from pathlib import Path
-from live import Bench
+from tests.helpers.live import Bench
 from liebench.host import read_host
 from liebench.stage.cgroup import Limits, nested
 bench = Bench("container-facts", read_host(), Path({folder!r}))
@@ -147,7 +148,7 @@ with nested(bench.stage, Limits(0.5, 256), Limits()) as made:
 @CPU_GROUP
 @MEMORY_GROUP
 def test_what_a_kill_leaves_the_next_start_takes_back(tmp_path: Path) -> None:
-    script = KILLED.format(tests=str(Path(__file__).parent), folder=str(tmp_path))
+    script = KILLED.format(tests=str(Path(__file__).parents[2]), folder=str(tmp_path))
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert done.returncode == -signal.SIGKILL, done.stderr
     made = [Path(word) for word in done.stdout.split()]

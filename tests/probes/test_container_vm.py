@@ -17,7 +17,6 @@ from typing import Any
 
 import psutil
 import pytest
-from live import Bench, left_behind, planted, scratches
 
 from liebench.contract import Arm, Case, Touches, Turn, Verdict, Word
 from liebench.core import core_path
@@ -29,7 +28,9 @@ from liebench.probes.container_vm.verdict import EMULATED, advise, delivers, jud
 from liebench.stage.container import CONTAINERS, OWN, RUNTIMES, container, container_command, kinds
 from liebench.stage.guest import QEMU, guest, initramfs, kernel_of
 from liebench.stage.place import Place, footprint, here, place, started
-from liebench.state.journal import recover
+from liebench.stage.recovery import recover
+
+from tests.helpers.live import Bench, left_behind, planted, scratches
 
 HOST = read_host()
 ROOT = Path(__file__).parents[2]
@@ -266,7 +267,7 @@ KILLED = """
 import sys, time
 sys.path.insert(0, sys.argv[1])
 from pathlib import Path
-from live import Bench
+from tests.helpers.live import Bench
 from liebench.contract import Touches
 from liebench.host import read_host
 from liebench.stage.container import CONTAINERS, container
@@ -291,7 +292,7 @@ def left_of(pid: int) -> list[str]:
 @pytest.mark.parametrize("kind", [*INNER, pytest.param("guest", marks=GUEST)])
 def test_after_a_kill_nothing_of_a_place_is_left(tmp_path: Path, kind: str, request: pytest.FixtureRequest) -> None:
     named = request.getfixturevalue("kernel") if kind == "guest" else ""
-    words = [sys.executable, "-c", KILLED, str(Path(__file__).parent), str(tmp_path), kind, named]
+    words = [sys.executable, "-c", KILLED, str(ROOT), str(tmp_path), kind, named]
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as child:
         assert child.stdout is not None
         assert child.stdout.readline() == "up\n"

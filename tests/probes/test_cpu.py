@@ -12,13 +12,14 @@ from pathlib import Path
 from statistics import median
 
 import pytest
-from live import Bench, before_others, core, left_behind, planted
 
 from liebench.contract import Arm, Turn
 from liebench.core import core_path
 from liebench.errors import StageRefused
 from liebench.host import read_host
 from liebench.stage.cgroup import quota
+
+from tests.helpers.live import Bench, before_others, core, left_behind, planted
 
 DUMPS = Path(__file__).parents[1] / "fixtures" / "cpuid"
 HOST = read_host()

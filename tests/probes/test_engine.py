@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from live import Bench, left_behind, scratches
 
 from liebench.contract import Touches
 from liebench.core import core_path
@@ -19,7 +18,9 @@ from liebench.errors import NeedUnmet
 from liebench.host import read_host
 from liebench.stage.container import CONTAINERS, container, kinds
 from liebench.stage.engine import ENGINES
-from liebench.state.journal import recover
+from liebench.stage.recovery import recover
+
+from tests.helpers.live import Bench, left_behind, scratches
 
 HOST = read_host()
 PODMAN = pytest.mark.skipif(not shutil.which("podman"), reason="needs podman")
@@ -65,7 +66,7 @@ def test_podman_runs_the_same_executable_in_a_store_of_its_own(bench: Bench) -> 
 @PODMAN
 def test_after_a_kill_podman_forgets_it(tmp_path: Path) -> None:
     code = (
-        "import sys, os, signal; from pathlib import Path; from live import Bench; "
+        "import sys, os, signal; from pathlib import Path; from tests.helpers.live import Bench; "
         "from liebench.host import read_host; from liebench.contract import Touches; "
         "from liebench.stage.container import CONTAINERS, container\n"
         "found = Bench('container-vm', read_host(), Path(sys.argv[1])); "
@@ -74,7 +75,7 @@ def test_after_a_kill_podman_forgets_it(tmp_path: Path) -> None:
         "    print(os.getpid(), place.call('null', {})['samples'] != {}, flush=True)\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"
     )
-    path = str(Path(__file__).parent)
+    path = str(Path(__file__).parents[2])
     done = subprocess.run(
         [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, timeout=120, check=False,
         env={**os.environ, "PYTHONPATH": path},

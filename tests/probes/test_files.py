@@ -9,8 +9,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from live import Bench, core, left_behind, planted
-from other_user import as_nobody
 
 from liebench.contract import Disturbs, Word
 from liebench.core import core_path
@@ -19,6 +17,9 @@ from liebench.facts.mounts import overlays
 from liebench.host import Host, read_host
 from liebench.stage import files
 from liebench.stage.needs import FUSE_OVERLAY
+
+from tests.helpers.live import Bench, core, left_behind, planted
+from tests.helpers.other_user import as_nobody
 
 HOST = read_host()
 OVERLAY = pytest.mark.skipif("overlay" not in (HOST.read("/proc/filesystems") or ""), reason="needs overlayfs")

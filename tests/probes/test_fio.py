@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from live import Bench, core
 
 from liebench.contract import Arm, Turn
 from liebench.errors import NeedUnmet, ToolFailed
 from liebench.host import program, read_host
 from liebench.stage.fio import fio, read_json, version
+
+from tests.helpers.live import Bench, core
 
 HOST = read_host()
 FIO = pytest.mark.skipif(not program(HOST, "fio"), reason="needs fio")

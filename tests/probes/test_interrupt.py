@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from live import PROBES, Bench, planted
 
 from liebench.contract import Arm, Turn, Verdict, Word
 from liebench.errors import UsageError
@@ -21,6 +20,8 @@ from liebench.stage.backlog import steer
 from liebench.stage.ethtool import rings, statistics_of
 from liebench.stage.net import LAB
 from liebench.stage.wiring import wired
+
+from tests.helpers.live import PROBES, Bench, planted
 
 HOST = read_host()
 TWO_CPUS = pytest.mark.skipif(not LAB.met(HOST) or len(HOST.processors) < 2, reason="needs iproute2 and two processors")

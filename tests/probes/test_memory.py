@@ -12,7 +12,6 @@ from statistics import median
 from typing import Any
 
 import pytest
-from live import PROBES, Bench, core, host_with, left_behind, planted
 
 from liebench.contract import Arm, Disturbs, Touches, Turn, Verdict, Word
 from liebench.errors import CoreKilled, NeedUnmet, StageRefused
@@ -20,8 +19,10 @@ from liebench.host import Host, read_host
 from liebench.probes.file_map.probe import crossover
 from liebench.probes.swap_cache.probe import by_reclaim, per_group, suggested
 from liebench.stage.cgroup import MEMORY, home, memory
+from liebench.stage.recovery import recover
 from liebench.stage.swap import swapfile
-from liebench.state.journal import recover
+
+from tests.helpers.live import PROBES, Bench, core, host_with, left_behind, planted
 
 HOST = read_host()
 GROUP = pytest.mark.skipif(home(HOST.root, "memory") is None, reason="needs a memory control group of our own")
@@ -207,8 +208,8 @@ import time
 from pathlib import Path
 from liebench.contract import Disturbs, Touches
 from liebench.host import Host, read_host
-from liebench.journal import Journal
-from liebench.stage import Stage
+from liebench.state.journal import Journal
+from liebench.stage.stage import Stage
 from liebench.stage.swap import swapfile
 touches = (Touches(other=("swap",), disturbs=Disturbs.NEIGHBOURS),)
 journal = Journal(Path({str(tmp_path)!r}), "boot")

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from live import NET, SS, Bench, host_with, networks_gone, planted, settled
 
 from liebench.contract import Arm, Turn, Verdict, Word
 from liebench.errors import NeedUnmet
@@ -20,6 +19,8 @@ from liebench.probes.net_virtual.verdict import advise as advise_virtual
 from liebench.probes.tcp_idle_restart.verdict import seen
 from liebench.stage.net import FAR, LATE, lab, path, route
 from liebench.stage.wiring import BUILDERS, NFT, TUN, WG, wired
+
+from tests.helpers.live import NET, SS, Bench, host_with, networks_gone, planted, settled
 
 HOST = read_host()
 TRIES = 5

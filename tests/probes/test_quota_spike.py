@@ -6,7 +6,6 @@ from pathlib import Path
 from statistics import fmean
 
 import pytest
-from live import Bench, core, left_behind, planted
 
 from liebench.contract import Arm, Turn, Verdict, Word
 from liebench.errors import StageRefused
@@ -14,6 +13,8 @@ from liebench.host import Host, read_host
 from liebench.probes.quota_spike.probe import QUOTA_US, WORK_MS, advise
 from liebench.stage.cgroup import bursts, home, quota
 from liebench.stage.needs import CPU_BURST
+
+from tests.helpers.live import Bench, core, left_behind, planted
 
 HOST = read_host()
 ROOT = pytest.mark.skipif(home(Path("/"), "cpu") is None, reason="needs a CPU control group of our own")

@@ -8,16 +8,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from disk_tree import Tree
-from live import HOST, core, left_behind
-from own_state import liebench
-from test_block import DEVICE, RIG, bench_of
 
 from liebench.contract import Verdict, Word
 from liebench.core import core_path
 from liebench.facts.volumes import io_counts
 from liebench.probes.block_remote.verdict import advise, worth_reading_ahead
 from liebench.stage.block import network_disk
+
+from tests.helpers.disk_tree import Tree
+from tests.helpers.live import HOST, core, left_behind
+from tests.helpers.own_state import liebench
+from tests.probes.test_block import DEVICE, RIG, bench_of
 
 MIB, TOUCHES = 16, 16
 ORDER = {"kib": 64, "seq": 1, "each": MIB * 16, "direct": 0, "drop": 1, "samples": 1}

@@ -7,11 +7,12 @@ from itertools import combinations
 from pathlib import Path
 
 import pytest
-from live import Bench, host_with, planted
 
 from liebench.contract import Word
 from liebench.host import read_host
 from liebench.probes.smt_core.verdict import relation, worth_a_look, worth_words
+
+from tests.helpers.live import Bench, host_with, planted
 
 TWO = pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs two CPUs")
 

@@ -17,8 +17,6 @@ from pathlib import Path
 
 import psutil
 import pytest
-from live import PROBES, Bench, core, host_with, planted
-from other_user import as_nobody
 
 from liebench.contract import Turn, Verdict, Word
 from liebench.core import core_path
@@ -30,6 +28,9 @@ from liebench.judge.run import judge_run
 from liebench.probes.syscall_translated.verdict import advise, delivers, under
 from liebench.runfile.reader import read_run
 from liebench.runner.session import rig_of
+
+from tests.helpers.live import PROBES, Bench, core, host_with, planted
+from tests.helpers.other_user import as_nobody
 
 ID = "syscall-translated"
 HOST = read_host()
@@ -269,7 +270,7 @@ def test_what_a_sandbox_forbids_is_skipped_with_its_cure_and_the_sandbox_is_said
     assert "cannot be traced: Operation not permitted" in left["needs"]
     assert "without a tracer" in left["cure"]
     assert doc["host"]["process"]["seccomp"] == 2
-    verdicts = judge_run(doc, {ID: PROBES[ID].probe})
+    verdicts = judge_run(doc, {ID: PROBES[ID].probe.judge})
     assert [c for c in verdicts.controls if c.status == "failed"] == []
     inherited = (HOST.facts["process"]["filters"] or 0) + 1
     if doc["host"]["process"]["filters"] is not None:

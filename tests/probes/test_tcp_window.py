@@ -8,7 +8,6 @@ from statistics import median
 from typing import Any
 
 import pytest
-from live import NET, PROBES, SS, Bench, host_with, networks_gone, planted, settled
 
 from liebench.contract import Arm, Turn, Verdict, Word
 from liebench.errors import UsageError
@@ -17,6 +16,8 @@ from liebench.host import read_host
 from liebench.probes.tcp_window.verdict import advise, reach
 from liebench.probes.tcp_window.verdict import seen as held
 from liebench.runner.session import rig_of
+
+from tests.helpers.live import NET, PROBES, SS, Bench, host_with, networks_gone, planted, settled
 
 HOST = read_host()
 

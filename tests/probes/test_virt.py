@@ -13,7 +13,6 @@ from statistics import median
 from typing import Any
 
 import pytest
-from live import Bench, core, host_with
 
 from liebench.contract import Arm, Disturbs, Turn, Word
 from liebench.core import core_path
@@ -25,6 +24,8 @@ from liebench.probes.nested_page.probe import _chase
 from liebench.probes.paravirt.probe import POLL, devices, offers, unused
 from liebench.probes.virt_type.probe import agreement
 from liebench.probes.vm_exit.verdict import exit_class
+
+from tests.helpers.live import Bench, core, host_with
 
 DUMPS = Path(__file__).parents[1] / "fixtures" / "cpuid"
 HOST = read_host()

@@ -12,13 +12,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from live import Bench, left_behind
 
 from liebench.core import core_path
 from liebench.errors import NeedUnmet
 from liebench.host import Host, read_host
 from liebench.stage import vmm
 from liebench.stage.guest import guest
+
+from tests.helpers.live import Bench, left_behind
 
 HOST = read_host()
 ROOT = Path(__file__).parents[2]

@@ -1,0 +1,68 @@
+"""A gate of two sides made of arithmetic."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from liebench.gate.pairs import BASELINE, CANDIDATE
+from liebench.gate.policy import Policy
+from liebench.gate.session import PairSession, Side, gate_part
+from liebench.runfile.writer import RunWriter
+from liebench.runner.pressure import QuietWatch
+
+from tests.helpers import fakes
+
+
+class Sides:
+    """Two sides of one world: the candidate's half costs ``factor`` times as much."""
+
+    def __init__(self, world: fakes.World, factor: float) -> None:
+        self.world, self.factor, self.order = world, factor, []
+        self.plain = world.factor
+
+    @contextlib.contextmanager
+    def enter(self, name: str) -> Iterator[None]:
+        self.order.append(name)
+        world = self.world
+        before, rep = world.rep, world.rep
+
+        def dearer(case: Any, turn: Any) -> Any:
+            made = rep(case, turn)
+            scaled = {k: [v * self.factor for v in values] for k, values in made.samples.items()}
+            return type(made)(scaled, elapsed_ns=made.elapsed_ns)
+
+        world.rep = dearer if name == CANDIDATE else before  # type: ignore[method-assign]
+        try:
+            yield
+        finally:
+            world.rep = before  # type: ignore[method-assign]
+
+    @property
+    def both(self) -> tuple[Side, Side]:
+        return tuple(Side(n, enter=lambda n=n: self.enter(n)) for n in (BASELINE, CANDIDATE))  # type: ignore[return-value, misc]
+
+
+def gate(
+    folder: Path, factor: float, *cases: Any, policy: Policy | None = None, noise: float = 0.01, seed: int = 3,
+    plants: Any = (), **more: Any,
+) -> tuple[PairSession, Sides]:  # fmt: skip
+    policy, world = policy or Policy(), fakes.World(1.2, noise)
+    sides = Sides(world, factor)
+    planned, settings = fakes.plan(fakes.probe(world, *cases, plants=plants), seed=seed)
+    parts = [gate_part(p, policy) for p in planned]
+    header = fakes.header(settings, parts) | {"kind": "gate", "switch": "fakes", "policy": policy.stored()}
+    stages = {n: (lambda part: None) for n in (BASELINE, CANDIDATE)}
+    session = PairSession(
+        parts,
+        settings,
+        RunWriter(folder, header),
+        stages,
+        QuietWatch(fakes.host(), 0.0),
+        sides.both,
+        policy,
+        **more,  # type: ignore[arg-type]
+    )
+    return session, sides
