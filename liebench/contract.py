@@ -102,7 +102,7 @@ class Disturbs(StrEnum):
         return list(Disturbs).index(self)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Touches:
     """What an arm or a plant writes on the host. ``stage`` refuses whatever is not declared here."""
 
@@ -128,7 +128,7 @@ class Claim:
     title: str  # what the figure and the card are called, e.g. "reading the clock"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Arm:
     """One way to do the work. Exactly one arm of a case is ``promised``.
 
@@ -152,7 +152,7 @@ class Meaning:
     term: str = ""  # the layer's own word where it has one: "caught", "not disproved", "nested"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Case:
     """One question with one quantity, unit and direction.
 
@@ -207,7 +207,7 @@ class Turn:
     plant: Mapping[str, float] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Rep:
     """One repetition: what a turn gave back. Plain data, stored as it is in the run file."""
 
@@ -256,7 +256,7 @@ class Cost:
     disk_mib: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Events:
     """How often this host does the thing: a kernel counter, read at both ends of the run (law 10).
 
@@ -293,7 +293,7 @@ class Proposal:
     why: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Verdict:
     """The words about one case or one probe. All numbers are in the terms of the case; None is "not known".
 

@@ -12,7 +12,7 @@ from liebench.judge.verdicts import Judge
 from liebench.stage.stage import Stage
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Plant:
     """A planted lie of known size, which must be found.
 
@@ -33,7 +33,7 @@ class Plant:
     touches: Touches = NOTHING
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Probe:
     """One lie. See the module docstring of any probe, and CONTRIBUTING.md, "write a probe in an hour"."""
 

@@ -76,7 +76,7 @@ def test_one_cpu_and_no_control_groups(fixture) -> None:
     host = fixture("one-cpu")
     assert host.processors == (0,)
     assert host.facts["limits"] == {"cgroup": None, "cpus": None, "memory_mib": None}
-    chosen = Settings(PROFILES["default"], 1, 60)
+    chosen = Settings(profile=PROFILES["default"], seed=1, budget_s=60)
     parts = [plan_probe(r, host, chosen) for r in find_probes().probes.values()]
     skipped = {p.id: p.skipped.needs for p in parts if p.skipped}
     assert skipped["tlb-flush"] == "two CPUs"
@@ -131,7 +131,7 @@ def test_garbage_in_any_file_is_an_unknown_fact_not_an_error(fixture, junk: byte
 def test_every_fixture_host_can_be_planned(fixture, name: str) -> None:
     host = fixture(name)
     for registered in find_probes().probes.values():
-        part = plan_probe(registered, host, Settings(PROFILES["deep"], 1, 60))
+        part = plan_probe(registered, host, Settings(profile=PROFILES["deep"], seed=1, budget_s=60))
         assert part.cases or part.skipped
         assert part.skipped is None or part.skipped.cure
         assert len({c.id for c in part.cases}) == len(part.cases)
@@ -190,7 +190,12 @@ def test_an_option_of_a_probe_adds_its_case_and_an_unknown_one_is_refused(fixtur
     probe, host = find_probes().probes["cpu-frequency"], fixture("metal-smt")
 
     def chosen(**given: str) -> Settings:
-        return Settings(PROFILES["default"], 1, 60, options={f"cpu-frequency.{k}": v for k, v in given.items()})
+        return Settings(
+            profile=PROFILES["default"],
+            seed=1,
+            budget_s=60,
+            options={f"cpu-frequency.{k}": v for k, v in given.items()},
+        )
 
     assert "sustained" not in [c.id for c in plan_probe(probe, host, chosen()).cases]
     assert "sustained" in [c.id for c in plan_probe(probe, host, chosen(sustain_s="30")).cases]

@@ -16,9 +16,23 @@ MOST_LINES = 300
 ANY = "everything below"
 # What judges may ask of the standard library: nothing that reaches a file, a process, a clock or the network.
 ARITHMETIC = {
-    "__future__", "bisect", "collections", "dataclasses", "datetime", "enum", "fractions", "functools", "itertools", "math",
-    "random", "re", "statistics", "textwrap", "tomllib", "typing",
-}  # fmt: skip
+    "__future__",
+    "bisect",
+    "collections",
+    "dataclasses",
+    "datetime",
+    "enum",
+    "fractions",
+    "functools",
+    "itertools",
+    "math",
+    "random",
+    "re",
+    "statistics",
+    "textwrap",
+    "tomllib",
+    "typing",
+}
 PURE = ("stats", "judge", "words", "contract", "gate/pairs", "gate/table", "gate/policy", "gate/verify",
         "runfile/fields", "trial/result", "probes/*/verdict.py")  # fmt: skip
 

@@ -50,37 +50,8 @@ def test_law_4_a_probe_knows_one_block_of_one_case(path: Path) -> None:
     modules = {a.name.split(".")[0] for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names}
     modules |= {n.module.split(".")[0] for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) and n.module}
     assert not modules & FORBIDDEN
-    ours = {
-        n.module for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) and (n.module or "").startswith("liebench")
-    }
-    upstream = (
-        "contract",
-        "errors",
-        "host",
-        "facts",
-        "stage",
-        "timeline",
-        "alibi",
-        f"probes.{path.parent.name}.verdict",
-        f"probes.{path.parent.name}.bench",
-    )
-    assert all(m is not None and m.startswith(tuple(f"liebench.{u}" for u in upstream)) for m in ours), ours
     called = {n.func.id for n in ast.walk(tree) if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)}
     assert not called & {"print", "sorted", "open", "input", "exec", "eval"}
-
-
-VERDICTS = sorted(SOURCES[0].parents[1].glob("*/verdict.py"))
-
-
-@pytest.mark.parametrize("path", VERDICTS, ids=lambda p: p.parent.name)
-def test_law_4_what_samples_mean_is_said_without_the_machine(path: Path) -> None:
-    tree = ast.parse(path.read_text())
-    modules = {n.module or "" for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)}
-    assert not [n for n in ast.walk(tree) if isinstance(n, ast.Import)]
-    ours = {m for m in modules if m.startswith("liebench")}
-    pure = {f"liebench.{m}" for m in ("contract", "host", "verdicts", "stats", "effects")}
-    assert {m for m in ours if not m.startswith("liebench.facts.")} <= pure
-    assert modules - ours <= {"__future__", "collections.abc", "dataclasses", "math", "statistics", "typing"}
 
 
 def verdicts(word: Word) -> dict[str, Verdict]:
@@ -89,8 +60,8 @@ def verdicts(word: Word) -> dict[str, Verdict]:
     found = {}
     for name, registered in PROBES.items():
         options = {o.name: o.default for o in registered.probe.options}
-        cases = {c.id: Verdict(word, value=3.0, low=2.9, high=3.1) for c in registered.probe.cases(host, options)}
-        found[name] = Verdict(word, value=3.0, low=2.9, high=3.1, cases=cases)
+        cases = {c.id: Verdict(word=word, value=3.0, low=2.9, high=3.1) for c in registered.probe.cases(host, options)}
+        found[name] = Verdict(word=word, value=3.0, low=2.9, high=3.1, cases=cases)
     return found
 
 

@@ -31,7 +31,7 @@ def synthetic(hosts: int) -> tuple[list, set[str], set[str]]:  # type: ignore[ty
     from liebench.contract import Arm, Case
 
     rng = np.random.default_rng(3)
-    case = Case("c", "ns", "ns", (Arm("a", promised=True), Arm("b")))
+    case = Case(id="c", quantity="ns", unit="ns", arms=(Arm(id="a", promised=True), Arm(id="b")))
     keys = [Key(f"probe-{i:02d}", "c", "b", LIE) for i in range(LIES)]
     cases = {k[:2]: case for k in keys}
     works, layers = {k: work_of(case) for k in cases}, {k.probe: "cpu" for k in keys}
@@ -44,8 +44,12 @@ def synthetic(hosts: int) -> tuple[list, set[str], set[str]]:  # type: ignore[ty
         if n in odd:
             values[10:16] += 0.4
         found = {k: Value(float(v), 0.004, 24) for k, v in zip(keys, values, strict=True)}
-        head = (f"r{n}", "2026-01-01T00:00:00Z", f"h{n:05d}", "k", "x", "1", "1")
-        runs.append(RunMetrics(*head, cases, works, found, {}, layers))
+        runs.append(
+            RunMetrics(
+                id=f"r{n}", started="2026-01-01T00:00:00Z", host=f"h{n:05d}", kind="k", config="x", rule="1", core="1",
+                cases=cases, works=works, values=found, facts={}, layers=layers,
+            )
+        )  # fmt: skip
     return runs, {f"h{n:05d}" for n in odd}, {k.probe for k in keys[:2]}
 
 

@@ -23,7 +23,7 @@ class Grade(StrEnum):
     NO_GAIN = "tried without gain"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Advice:
     """One change for this host. ``evidence``: ``measured here`` (the lie, not the change) or ``condition met``, and
     once it was graded what trials say."""
@@ -57,18 +57,18 @@ def advise_run(host: Host, verdicts: Mapping[str, Verdict], probes: Mapping[str,
                 continue
             found.append(
                 Advice(
-                    change.id,
-                    change.setting,
-                    now,
-                    change.default,
-                    proposal.to,
-                    proposal.why,
-                    change.risk,
-                    change.scope,
-                    change.how.format(to=proposal.to, now=now),
-                    change.undo.format(to=proposal.to, now=now),
-                    change.probe,
-                    MEASURED if verdict.value is not None else MET,
+                    change=change.id,
+                    setting=change.setting,
+                    now=now,
+                    default=change.default,
+                    to=proposal.to,
+                    why=proposal.why,
+                    risk=change.risk,
+                    scope=change.scope,
+                    how=change.how.format(to=proposal.to, now=now),
+                    undo=change.undo.format(to=proposal.to, now=now),
+                    probe=change.probe,
+                    evidence=MEASURED if verdict.value is not None else MET,
                 )
             )
     return found

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from liebench.host import Host
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Change:
     """One setting that can be changed. ``now`` reads its present value; ``default`` is the kernel's own.
 

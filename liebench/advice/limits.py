@@ -9,7 +9,17 @@ UNSET = "one per CPU that it believes in"
 
 
 def _workers(id: str, setting: str, how: str, undo: str) -> Change:
-    return Change(id, setting, "process", UNSET, FEWER, how, undo, "container-facts", unknown)
+    return Change(
+        id=id,
+        setting=setting,
+        scope="process",
+        default=UNSET,
+        risk=FEWER,
+        how=how,
+        undo=undo,
+        probe="container-facts",
+        now=unknown,
+    )
 
 
 CHANGES = (
@@ -50,37 +60,38 @@ CHANGES = (
         "start as many as os.cpus() says again ({now})",
     ),
     Change(
-        "heap-of-java",
-        "largest heap of the JVM (MiB)",
-        "process",
-        "a quarter of the memory that it believes in",
-        "a heap that is too small collects garbage all the time: watch the time spent in it",
-        "export JAVA_TOOL_OPTIONS=-Xmx{to}m",
-        "unset JAVA_TOOL_OPTIONS ({now})",
-        "container-facts",
-        unknown,
+        id="heap-of-java",
+        setting="largest heap of the JVM (MiB)",
+        scope="process",
+        default="a quarter of the memory that it believes in",
+        risk="a heap that is too small collects garbage all the time: watch the time spent in it",
+        how="export JAVA_TOOL_OPTIONS=-Xmx{to}m",
+        undo="unset JAVA_TOOL_OPTIONS ({now})",
+        probe="container-facts",
+        now=unknown,
     ),
     Change(
-        "heap-of-node",
-        "largest old generation of V8 (MiB)",
-        "process",
-        "what V8 derives from the memory that it believes in",
-        "a heap that is too small collects garbage all the time: watch the time spent in it",
-        "export NODE_OPTIONS=--max-old-space-size={to}",
-        "unset NODE_OPTIONS ({now})",
-        "container-facts",
-        unknown,
+        id="heap-of-node",
+        setting="largest old generation of V8 (MiB)",
+        scope="process",
+        default="what V8 derives from the memory that it believes in",
+        risk="a heap that is too small collects garbage all the time: watch the time spent in it",
+        how="export NODE_OPTIONS=--max-old-space-size={to}",
+        undo="unset NODE_OPTIONS ({now})",
+        probe="container-facts",
+        now=unknown,
     ),
     Change(
-        "lxcfs",
-        "who answers for /proc/meminfo, /proc/stat and /proc/cpuinfo inside the container",
-        "namespace",
-        "the kernel: the whole machine",
-        "each read goes through FUSE, 380 us instead of 16 where it was measured, and agents read these files often; "
+        id="lxcfs",
+        setting="who answers for /proc/meminfo, /proc/stat and /proc/cpuinfo inside the container",
+        scope="namespace",
+        default="the kernel: the whole machine",
+        risk="each read goes through FUSE, 380 us instead of 16 where it was measured, and agents read these files "
+        "often; "
         "its CPUs may still be the machine's: run this probe again",
-        "mount the files of {to}: docker run -v /var/lib/lxcfs/proc/meminfo:/proc/meminfo, and so on",
-        "start the container without these mounts ({now})",
-        "container-facts",
-        unknown,
+        how="mount the files of {to}: docker run -v /var/lib/lxcfs/proc/meminfo:/proc/meminfo, and so on",
+        undo="start the container without these mounts ({now})",
+        probe="container-facts",
+        now=unknown,
     ),
 )

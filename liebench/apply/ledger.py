@@ -25,7 +25,7 @@ STATES = ("intent", "live", "confirmed", "done", "undoing", "undone")
 OPEN = ("intent", "live", "confirmed", "done", "undoing")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Change:
     """One applied change, by its number. ``text``: what the whole file holds with it. ``beside``: settings that the
     kernel zeroes together with this one, with what they held. ``confirm_s``: seconds to confirm it, of the clock that
@@ -58,7 +58,16 @@ class Change:
     def knob(self) -> Knob:
         """How its file is read and written: from the ledger alone, whatever today's catalogue holds."""
         return Knob(
-            self.id, self.key, self.path, Scope.HOST, as_it_is, self.risk, "", "", self.field, bracketed=self.bracketed
+            id=self.id,
+            key=self.key,
+            path=self.path,
+            scope=Scope.HOST,
+            valid=as_it_is,
+            risk=self.risk,
+            default="",
+            source="",
+            field=self.field,
+            bracketed=self.bracketed,
         )
 
     @property

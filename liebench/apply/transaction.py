@@ -39,11 +39,25 @@ def intended(hands: Hands, wanted: Sequence[Wanted], confirm_s: float | None, fi
         text = w.knob.text_for(hands.host.read(w.knob.path) or "", w.to)
         found.append(
             Change(
-                number, first, w.knob.id, w.knob.key, w.knob.path, w.now, w.to, text, hands.boot, since, confirm_s,
-                time, w.evidence, w.knob.risk, field=w.knob.field, bracketed=w.knob.bracketed,
+                number=number,
+                group=first,
+                id=w.knob.id,
+                key=w.knob.key,
+                path=w.knob.path,
+                from_=w.now,
+                to=w.to,
+                text=text,
+                boot=hands.boot,
+                since_s=since,
+                confirm_s=confirm_s,
+                time=time,
+                evidence=w.evidence,
+                risk=w.knob.risk,
+                field=w.knob.field,
+                bracketed=w.knob.bracketed,
                 beside=beside(hands.host, w.knob.path),
             )
-        )  # fmt: skip
+        )
     return found
 
 

@@ -44,7 +44,7 @@ def make_bench(out: Path | None, command: Sequence[str]) -> Any:
     for line in settle_applied(host, state):
         say(line)
     host.facts["cpu"]["processor"] = processor(state, host.facts["boot"]["token"])
-    return Bench(host, core, build_id(core), state, results_dir(out), command)
+    return Bench(host=host, core=core, build=build_id(core), state=state, out=results_dir(out), command=command)
 
 
 def settle_applied(host: Any, state: Path) -> list[str]:
@@ -75,7 +75,14 @@ def make_settings(
         options[key] = value
     chosen = PROFILES[profile]
     seed = int.from_bytes(os.urandom(4), "big") if seed is None else seed
-    return Settings(chosen, seed, budget or chosen.budget_s, Disturbs(disturb), options, frozenset(named))
+    return Settings(
+        profile=chosen,
+        seed=seed,
+        budget_s=budget or chosen.budget_s,
+        disturb=Disturbs(disturb),
+        options=options,
+        named=frozenset(named),
+    )
 
 
 @contextlib.contextmanager

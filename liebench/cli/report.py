@@ -28,7 +28,7 @@ class Made:
     table: Callable[[], Table] | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Given:
     """The files that were named: their documents, those of the first side (``--against``), and how to make a page."""
 
@@ -72,7 +72,14 @@ def report(
         raise UsageError(f"--as takes {', '.join(KINDS)}, not {as_!r}")
     sources, docs = _opened(runs or (), as_)
     first = _opened(against, as_)[1] if against else ()
-    given = Given(sources, docs, first, embed == "raw", share(limit, "--limit"), share(floor, "--floor"))
+    given = Given(
+        sources=sources,
+        docs=docs,
+        against=first,
+        raw=embed == "raw",
+        limit=share(limit, "--limit"),
+        floor=share(floor, "--floor"),
+    )
     kind = as_ or chosen(given)
     made = MAKERS[kind](given)
     if markdown:

@@ -27,7 +27,7 @@ PERMUTATIONS, TREND_P = 999, 0.01
 FEWEST_BAND = 3
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Point:
     """One run's value of one metric, on the effect scale (a log of a cost, or a reading in its unit)."""
 
@@ -121,7 +121,17 @@ def _marks(runs: Sequence[RunMetrics], key: Key) -> list[tuple[int, str]]:
 def line_of(key: Key, runs: Sequence[RunMetrics], magnitude: float) -> Line:
     """One metric through these runs (of one host, in the order of time); runs that did not measure it are left out."""
     ours = [r for r in runs if key in r.values and not r.values[key].word]
-    points = [Point(r.id, r.started, r.values[key].value, r.values[key].half, r.config, r.core) for r in ours]
+    points = [
+        Point(
+            run=r.id,
+            started=r.started,
+            value=r.values[key].value,
+            half=r.values[key].half,
+            config=r.config,
+            core=r.core,
+        )
+        for r in ours
+    ]
     values, halves = [p.value for p in points], [p.half for p in points]
     return Line(key, points, band_of(values, halves), change_points(values, magnitude), _marks(ours, key))
 

@@ -51,7 +51,7 @@ class Value:
     word: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class RunMetrics:
     """The metrics of one run with what decides whether they may be compared."""
 
@@ -154,19 +154,21 @@ def run_metrics(doc: Json) -> RunMetrics:
     run = open_run(doc)
     tool: Mapping[str, Any] = section(doc, "tool")
     return RunMetrics(
-        str(doc.get("id")),
-        str(doc.get("started")),
-        _hash(doc, "host"),
-        _hash(doc, "kind"),
-        _hash(doc, "config"),
-        str(tool.get("core") or ""),
-        str(tool.get("rule") or ""),
-        run.cases,
-        {key: work_of(case) for key, case in run.cases.items()},
-        dict(_values(run)),
-        section(doc, "host"),
-        {name: _layer(row) for name, row in section(doc, "probes").items()},
-        frozenset(k for k, row in section(doc, "probes").items() if mapping(row, f"probes.{k}").get("preview")),
+        id=str(doc.get("id")),
+        started=str(doc.get("started")),
+        host=_hash(doc, "host"),
+        kind=_hash(doc, "kind"),
+        config=_hash(doc, "config"),
+        core=str(tool.get("core") or ""),
+        rule=str(tool.get("rule") or ""),
+        cases=run.cases,
+        works={key: work_of(case) for key, case in run.cases.items()},
+        values=dict(_values(run)),
+        facts=section(doc, "host"),
+        layers={name: _layer(row) for name, row in section(doc, "probes").items()},
+        previews=frozenset(
+            k for k, row in section(doc, "probes").items() if mapping(row, f"probes.{k}").get("preview")
+        ),
     )
 
 

@@ -131,7 +131,7 @@ def _refusal(key: Key, a: Sequence[RunMetrics], b: Sequence[RunMetrics], levels:
     return ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Pair:
     """One metric of both sides. ``beyond`` and ``least``: limit and floor on the effect scale."""
 
@@ -147,7 +147,7 @@ def _pair(key: Key, case: Case, a: Sequence[RunMetrics], b: Sequence[RunMetrics]
     x, y = ([m.values[key] for m in side if key in m.values] for side in (a, b))
     beyond, least = _of_unit(case) if case.kind is Kind.READING else (limits.beyond, limits.least)
     found = UNKNOWN if key.what == FACT else difference(case, x, y, least, single=key.what == LIE)
-    return Pair(key, case, (x, y), found, beyond, least)
+    return Pair(key=key, case=case, values=(x, y), found=found, beyond=beyond, least=least)
 
 
 def _of_unit(case: Case) -> tuple[float, float]:
@@ -210,13 +210,23 @@ def _row(pair: Pair, worse: bool, better: bool) -> Row:
     before, after = (fmean(direction(pair.case, v.value) for v in side) for side in pair.values)
     rate = pair.case.better is Better.HIGHER and ratio and key.what == LEVEL  # a cost is a throughput's inverse
     return Row(
-        key.probe, key.case, key.arm, key.what, outcome.value,
-        outward(found.estimate), outward(found.estimate - found.half), outward(found.estimate + found.half),
-        "ratio" if ratio else pair.case.unit, outward(pair.least + 2 * found.half), "median",
-        sum(v.blocks for side in pair.values for v in side), found.why,
-        before=outward(-before if rate else before), after=outward(-after if rate else after),
+        probe=key.probe,
+        case=key.case,
+        arm=key.arm,
+        what=key.what,
+        word=outcome.value,
+        value=outward(found.estimate),
+        low=outward(found.estimate - found.half),
+        high=outward(found.estimate + found.half),
+        unit="ratio" if ratio else pair.case.unit,
+        limit=outward(pair.least + 2 * found.half),
+        statistic="median",
+        blocks=sum(v.blocks for side in pair.values for v in side),
+        why=found.why,
+        before=outward(-before if rate else before),
+        after=outward(-after if rate else after),
         of_unit="ratio" if ratio and key.what == LIE else pair.case.unit,
-    )  # fmt: skip
+    )
 
 
 def _fact(pair: Pair) -> Row:
@@ -224,12 +234,14 @@ def _fact(pair: Pair) -> Row:
     before, after = (side[-1].word for side in pair.values)
     said = pair.case.words
     if before == after:
-        return Row(*pair.key, Outcome.SAME.value, unit="fact", statistic="fact", why=after)
+        return Row(**pair.key._asdict(), word=Outcome.SAME.value, unit="fact", statistic="fact", why=after)
     ranks = [ORDER.index(said[v].word) if v in said and said[v].word in ORDER else None for v in (before, after)]
     outcome = Outcome.INCONCLUSIVE
     if ranks[0] is not None and ranks[1] is not None and ranks[0] != ranks[1]:
         outcome = Outcome.WORSE if ranks[1] > ranks[0] else Outcome.BETTER
-    return Row(*pair.key, outcome.value, unit="fact", statistic="fact", why=f"{before} before, {after} now")
+    return Row(
+        **pair.key._asdict(), word=outcome.value, unit="fact", statistic="fact", why=f"{before} before, {after} now"
+    )
 
 
 def compare_table(found: Comparison, last: RunMetrics, title: str) -> Table:
@@ -239,4 +251,12 @@ def compare_table(found: Comparison, last: RunMetrics, title: str) -> Table:
         reasons[why] = reasons.get(why, 0) + 1
     left = [f"not compared: {n} metrics ({why})" for why, n in sorted(reasons.items())]
     machine = host_line({"host": last.facts})
-    return Table("compare", title, found.rows, last.host, machine, last.started, notes=[*found.notes, *left])
+    return Table(
+        kind="compare",
+        title=title,
+        rows=found.rows,
+        host=last.host,
+        machine=machine,
+        started=last.started,
+        notes=[*found.notes, *left],
+    )

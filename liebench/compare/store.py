@@ -17,7 +17,7 @@ from __future__ import annotations
 import contextlib
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 INDEX = ".liebench-index.duckdb"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Stored:
     """One run as the index knows it. ``path`` is relative to the folder. None: the file does not say."""
 
@@ -46,6 +46,9 @@ class Stored:
     config: str | None
     tool: str | None
     profile: str | None
+
+
+RUN = tuple(f.name for f in fields(Stored))
 
 
 class Store:
@@ -69,9 +72,9 @@ class Store:
         given = {key: value for key, value in wanted.items() if value is not None}
         where = " AND ".join(f"{key} = ?" for key in given) or "true"
         rows = self._connection.execute(
-            f"SELECT * FROM runs WHERE {where} ORDER BY started, run", list(given.values())
+            f"SELECT {', '.join(RUN)} FROM runs WHERE {where} ORDER BY started, run", list(given.values())
         ).fetchall()
-        return [Stored(*row) for row in rows]
+        return [Stored(**dict(zip(RUN, row, strict=True))) for row in rows]
 
     def verdicts(self, run: str) -> list[Row]:
         """The rows of one run's table, in its order; empty for a run that is not there."""

@@ -33,7 +33,7 @@ HYPERV_HINTS = {0: "pv-address-switch", 1: "pv-local-flush", 2: "pv-tlb-flush", 
 XEN_FEATURES = {0: "apic-virt", 1: "x2apic-virt", 2: "iommu-mappings", 3: "vcpu-id", 4: "domain-id"}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Told:
     """``family``: KVM, Hyper-V, ...; ``bare metal`` without the hypervisor bit, ``unknown`` for another signature."""
 
@@ -75,7 +75,7 @@ def decode(leaves: Leaves) -> Told:
     bit = bool(one[2] >> 31 & 1)
     vendor = _text(zero[1], zero[3], zero[2])
     if not bit:
-        return Told("bare metal", "", False, vendor, ())
+        return Told(family="bare metal", signature="", hypervisor_bit=False, vendor=vendor, offered=())
     head = leaves.get((0x40000000, 0), (0, 0, 0, 0))
     signature = _text(*head[1:])
     family = SIGNATURES.get(signature.strip(), "unknown")
@@ -84,7 +84,14 @@ def decode(leaves: Leaves) -> Told:
         family = "KVM"  # KVM that also speaks Hyper-V to its guests
         offered += _bits(leaves.get((0x40000101, 0), (0,))[0], KVM_FEATURES)
     khz = leaves.get((0x40000010, 0), (0, 0, 0, 0))[0] if head[0] >= 0x40000010 else 0
-    return Told(family, signature, True, vendor, tuple(offered), khz or None)
+    return Told(
+        family=family,
+        signature=signature,
+        hypervisor_bit=True,
+        vendor=vendor,
+        offered=tuple(offered),
+        tsc_khz=khz or None,
+    )
 
 
 def _offered(family: str, leaves: Leaves) -> list[str]:

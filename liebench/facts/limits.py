@@ -23,7 +23,7 @@ class Hierarchy:
     controllers: frozenset[str]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Allowed:
     """What control groups allow a process. None: no limit that can be seen. ``*_by``: the file that says so."""
 
@@ -183,14 +183,14 @@ def allowed(reader: Reader, cgroup: str | None = None) -> Allowed:
     sets = [cpu_list(reader.text(f"{f}/cpuset.cpus.effective")) for f in two[:1]]
     sets += [cpu_list(reader.text(f"{f}/cpuset.effective_cpus")) for f in _folders(reader, "cpuset", own)[:1]]
     return Allowed(
-        cpus,
-        cpus_by,
-        _period(reader, cpus_by) if cpus_by else None,
-        min((len(s) for s in sets if s), default=None),
-        None if most is None else int(most),
-        most_by,
-        None if high is None else int(high),
-        high_by,
+        cpus=cpus,
+        cpus_by=cpus_by,
+        period_us=_period(reader, cpus_by) if cpus_by else None,
+        cpuset=min((len(s) for s in sets if s), default=None),
+        memory=None if most is None else int(most),
+        memory_by=most_by,
+        high=None if high is None else int(high),
+        high_by=high_by,
     )
 
 

@@ -19,7 +19,7 @@ NUMBERS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Connection:
     """One established connection to another host. Numbers that ss leaves out are 0, and None where that is unknown."""
 
@@ -58,5 +58,5 @@ def parse(text: str) -> list[Connection]:
         if not values["silent_ms"]:
             numbers["silent_ms"] = None  # never sent anything
         names = re.match(r"\s*(?:(?:ts|sack|ecn|ecnseen|fastopen|cwnd_event)\s+)*([a-z][a-z0-9_-]*)\b", line)
-        found.append(Connection(names[1] if names else "", int(numbers.pop("cwnd")), **numbers))
+        found.append(Connection(congestion=names[1] if names else "", cwnd=int(numbers.pop("cwnd")), **numbers))
     return found

@@ -36,7 +36,7 @@ FAR = ("tcp", "rdma", "fc")  # transports of NVMe over fabrics
 STACKED = re.compile(r"(dm-|md|loop|bcache)\d+")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Volume:
     """One whole disk. ``kind``: network, instance, local, virtual, ram, stacked, unknown; ``why``: how it is known."""
 
@@ -53,7 +53,7 @@ class Volume:
     io_timeout_ms: int | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class IoCounts:
     """Counters of a disk since boot; ``flushes`` is None on kernels before 5.5."""
 
@@ -72,7 +72,15 @@ def io_counts(host: Sysroot, name: str) -> IoCounts | None:
     if len(found) < 11 or None in found:
         return None
     row = [value or 0 for value in found]
-    return IoCounts(row[0], row[2], row[4], row[6], row[8], row[9], row[15] if len(row) > 15 else None)
+    return IoCounts(
+        reads=row[0],
+        read_sectors=row[2],
+        writes=row[4],
+        written_sectors=row[6],
+        in_flight=row[8],
+        busy_ms=row[9],
+        flushes=row[15] if len(row) > 15 else None,
+    )
 
 
 def flushes(host: Sysroot, name: str) -> int | None:
@@ -149,17 +157,17 @@ def _volume(reader: Reader, name: str, place: Path, mounts: tuple[str, ...]) -> 
     turns, chosen = reader.number(f"{queue}/rotational"), reader.text(f"{queue}/scheduler") or ""
     kind, why = _kind(reader, name, place)
     return Volume(
-        name,
-        mounts,
-        kind,
-        why,
-        reader.text(f"/sys/block/{name}/device/model"),
-        None if turns is None else bool(turns),
-        reader.text(f"{queue}/write_cache"),
-        chosen.partition("[")[2].partition("]")[0] or chosen or None,
-        reader.number(f"{queue}/nr_requests"),
-        reader.number(f"{queue}/read_ahead_kb"),
-        reader.number(f"{queue}/io_timeout"),
+        name=name,
+        mounts=mounts,
+        kind=kind,
+        why=why,
+        model=reader.text(f"/sys/block/{name}/device/model"),
+        rotational=None if turns is None else bool(turns),
+        write_cache=reader.text(f"{queue}/write_cache"),
+        scheduler=chosen.partition("[")[2].partition("]")[0] or chosen or None,
+        nr_requests=reader.number(f"{queue}/nr_requests"),
+        read_ahead_kb=reader.number(f"{queue}/read_ahead_kb"),
+        io_timeout_ms=reader.number(f"{queue}/io_timeout"),
     )
 
 

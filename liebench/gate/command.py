@@ -37,10 +37,12 @@ def words_of(command: str) -> list[str]:
 
 
 def cases(host: Host, options: Options) -> tuple[Case, ...]:
-    arm = (Arm("command", "your command", True, args={"run": 1}),)
+    arm = (Arm(id="command", says="your command", promised=True, args={"run": 1}),)
     return (
-        Case("wall", "s", "s", arm, "How long does it take?", work="command"),
-        Case("cpu", "cpu_s", "s", arm, "How much processor time does it take?", work="command"),
+        Case(id="wall", quantity="s", unit="s", arms=arm, asks="How long does it take?", work="command"),
+        Case(
+            id="cpu", quantity="cpu_s", unit="s", arms=arm, asks="How much processor time does it take?", work="command"
+        ),
     )
 
 
@@ -83,7 +85,7 @@ def measure(stage: Stage) -> Iterator[Rig]:
             rows = [run_once(words, start) for _ in range(int(count["times"]))]
             elapsed = time.clock_gettime_ns(time.CLOCK_MONOTONIC_RAW) - began
             samples = {q: [max(r[q], 1e-9) for r in rows] for q in QUANTITIES}
-            found[turn.label] = Rep(samples, start_ns=began, elapsed_ns=elapsed)
+            found[turn.label] = Rep(samples=samples, start_ns=began, elapsed_ns=elapsed)
         return found
 
     yield Rig(once)
@@ -92,7 +94,7 @@ def measure(stage: Stage) -> Iterator[Rig]:
 COMMAND = Registered(
     "command",
     Probe(
-        Claim(Layer.CPU, says="This change costs nothing.", read_from="the command line", title="your command"),
+        claim=Claim(Layer.CPU, says="This change costs nothing.", read_from="the command line", title="your command"),
         cases=cases,
         cost=Cost(seconds=20),
         measure=measure,

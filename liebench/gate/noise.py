@@ -41,7 +41,7 @@ class Culprit:
     clean: float | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Noise:
     """One metric. Shares: 0.05 is 5 %. ``rerun``: detectable by the pairs that were measured; ``needs``: pairs for the
     limit, ``seconds`` what they take; ``history``: detectable against the runs that are stored, None below three."""
@@ -87,7 +87,17 @@ def noise_of(
         rise = detectable(span, limits.floor)
         differs = judged.outcome in (Outcome.WORSE, Outcome.BETTER)
         word = _word(rise, limits, seconds, budget_s, differs)
-        found.append(Noise(metric, span.n, rise, needs, seconds, _history(metric, past, limits), word))
+        found.append(
+            Noise(
+                metric=metric,
+                pairs=span.n,
+                rerun=rise,
+                needs=needs,
+                seconds=seconds,
+                history=_history(metric, past, limits),
+                word=word,
+            )
+        )
     return found
 
 

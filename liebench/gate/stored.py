@@ -133,10 +133,17 @@ def _ranked(key: Key, case: Case, value: float, rest: Sequence[float], rule: Rul
     shown = _factor(value - typical) if ratio else value - typical
     before, after = (_factor(v) if ratio else v for v in (typical, value))
     return Row(
-        *key, outcome.value, shown if rest else None, unit="ratio" if ratio else case.unit, blocks=len(rest), why=why,
-        level=rule.level.value, before=before if rest else None, after=after,
+        **key._asdict(),
+        word=outcome.value,
+        value=shown if rest else None,
+        unit="ratio" if ratio else case.unit,
+        blocks=len(rest),
+        why=why,
+        level=rule.level.value,
+        before=before if rest else None,
+        after=after,
         of_unit="ratio" if ratio else case.unit,
-    )  # fmt: skip
+    )
 
 
 def _factor(effect: float) -> float:
@@ -167,7 +174,7 @@ def trend_table(runs: Sequence[RunMetrics], policy: Policy) -> Table:
         outcome = Outcome.WORSE if after > before else Outcome.BETTER
         why = f"a new level since {line.points[at].started}" + (f"; the {known[0]} changed there" if known else "")
         rows.append(Row(
-            *key, outcome.value, _factor(after - before) if ratio else after - before,
+            **key._asdict(), word=outcome.value, value=_factor(after - before) if ratio else after - before,
             unit="ratio" if ratio else case.unit, blocks=len(line.points), why=why, level=Level.WARN.value,
         ))  # fmt: skip
     table = compare_table(Comparison(rows, ()), ours[-1], f"{len(ours)} runs of this host")

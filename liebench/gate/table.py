@@ -76,22 +76,29 @@ def _rows(question: Question, family: Family, pairs: Sequence[Pair], failed: str
     case = as_costs(question.case)
     assert case is not None
     for arm, rule in question.rules.items():
-        key = (question.probe, question.case.id, arm)
-        words = {s: j for s in STATISTICS if (j := family.words.get(Metric(*key, s)))}
+        place = {"probe": question.probe, "case": question.case.id, "arm": arm, "what": "level"}
+        words = {s: j for s in STATISTICS if (j := family.words.get(Metric(question.probe, question.case.id, arm, s)))}
         if not words:
-            yield Row(*key, "level", Outcome.INCONCLUSIVE.value, why=_missing(pairs, arm), level=rule.level.value)
+            yield Row(**place, word=Outcome.INCONCLUSIVE.value, why=_missing(pairs, arm), level=rule.level.value)
             continue
         shown = _carrier(words)
         judged = words[shown]
         before, after = (levels(case, [p[i] for p in pairs], arm) for i in (0, 1))
         yield Row(
-            *key, "level",
-            Outcome.INCONCLUSIVE.value if failed else judged.outcome.value,
-            _ratio(judged.estimate), _ratio(judged.low), _ratio(judged.high), "ratio",
-            1 + judged.detectable if math.isfinite(judged.detectable) else None,
-            shown, judged.n, f"control failed: {failed}" if failed else _why(words, shown, rule),
-            rule.level.value, before, after, case.unit,
-        )  # fmt: skip
+            **place,
+            word=Outcome.INCONCLUSIVE.value if failed else judged.outcome.value,
+            value=_ratio(judged.estimate),
+            low=_ratio(judged.low),
+            high=_ratio(judged.high),
+            limit=1 + judged.detectable if math.isfinite(judged.detectable) else None,
+            statistic=shown,
+            blocks=judged.n,
+            why=f"control failed: {failed}" if failed else _why(words, shown, rule),
+            level=rule.level.value,
+            before=before,
+            after=after,
+            of_unit=case.unit,
+        )
 
 
 def _missing(pairs: Sequence[Pair], arm: str) -> str:
@@ -108,7 +115,12 @@ def _worse_than(question: Question, pairs: Sequence[Pair], control: tuple[str, s
     for arm, rule in question.rules.items():
         if rule.worse_than is None or arm == question.case.promised.id:
             continue
-        verdict = case_verdict(Evidence(question.case, [after for _, after in pairs], arm, *control))
+        status, ids = control
+        verdict = case_verdict(
+            Evidence(
+                case=question.case, blocks=[after for _, after in pairs], arm=arm, control=status, control_failed=ids
+            )
+        )
         least, most = verdict.at_least or Word.HELPFUL, verdict.at_most or Word.COSTLY
         bound = ORDER.index(rule.worse_than)
         outcome = Outcome.INCONCLUSIVE
@@ -119,9 +131,21 @@ def _worse_than(question: Question, pairs: Sequence[Pair], control: tuple[str, s
         why = f"the policy allows {rule.worse_than.value} at most; it is {verdict.word.value}"
         why = verdict.why if verdict.control == "failed" else why
         yield Row(
-            question.probe, question.case.id, arm, "lie", outcome.value, verdict.value, verdict.low, verdict.high,
-            verdict.unit, verdict.limit, verdict.statistic, verdict.blocks, why, rule.level.value,
-        )  # fmt: skip
+            probe=question.probe,
+            case=question.case.id,
+            arm=arm,
+            what="lie",
+            word=outcome.value,
+            value=verdict.value,
+            low=verdict.low,
+            high=verdict.high,
+            unit=verdict.unit,
+            limit=verdict.limit,
+            statistic=verdict.statistic,
+            blocks=verdict.blocks,
+            why=why,
+            level=rule.level.value,
+        )
 
 
 def gate_family(doc: Json, policy: Policy) -> Family:
@@ -150,10 +174,18 @@ def gate_table(doc: Json, policy: Policy, family: Family | None = None) -> Table
     code = exit_code(rows, _lost(doc, policy, rows, failures, pairs), policy)
     loop = optional_number(mapping(doc.get("instrument") or {}, "instrument").get("loop_s"), "instrument.loop_s")
     return Table(
-        "gate", str(doc.get("switch") or "baseline against candidate"), rows,
-        str(section(doc, "hashes").get("host") or ""), host_line(doc), str(doc.get("started") or ""),
-        loop, code, _early(doc), skipped, failures,
-    )  # fmt: skip
+        kind="gate",
+        title=str(doc.get("switch") or "baseline against candidate"),
+        rows=rows,
+        host=str(section(doc, "hashes").get("host") or ""),
+        machine=host_line(doc),
+        started=str(doc.get("started") or ""),
+        seconds=loop,
+        exit=code,
+        notes=_early(doc),
+        skipped=skipped,
+        failed=failures,
+    )
 
 
 EARLY = {

@@ -24,7 +24,7 @@ SENTINEL_LIMIT = 1 / 0.9  # chain8/chain1 above this times the best seen on that
 MODE_FEWEST = 3
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Control:
     """One control of a run. Numbers are in the case's terms: a ratio, or a difference in the unit."""
 
@@ -121,7 +121,21 @@ def _control(
     value, lower, upper = (_terms(v, ratio) for v in (span.estimate, span.low, span.high))
     name, work, probe = (text(entry.get(k, ""), f"{place}.{k}") for k in ("id", "work", "probe"))
     unit = "ratio" if ratio else case.unit
-    return Control(name, work, kind, probe, case.id, status, expect, tolerance, value, lower, upper, span.n, unit)
+    return Control(
+        id=name,
+        work=work,
+        kind=kind,
+        probe=probe,
+        case=case.id,
+        status=status,
+        expect=expect,
+        tolerance=tolerance,
+        value=value,
+        low=lower,
+        high=upper,
+        blocks=span.n,
+        unit=unit,
+    )
 
 
 def _event(case: Case, blocks: Sequence[Json], kind: str, expect: float, tolerance: float) -> tuple[str, Interval]:

@@ -22,7 +22,7 @@ RARE, OFTEN = 0.001, 0.01  # share of a CPU, or seconds waited per second
 NO_COUNTER = "no counter says how often"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Bill:
     """What one lie costs this host. Shares are of one CPU (``is_cpu``) or seconds waited per second.
 
@@ -63,13 +63,22 @@ def _one(run: Run, probe: str, row: Json, verdicts: RunVerdicts) -> Bill:
     what, is_cpu = text(events.get("what", ""), f"{place}.what"), flag(events.get("is_cpu", True), f"{place}.is_cpu")
     rate = _rate(events, place)
     if rate is None:
-        return Bill(what, is_cpu=is_cpu)
+        return Bill(what=what, is_cpu=is_cpu)
     unit = _unit_cost(run, probe, events, verdicts, place)
     if unit is None:
-        return Bill(what, rate, is_cpu=is_cpu, says=f"{rate:.3g} a second, at a cost that was not measured")
+        return Bill(what=what, rate=rate, is_cpu=is_cpu, says=f"{rate:.3g} a second, at a cost that was not measured")
     share, low, high = (rate * v for v in (unit.estimate, unit.low, unit.high))
     says = words(verdicts.probes[probe].word, share, is_cpu)
-    return Bill(what, rate, unit.estimate, share, _known(low), _known(high), is_cpu, says)
+    return Bill(
+        what=what,
+        rate=rate,
+        unit_seconds=unit.estimate,
+        share=share,
+        low=_known(low),
+        high=_known(high),
+        is_cpu=is_cpu,
+        says=says,
+    )
 
 
 def _known(value: float) -> float | None:

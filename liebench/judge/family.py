@@ -46,7 +46,7 @@ class Limits:
         return math.log1p(self.floor)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Judged:
     """One metric at one look. ``detectable``: the smallest rise this many pairs would find in 80 % of cases, a share.
 
@@ -114,7 +114,14 @@ def judge_family(
         elif -bounds.beyond < span.low and span.high < bounds.beyond:
             outcome = Outcome.SAME
         judged[name] = Judged(
-            outcome, span.estimate, span.low, span.high, p, span.n, detectable(span, bounds.floor), p_better
+            outcome=outcome,
+            estimate=span.estimate,
+            low=span.low,
+            high=span.high,
+            p=p,
+            n=span.n,
+            detectable=detectable(span, bounds.floor),
+            p_better=p_better,
         )
     return judged
 

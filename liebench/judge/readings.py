@@ -30,7 +30,7 @@ TREND_P, ALIKE = 0.01, 0.3
 FEWEST = 9  # values below which no look can have an interval: 2 * 2^-9 is the last above the alpha of a look
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Reading:
     """What the blocks of one case and arm say. ``how``: interval, range (wanders or too few), or bounds."""
 
@@ -119,14 +119,14 @@ def _plain(case: Case, found: Effects, **more: int) -> Reading:
     made = decide(found.location, found.cost, *limits(case), alpha, is_target(case))
     few = "" if math.isfinite(made.low) and math.isfinite(made.high) else _too_few(case, len(found.location))
     return Reading(
-        made,
-        found,
-        len(found.location),
-        "interval",
-        few,
-        more.get("merged", 1),
-        signed_rank_interval(found.location, ALPHA),
-        signed_rank_interval(found.cost, ALPHA) if found.cost else None,
+        decision=made,
+        effects=found,
+        units=len(found.location),
+        how="interval",
+        why=few,
+        merged=more.get("merged", 1),
+        plain_location=signed_rank_interval(found.location, ALPHA),
+        plain_cost=signed_rank_interval(found.cost, ALPHA) if found.cost else None,
     )
 
 
@@ -182,7 +182,7 @@ def _range(case: Case, found: Effects, why: str, decides: bool = True) -> Readin
     made = decision(span, None, *limits(case), is_target(case))
     if not decides:
         made = replace(made, word=Word.INCONCLUSIVE, at_least=ORDER[0], at_most=ORDER[-1])
-    return Reading(made, found, len(found.location), "range", why)
+    return Reading(decision=made, effects=found, units=len(found.location), how="range", why=why)
 
 
 def _hard(case: Case, block: Json, arm: str, promised: str) -> tuple[float, float]:
@@ -213,4 +213,6 @@ def _bounds(case: Case, blocks: Sequence[Json], arm: str, promised: str) -> Read
     middles = tuple((a + b) / 2 for a, b in held)
     made = decision(Interval((low + high) / 2, low, high, len(held)), None, *limits(case), is_target(case))
     how, why = ("range", "wanders: the bounds of different blocks contradict each other") if moved else ("bounds", "")
-    return Reading(made, Effects(middles, (), tuple(numbers), tuple(missing)), len(held), how, why)
+    return Reading(
+        decision=made, effects=Effects(middles, (), tuple(numbers), tuple(missing)), units=len(held), how=how, why=why
+    )

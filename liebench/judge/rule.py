@@ -21,7 +21,7 @@ LOOK_ALPHA = ALPHA / len(LOOKS)
 ORDER = (Word.HELPFUL, Word.HONEST, Word.HARMLESS, Word.COSTLY)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Decision:
     """What one look may say. ``low`` and ``high`` are the worse-of-two interval (of magnitudes for a target)."""
 
@@ -82,7 +82,17 @@ def decision(location: Interval, cost: Interval | None, b: float, h: float, targ
     pushed = alone != (at_least, at_most) and low <= second.estimate <= high
     shown = "mean" if cost is not None and (pushed or not low <= first.estimate <= high) else "median"
     estimate = second.estimate if shown == "mean" else first.estimate
-    return Decision(word or Word.INCONCLUSIVE, at_least, at_most, estimate, low, high, shown, location, cost)
+    return Decision(
+        word=word or Word.INCONCLUSIVE,
+        at_least=at_least,
+        at_most=at_most,
+        estimate=estimate,
+        low=low,
+        high=high,
+        statistic=shown,
+        location=location,
+        cost=cost,
+    )
 
 
 def stop_reason(made: Decision, units: int, looks: Sequence[int], narrow: float) -> str:

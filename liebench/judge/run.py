@@ -21,7 +21,7 @@ from liebench.stats.intervals import Interval, signed_rank_interval
 __all__ = ["Detail", "Evidence", "Look", "RunVerdicts", "case_verdict", "combine", "judge_run", "look"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Detail:
     """Numbers behind one case verdict, for the report: every arm, the 95 % intervals, the modes."""
 
@@ -33,7 +33,7 @@ class Detail:
     modes: Modes | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class RunVerdicts:
     """Every word of one run. ``leads`` names the case that carries each probe's numbers."""
 
@@ -83,7 +83,7 @@ def combine(cases: Mapping[str, tuple[Case, Verdict]]) -> tuple[Verdict, str]:
 def _demonstrated(rigs: Mapping[str, Verdict], every: Mapping[str, Verdict]) -> tuple[Verdict, str]:
     """What rigs of ours show at their worst, with no word about this host."""
     if not rigs:
-        return Verdict(Word.INCONCLUSIVE, why="no headline case was measured", cases=every), next(iter(every), "")
+        return Verdict(word=Word.INCONCLUSIVE, why="no headline case was measured", cases=every), next(iter(every), "")
     lead = max(rigs, key=lambda k: (_rank(rigs[k].word, -1), _size(rigs[k])))
     shown = rigs[lead]
     why = "only a rig of ours was measured" + ("" if shown.word is Word.INCONCLUSIVE else f": {shown.word.value} there")
@@ -152,7 +152,7 @@ def _own_words(evidence: Evidence, judge: Judge | None) -> Verdict:
         verdict = judge(evidence)
     except Exception as error:  # a third-party judge must not take the other verdicts with it
         why = f"the probe's own judge failed: {type(error).__name__}: {error}"
-        return Verdict(Word.INCONCLUSIVE, unit=evidence.case.unit, why=why, control=evidence.control)
+        return Verdict(word=Word.INCONCLUSIVE, unit=evidence.case.unit, why=why, control=evidence.control)
     if verdict.word in ORDER:  # a judge that proves a word has bounded it on both sides
         verdict = replace(verdict, at_least=verdict.at_least or verdict.word, at_most=verdict.at_most or verdict.word)
     return under_control(verdict, evidence)
@@ -161,14 +161,21 @@ def _own_words(evidence: Evidence, judge: Judge | None) -> Verdict:
 def _detail(evidence: Evidence, verdict: Verdict, bad: set[tuple[int, str]]) -> Detail:
     case = evidence.case
     if case.kind is Kind.FACT:
-        return Detail(case, verdict.arm, None)
+        return Detail(case=case, arm=verdict.arm, reading=None)
     arm = verdict.arm or evidence.label
     names = [a.id for a in case.delivered] if competes(case, evidence.blocks) else [arm]
     arms = {name: evidence.reading(name) for name in names}
     reading = arms.get(arm) or evidence.reading(arm)
     slopes = reading.effects.slopes
     modes = modes_of(case, evidence.blocks, arm, evidence.promised, bad) if case.kind is Kind.RATIO else None
-    return Detail(case, arm, reading, arms, signed_rank_interval(slopes) if slopes else None, modes)
+    return Detail(
+        case=case,
+        arm=arm,
+        reading=reading,
+        arms=arms,
+        slope=signed_rank_interval(slopes) if slopes else None,
+        modes=modes,
+    )
 
 
 def judge_run(doc: Json, judges: Mapping[str, Judge] | None = None) -> RunVerdicts:
@@ -196,7 +203,15 @@ def judge_run(doc: Json, judges: Mapping[str, Judge] | None = None) -> RunVerdic
             for key in (k for k in run.cases if k[0] == name and k in run.ordinary):
                 case = run.cases[key]
                 status, why = works.get(case.work, ("none", ""))
-                evidence = Evidence(case, run.ordinary[key], "", status, why, name, facts)
+                evidence = Evidence(
+                    case=case,
+                    blocks=run.ordinary[key],
+                    arm="",
+                    control=status,
+                    control_failed=why,
+                    probe=name,
+                    facts=facts,
+                )
                 verdict = replace(_own_words(evidence, (judges or {}).get(name)), of=case.unit)
                 judged[key[1]] = (case, verdict)
                 details[key] = _detail(evidence, verdict, bad)
@@ -204,4 +219,14 @@ def judge_run(doc: Json, judges: Mapping[str, Judge] | None = None) -> RunVerdic
             if judged and all(c.subject is Subject.RIG for c, _ in judged.values()):
                 rigs.add(name)
     counts = {word: sum(v.word is word for k, v in verdicts.items() if k not in rigs) for word in Word}
-    return RunVerdicts(verdicts, skipped, failed, controls, counts, sentinel, details, leads, frozenset(rigs))
+    return RunVerdicts(
+        probes=verdicts,
+        skipped=skipped,
+        failed=failed,
+        controls=controls,
+        counts=counts,
+        sentinel=sentinel,
+        details=details,
+        leads=leads,
+        rigs=frozenset(rigs),
+    )

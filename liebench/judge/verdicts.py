@@ -17,7 +17,7 @@ from liebench.stats.intervals import Interval
 DIGITS = 9  # significant digits of the decision log: more than any reader needs, fewer than two C libraries differ in
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Evidence:
     """One case with everything that was stored about it: what a probe's own judge receives."""
 
@@ -202,11 +202,18 @@ def _fact(evidence: Evidence) -> Verdict:
     case = evidence.case
     values = _values(case, evidence.blocks)
     if not values:
-        return Verdict(Word.INCONCLUSIVE, unit=case.unit, statistic="fact", why="nothing was stored")
+        return Verdict(word=Word.INCONCLUSIVE, unit=case.unit, statistic="fact", why="nothing was stored")
     unknown = Meaning(Word.INCONCLUSIVE, f"the probe has no word for {values[-1]!r}")
     known = [case.words[v] for v in values if v in case.words]
     worst = max(known, key=lambda m: ORDER.index(m.word) if m.word in ORDER else -1) if known else unknown
     bound = worst.word if worst.word in ORDER else None
     return Verdict(
-        worst.word, bound, bound, unit=case.unit, statistic="fact", blocks=len(values), why=worst.says, term=worst.term
+        word=worst.word,
+        at_least=bound,
+        at_most=bound,
+        unit=case.unit,
+        statistic="fact",
+        blocks=len(values),
+        why=worst.says,
+        term=worst.term,
     )

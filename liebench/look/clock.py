@@ -49,9 +49,14 @@ def _source(window: Window) -> Finding:
     others = [name for name in window.state("available") if name not in SLOW]
     beside = f"; {', '.join(others)} is there too" if others else ""
     return Suspect(
-        "clocksource", f"the clock is read from {current}: {SLOW[current]}{beside}", "now", 2.0, READS,
-        f"tsc or a paravirtual clock ({OURS}: where user space reads it)", {"current": current},
-    )  # fmt: skip
+        id="clocksource",
+        says=f"the clock is read from {current}: {SLOW[current]}{beside}",
+        since="now",
+        score=2.0,
+        settle=READS,
+        limit=f"tsc or a paravirtual clock ({OURS}: where user space reads it)",
+        values={"current": current},
+    )
 
 
 def _log(window: Window) -> Finding:
@@ -70,6 +75,11 @@ def _log(window: Window) -> Finding:
     text = re.sub(r"^(?:<\d+>)?\[[^\]]*\]\s*|^[^;]*;", "", lines[-1])
     times = "once" if len(lines) == 1 else f"{len(lines)} times, last"
     return Suspect(
-        "clock-log", f'the kernel complained about its clock {times}: "{text[:120]}"', when, 3.0, RATE,
-        f"one line ({OURS}: the kernel gives a clock up for good)", {"lines": len(lines)},
-    )  # fmt: skip
+        id="clock-log",
+        says=f'the kernel complained about its clock {times}: "{text[:120]}"',
+        since=when,
+        score=3.0,
+        settle=RATE,
+        limit=f"one line ({OURS}: the kernel gives a clock up for good)",
+        values={"lines": len(lines)},
+    )

@@ -11,33 +11,76 @@ from liebench.look.sign import OURS, Calm, Finding, Sign, Suspect, Unknown, Wind
 KINDS = ("user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal")  # guest time is inside user time
 TICKS = 5  # of 10 ms each (USER_HZ): fewer of them may be rounding
 STEAL = Sign(
-    "steal", "steal", ("cpu.steal",), 0.05, "VMware: ready time is fine below 5 %, to be acted on above 10 %",
-    "{amount} of the processors' time was stolen: the hypervisor ran somebody else", "liebench run cpu-share",
-    bottom=tuple(f"cpu.{kind}" for kind in KINDS), least=TICKS, percent=True, of_time=True,
-)  # fmt: skip
+    id="steal",
+    what="steal",
+    top=("cpu.steal",),
+    limit=0.05,
+    source="VMware: ready time is fine below 5 %, to be acted on above 10 %",
+    says="{amount} of the processors' time was stolen: the hypervisor ran somebody else",
+    settle="liebench run cpu-share",
+    bottom=tuple(f"cpu.{kind}" for kind in KINDS),
+    least=TICKS,
+    percent=True,
+    of_time=True,
+)
 PERIODS = Sign(
-    "throttled", "CPU quota", ("group.{name}.throttled",), 0.05, f"{OURS}: latency of requests suffers from 1 % on",
-    "the CPU quota of {name} stopped it in {amount} of its periods", "liebench run cpu-share",
-    bottom=("group.{name}.periods",), percent=True, of_time=True,
-)  # fmt: skip
+    id="throttled",
+    what="CPU quota",
+    top=("group.{name}.throttled",),
+    limit=0.05,
+    source=f"{OURS}: latency of requests suffers from 1 % on",
+    says="the CPU quota of {name} stopped it in {amount} of its periods",
+    settle="liebench run cpu-share",
+    bottom=("group.{name}.periods",),
+    percent=True,
+    of_time=True,
+)
 HELD = Sign(
-    "held", "time held back by quota", ("group.{name}.throttled_us",), 0.05, f"{OURS}: 50 ms of every second",
-    "the CPU quota of {name} held its threads back for {amount} of the time", "liebench run cpu-share",
-    scale=1e-6, least=1e4, percent=True, of_time=True,
-)  # fmt: skip
+    id="held",
+    what="time held back by quota",
+    top=("group.{name}.throttled_us",),
+    limit=0.05,
+    source=f"{OURS}: 50 ms of every second",
+    says="the CPU quota of {name} held its threads back for {amount} of the time",
+    settle="liebench run cpu-share",
+    scale=1e-6,
+    least=1e4,
+    percent=True,
+    of_time=True,
+)
 HIGH = Sign(
-    "memory-high", "memory.high", ("group.{name}.high",), 1.0, f"{OURS}: each is a process made to wait",
-    "{name} was throttled at its memory.high {count} times ({amount})", "liebench run memory-promise",
-)  # fmt: skip
+    id="memory-high",
+    what="memory.high",
+    top=("group.{name}.high",),
+    limit=1.0,
+    source=f"{OURS}: each is a process made to wait",
+    says="{name} was throttled at its memory.high {count} times ({amount})",
+    settle="liebench run memory-promise",
+)
 KILLED = Sign(
-    "oom-kill", "kills for want of memory", ("vm.oom_kill",), 1.0, OURS,
-    "the kernel killed {count} processes for want of memory", "liebench run memory-promise", scale=3600, least=0.1,
+    id="oom-kill",
+    what="kills for want of memory",
+    top=("vm.oom_kill",),
+    limit=1.0,
+    source=OURS,
+    says="the kernel killed {count} processes for want of memory",
+    settle="liebench run memory-promise",
+    scale=3600,
+    least=0.1,
     unit="per hour",
-)  # fmt: skip
+)
 PRESSURE = tuple(
     Sign(
-        f"pressure-{name}", f"{name} pressure", (f"psi.{name}",), limit, source,
-        f"in {{amount}} of the time somebody waited for {wait}", settle, scale=1e-6, least=1000, percent=True,
+        id=f"pressure-{name}",
+        what=f"{name} pressure",
+        top=(f"psi.{name}",),
+        limit=limit,
+        source=source,
+        says=f"in {{amount}} of the time somebody waited for {wait}",
+        settle=settle,
+        scale=1e-6,
+        least=1000,
+        percent=True,
         of_time=True,
     )
     for name, limit, source, wait, settle in (
@@ -45,7 +88,7 @@ PRESSURE = tuple(
         ("memory", 0.1, f"{OURS}: stalls worth a report", "memory", "liebench run memory-promise"),
         ("io", 0.1, f"{OURS}: stalls worth a report", "a disk", "liebench run block-stall"),
     )
-)  # fmt: skip
+)
 
 
 def read(reader: Reader) -> dict[str, float]:

@@ -15,26 +15,56 @@ FLIGHT = 8
 ETCD = "etcd: its log wants flushes below 10 ms at p99"
 SIGNS = (
     Sign(
-        "disk-slow", "request times", ("disk.{name}.read_ms", "disk.{name}.write_ms"), 10.0, ETCD,
-        "a request to {name} took {amount} on average", "liebench run block-remote",
-        bottom=("disk.{name}.reads", "disk.{name}.writes"), least=100, unit="ms",
+        id="disk-slow",
+        what="request times",
+        top=("disk.{name}.read_ms", "disk.{name}.write_ms"),
+        limit=10.0,
+        source=ETCD,
+        says="a request to {name} took {amount} on average",
+        settle="liebench run block-remote",
+        bottom=("disk.{name}.reads", "disk.{name}.writes"),
+        least=100,
+        unit="ms",
     ),
     Sign(
-        "flush-slow", "flush times", ("disk.{name}.flush_ms",), 10.0, ETCD,
-        "a flush of {name} took {amount} on average", "liebench run flush-honesty",
-        bottom=("disk.{name}.flushes",), least=20, unit="ms",
+        id="flush-slow",
+        what="flush times",
+        top=("disk.{name}.flush_ms",),
+        limit=10.0,
+        source=ETCD,
+        says="a flush of {name} took {amount} on average",
+        settle="liebench run flush-honesty",
+        bottom=("disk.{name}.flushes",),
+        least=20,
+        unit="ms",
     ),
     Sign(
-        "disk-busy", "time in I/O", ("disk.{name}.busy_ms",), 0.9, f"{OURS}: below it there is room",
-        "{name} had requests in {amount} of the time", "liebench run block-remote",
-        scale=1e-3, least=100, percent=True, of_time=True,
+        id="disk-busy",
+        what="time in I/O",
+        top=("disk.{name}.busy_ms",),
+        limit=0.9,
+        source=f"{OURS}: below it there is room",
+        says="{name} had requests in {amount} of the time",
+        settle="liebench run block-remote",
+        scale=1e-3,
+        least=100,
+        percent=True,
+        of_time=True,
     ),
     Sign(
-        "discard", "discards", ("disk.{name}.discard_ms",), 0.1, f"{OURS}: a tenth of the time",
-        "{name} spent {amount} of the time on discards", "liebench run block-stall",
-        scale=1e-3, least=10, percent=True, of_time=True,
+        id="discard",
+        what="discards",
+        top=("disk.{name}.discard_ms",),
+        limit=0.1,
+        source=f"{OURS}: a tenth of the time",
+        says="{name} spent {amount} of the time on discards",
+        settle="liebench run block-stall",
+        scale=1e-3,
+        least=10,
+        percent=True,
+        of_time=True,
     ),
-)  # fmt: skip
+)
 
 
 def read(reader: Reader) -> dict[str, float]:
@@ -68,7 +98,11 @@ def _stuck(window: Window, name: str) -> Finding | None:
     if not flight or any(done):
         return Calm("disk-stuck", "requests that never end")
     return Suspect(
-        f"disk-stuck:{name}", f"{name} holds {flight:.0f} requests and finished none", since(window, True),
-        10 * window.seconds, "liebench run block-stall", f"0.1 s ({OURS}: without a request that ends)",
-        {"in_flight": flight},
-    )  # fmt: skip
+        id=f"disk-stuck:{name}",
+        says=f"{name} holds {flight:.0f} requests and finished none",
+        since=since(window, True),
+        score=10 * window.seconds,
+        settle="liebench run block-stall",
+        limit=f"0.1 s ({OURS}: without a request that ends)",
+        values={"in_flight": flight},
+    )

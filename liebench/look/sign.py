@@ -63,7 +63,7 @@ class Window:
         return self.after.state.get(name)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Suspect:
     """One sign above its threshold. ``values`` are the numbers seen; ``settle`` is the command that would settle it."""
 
@@ -95,7 +95,7 @@ class Unknown:
 Finding = Suspect | Calm | Unknown
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Sign:
     """A counter over another one, or per second, against a threshold.
 
@@ -136,10 +136,14 @@ class Sign:
         value, count = (now, moved) if recent else (ever, total)
         says = self.says.format(amount=self.amount(value or 0), count=_plain(count or 0), name=name)
         return Suspect(
-            self.id + (f":{name}" if name else ""), says, since(window, recent), score, self.settle,
-            f"{self.amount(self.limit)} ({self.source})",
-            {"window": now, "boot": ever, "count_window": moved, "count_boot": total},
-        )  # fmt: skip
+            id=self.id + (f":{name}" if name else ""),
+            says=says,
+            since=since(window, recent),
+            score=score,
+            settle=self.settle,
+            limit=f"{self.amount(self.limit)} ({self.source})",
+            values={"window": now, "boot": ever, "count_window": moved, "count_boot": total},
+        )
 
     def ever(self, window: Window, name: str = "") -> float | None:
         """The value since boot, however few the events."""

@@ -23,7 +23,7 @@ Blocks = Mapping[tuple[str, str], Sequence[Json]]
 PLACE = re.compile(r"\{(\w+)\}")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class CaseRow:
     name: str
     asks: str
@@ -35,7 +35,7 @@ class CaseRow:
     rig: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Card:
     id: str
     title: str
@@ -87,23 +87,23 @@ def card(doc: Json, blocks: Blocks, name: str, verdicts: RunVerdicts, known: Bil
     fine = {k: v for k, v in verdict.cases.items() if k in details and _aside(v, details[k].case)}
     grown = (growth(held[case], d) for case, d in details.items() if d.case.kind is not Kind.FACT)
     return Card(
-        name,
-        title[:1].upper() + title[1:],
-        verdict.word.value,
-        clean(_filled(claim.get("says", ""), about.words)),
-        says,
-        clean(_filled(claim.get("read_from", ""), about.words)),
-        amount(verdict),
-        span(verdict),
-        _notes(verdict, details.get(lead), known, says),
-        picture,
-        drawn,
-        [g for g in grown if g],
-        pair_map(row.get("facts") or {}),
-        _rows({k: v for k, v in verdict.cases.items() if k not in fine}, details, says),
-        [(clean(k, 40), amount(v)) for k, v in fine.items()],
-        about.how,
-        f"liebench run {clean(name, 60)}",
+        id=name,
+        title=title[:1].upper() + title[1:],
+        word=verdict.word.value,
+        says=clean(_filled(claim.get("says", ""), about.words)),
+        delivers=says,
+        read_from=clean(_filled(claim.get("read_from", ""), about.words)),
+        size=amount(verdict),
+        interval=span(verdict),
+        notes=_notes(verdict, details.get(lead), known, says),
+        figure=picture,
+        drawn=drawn,
+        growths=[g for g in grown if g],
+        pairs=pair_map(row.get("facts") or {}),
+        cases=_rows({k: v for k, v in verdict.cases.items() if k not in fine}, details, says),
+        fine=[(clean(k, 40), amount(v)) for k, v in fine.items()],
+        how=about.how,
+        command=f"liebench run {clean(name, 60)}",
     )
 
 
@@ -131,14 +131,14 @@ def _rows(verdicts: Mapping[str, Verdict], details: Mapping[str, Detail], says: 
     cases: Mapping[str, Case] = {k: d.case for k, d in details.items()}
     return [
         CaseRow(
-            clean(name, 40),
-            clean(cases[name].asks) if name in cases else "",
-            v.word.value,
-            amount(v),
-            span(v),
-            "" if clean(reason(v)).lower() in says.lower() else clean(reason(v)),
-            v.blocks,
-            name in cases and cases[name].subject is Subject.RIG,
+            name=clean(name, 40),
+            asks=clean(cases[name].asks) if name in cases else "",
+            word=v.word.value,
+            size=amount(v),
+            interval=span(v),
+            why="" if clean(reason(v)).lower() in says.lower() else clean(reason(v)),
+            blocks=v.blocks,
+            rig=name in cases and cases[name].subject is Subject.RIG,
         )
         for name, v in verdicts.items()
     ]

@@ -24,7 +24,7 @@ class Tick:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Curve:
     """One arm: a stair, or a line where all samples are one number (a claim)."""
 
@@ -37,7 +37,7 @@ class Curve:
     crosses: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Figure:
     """Curves per arm, and one dot per repetition in time order. ``describes``: the same in numbers."""
 
@@ -82,13 +82,13 @@ def _curve(
     left = x > TO_THE_RIGHT
     one = len(set(values)) == 1
     return Curve(
-        clean(arm, 24),
-        f"M{x:g} {TOP}V{BOTTOM}" if one else ecdf(values, axis, TOP, BOTTOM),
-        round(x - 7 if left else x + 7, 1),
-        round(BOTTOM - (BOTTOM - TOP) * place, 1),
-        "end" if left else "start",
-        dots((x, y) for x, y, bad in reps if not bad),
-        dots(((x, y) for x, y, bad in reps if bad), draw=BAR),
+        arm=clean(arm, 24),
+        path=f"M{x:g} {TOP}V{BOTTOM}" if one else ecdf(values, axis, TOP, BOTTOM),
+        x=round(x - 7 if left else x + 7, 1),
+        y=round(BOTTOM - (BOTTOM - TOP) * place, 1),
+        anchor="end" if left else "start",
+        dots=dots((x, y) for x, y, bad in reps if not bad),
+        crosses=dots(((x, y) for x, y, bad in reps if bad), draw=BAR),
     )
 
 
@@ -121,15 +121,15 @@ def figure_of(series: Series, case: Case) -> Figure | None:
     ]
     flags = [bad for reps in series.values() for _, _, bad in reps]
     return Figure(
-        curves,
-        ticked(axis, case.unit),
-        ticked(up, case.unit),
-        f"{'; '.join(says)}.",
-        _lasting((max(times) - min(times)) / 1e9),
-        "right is better" if case.better is Better.HIGHER else "",
-        "logarithmic" if log else "",
-        sum(flags),
-        len(flags),
+        curves=curves,
+        ticks=ticked(axis, case.unit),
+        strip_ticks=ticked(up, case.unit),
+        describes=f"{'; '.join(says)}.",
+        minutes=_lasting((max(times) - min(times)) / 1e9),
+        better="right is better" if case.better is Better.HIGHER else "",
+        scale="logarithmic" if log else "",
+        flagged=sum(flags),
+        repetitions=len(flags),
     )
 
 

@@ -21,7 +21,7 @@ Lie = tuple[str, str, str]  # probe, case, arm
 SHORT = 10  # characters of a host's hash
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Heat:
     """``cells``: (word, path). ``marks``: a frame around each odd cell."""
 
@@ -37,7 +37,7 @@ class Heat:
     describes: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Strip:
     """All hosts on one axis, in per cent of its width; a reading has no ratio and is said in words only."""
 
@@ -49,7 +49,7 @@ class Strip:
     note: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class FleetPage:
     title: str
     head: str
@@ -69,13 +69,13 @@ def fleet(found: Fleet) -> FleetPage:
     for cell in cells:
         held.setdefault(_lie(cell), []).append(cell["value"])
     return FleetPage(
-        f"{len(hosts)} hosts",
-        _head(len(odd), len(hosts)),
-        _says(odd, lies, len(hosts)),
-        [(_short(h), f"{h['odd']} of {h['lies']} lies, most of all {clean(h['worst'], 80)}") for h in odd],
-        _heat(hosts, lies, cells),
-        drawn(axis, "grid", ()),
-        [_strip(row, held[_lie(row)], axis) for row in lies],
+        title=f"{len(hosts)} hosts",
+        head=_head(len(odd), len(hosts)),
+        says=_says(odd, lies, len(hosts)),
+        odd=[(_short(h), f"{h['odd']} of {h['lies']} lies, most of all {clean(h['worst'], 80)}") for h in odd],
+        heat=_heat(hosts, lies, cells),
+        grid=drawn(axis, "grid", ()),
+        strips=[_strip(row, held[_lie(row)], axis) for row in lies],
     )
 
 
@@ -112,12 +112,12 @@ def _strip(row: Record, values: Sequence[float], axis: Axis) -> Strip:
     ratio = row["unit"] == "ratio"
     sizes = [f"{quantity(row[k], '')} ×" if ratio else quantity(row[k], row["unit"]) for k in ("median", "low", "high")]
     return Strip(
-        clean(" ".join(_lie(row)), 80),
-        "costly" if row["costly"] else "harmless" if row["matter"] else "honest",
-        sorted({round(axis.at(math.exp(min(v, 700))), 1) for v in values}) if ratio else (),
-        axis.at(row["median"]) if ratio else 0.0,
-        f"{sizes[0]} ({sizes[1]} … {sizes[2]})",
-        f"costly on {row['costly']}, more than matters on {row['matter']} of {row['hosts']} hosts",
+        name=clean(" ".join(_lie(row)), 80),
+        word="costly" if row["costly"] else "harmless" if row["matter"] else "honest",
+        xs=sorted({round(axis.at(math.exp(min(v, 700))), 1) for v in values}) if ratio else (),
+        middle=axis.at(row["median"]) if ratio else 0.0,
+        size=f"{sizes[0]} ({sizes[1]} … {sizes[2]})",
+        note=f"costly on {row['costly']}, more than matters on {row['matter']} of {row['hosts']} hosts",
     )
 
 
@@ -140,16 +140,16 @@ def _heat(hosts: Sequence[Record], lies: Sequence[Record], cells: Sequence[Recor
     tail = f"; {left_out} less odd hosts are not drawn" if left_out else ""
     costly, every = len(squares.get("costly", ())), sum(map(len, squares.values()))
     return Heat(
-        LEFT + len(columns) * CELL + 110,
-        top + len(rows) * CELL + 6,
-        LEFT - 8,
-        top - 6,
-        [(word, "".join(paths)) for word, paths in sorted(squares.items())],
-        "".join(marks),
-        [(top + i * CELL + 11.0, _short(h)) for i, h in enumerate(rows)],
-        [(LEFT + i * CELL + 9.0, name) for i, name in enumerate(names)],
-        f"{len(rows)} hosts by {len(columns)} lies{tail}",
-        f"Costly: {costly} of {every} cells; far from the others: {len(marks)}.",
+        width=LEFT + len(columns) * CELL + 110,
+        height=top + len(rows) * CELL + 6,
+        left=LEFT - 8,
+        top=top - 6,
+        cells=[(word, "".join(paths)) for word, paths in sorted(squares.items())],
+        marks="".join(marks),
+        rows=[(top + i * CELL + 11.0, _short(h)) for i, h in enumerate(rows)],
+        columns=[(LEFT + i * CELL + 9.0, name) for i, name in enumerate(names)],
+        says=f"{len(rows)} hosts by {len(columns)} lies{tail}",
+        describes=f"Costly: {costly} of {every} cells; far from the others: {len(marks)}.",
     )
 
 

@@ -23,7 +23,7 @@ MOST_CPUS = 128
 MAP = 260  # pixels of the map's side
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Point:
     x: float
     y: float
@@ -35,7 +35,7 @@ class Point:
     against: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Growth:
     """A cost against the number of its arm, with the fitted law where there is one."""
 
@@ -76,14 +76,14 @@ def growth(blocks: Sequence[Json], detail: Detail) -> Growth | None:
     points = [_point(x, says, spans[arm], base, unit, across, up) for x, (_, arm, says) in zip(xs, arms, strict=True)]
     fitted = [(x, spans[arm][1]) for x, (_, arm, _) in zip(xs, arms, strict=True)]
     return Growth(
-        clean(case.id, 40),
-        clean(case.asks),
-        points,
-        ticked(across, ""),
-        ticked(up, unit),
-        _law(fitted, detail.slope, across, up),
-        _steep(detail.slope, unit),
-        "; ".join(f"{p.number}: {p.size}" for p in points),
+        case=clean(case.id, 40),
+        asks=clean(case.asks),
+        points=points,
+        x_ticks=ticked(across, ""),
+        y_ticks=ticked(up, unit),
+        law=_law(fitted, detail.slope, across, up),
+        slope=_steep(detail.slope, unit),
+        describes="; ".join(f"{p.number}: {p.size}" for p in points),
     )
 
 
@@ -92,14 +92,14 @@ def _point(
 ) -> Point:
     low, middle, high = span
     return Point(
-        round(across.at(x)),
-        round(up.at(middle)),
-        round(up.at(low)),
-        round(up.at(high)),
-        quantity(x, "", 4),
-        clean(says, 60),
-        quantity(middle, unit),
-        f"{short(middle / base)} ×" if base else "",
+        x=round(across.at(x)),
+        y=round(up.at(middle)),
+        low=round(up.at(low)),
+        high=round(up.at(high)),
+        number=quantity(x, "", 4),
+        says=clean(says, 60),
+        size=quantity(middle, unit),
+        against=f"{short(middle / base)} ×" if base else "",
     )
 
 

@@ -18,7 +18,7 @@ AIR = 8  # pixels between the frame and the first and last run
 MOST_PATH = 390  # points of a line: a pixel each
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Series:
     """One metric's line: pixels of runs, of the expected band (top, height), of marks and change points."""
 
@@ -39,7 +39,7 @@ class Series:
     describes: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class HistoryPage:
     title: str
     head: str
@@ -55,12 +55,12 @@ def history(runs: Sequence[RunMetrics], facts: str, magnitude: float) -> History
     changed = [x for x in lines if x.changes]
     ordered = [*changed, *(x for x in lines if not x.changes)]
     return HistoryPage(
-        f"{len(runs)} runs",
-        _head(len(changed), len(lines), len(runs)),
-        _says(changed, runs),
-        facts,
-        [_series(x, cases, f"h{i}") for i, x in enumerate(ordered)],
-        _marks(lines),
+        title=f"{len(runs)} runs",
+        head=_head(len(changed), len(lines), len(runs)),
+        says=_says(changed, runs),
+        facts=facts,
+        lines=[_series(x, cases, f"h{i}") for i, x in enumerate(ordered)],
+        marks=_marks(lines),
     )
 
 
@@ -122,21 +122,22 @@ def _series(line: Line, cases: Mapping[tuple[str, str], Case], name: str) -> Ser
     events = [f"A new level since {_when(at)}: {before} to {after}" for at, before, after in steps]
     parts = dict.fromkeys((line.key.probe, line.key.case, line.key.arm))  # an arm may have the name of its case
     return Series(
-        name,
-        clean(" ".join(p for p in parts if p), 80),
-        f"last {outward(values[-1])}; {expected}",
-        len(values),
-        dots(spots),
-        "M" + "L".join(f"{x} {y}" for x, y in spots[::every]),
-        "".join(bars[::every]),
-        (up.at(line.band[1]), round(up.at(line.band[0]) - up.at(line.band[1]), 1)) if line.band else None,
-        [across.at(i) for i, _ in line.marks],
-        [across.at(i) for i in line.changes],
-        _ticks(up, ratio, case.unit),
-        clean(line.points[0].started[:10], 12),
-        clean(line.points[-1].started[:10], 12),
-        [clean(e, 160) for e in events],
-        f"{len(values)} runs from {outward(min(values))} to {outward(max(values))}, last {outward(values[-1])}.",
+        id=name,
+        name=clean(" ".join(p for p in parts if p), 80),
+        says=f"last {outward(values[-1])}; {expected}",
+        runs=len(values),
+        dots=dots(spots),
+        path="M" + "L".join(f"{x} {y}" for x, y in spots[::every]),
+        bars="".join(bars[::every]),
+        band=(up.at(line.band[1]), round(up.at(line.band[0]) - up.at(line.band[1]), 1)) if line.band else None,
+        marks=[across.at(i) for i, _ in line.marks],
+        changes=[across.at(i) for i in line.changes],
+        y_ticks=_ticks(up, ratio, case.unit),
+        first=clean(line.points[0].started[:10], 12),
+        last=clean(line.points[-1].started[:10], 12),
+        events=[clean(e, 160) for e in events],
+        describes=f"{len(values)} runs from {outward(min(values))} to {outward(max(values))}, last "
+        f"{outward(values[-1])}.",
     )
 
 

@@ -18,7 +18,7 @@ MOST_NOTE = 130  # characters: the card holds all of it
 BAND = 1.05  # what nobody would notice
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Line:
     """One lie. ``x, x0, x1`` are per cent of the axis, None where the verdict is no ratio."""
 
@@ -81,14 +81,14 @@ def _line(v: Verdict, name: str, title: str, known: Bill, axis: Axis) -> Line:
     drawn = is_ratio(v)
     notes = filter(None, (how_often(v.word, known), "" if drawn and v.word is not Word.INCONCLUSIVE else reason(v)))
     return Line(
-        title,
-        name,
-        v.word.value,
-        axis.at(v.value) if drawn and v.value else None,
-        (axis.at(v.low) if v.low else axis.start) if drawn else None,
-        (axis.at(v.high) if v.high else axis.end) if drawn else None,
-        drawn and (not v.low or not v.high),
-        amount(v),
-        span(v),
-        clean("; ".join(notes), MOST_NOTE),
+        name=title,
+        anchor=name,
+        word=v.word.value,
+        x=axis.at(v.value) if drawn and v.value else None,
+        x0=(axis.at(v.low) if v.low else axis.start) if drawn else None,
+        x1=(axis.at(v.high) if v.high else axis.end) if drawn else None,
+        unknown=drawn and (not v.low or not v.high),
+        size=amount(v),
+        interval=span(v),
+        note=clean("; ".join(notes), MOST_NOTE),
     )

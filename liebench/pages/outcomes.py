@@ -22,7 +22,7 @@ ROLES = {"error": "what it should better", "warn": "a guard: must not get worse"
 MOST_SLOPES = 8  # lines in one chart
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Slope:
     """From one side to the other: pixels, and the two sizes in words (empty where another label stands there)."""
 
@@ -44,7 +44,7 @@ class Slopes:
     describes: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Outcomes:
     """``ledger`` what is worse, better or open; ``same`` the rest; ``first`` what a reader must know before."""
 
@@ -67,16 +67,16 @@ def outcomes(table: Table, grid: str = "grid") -> Outcomes:
     same = [r for r in rows if r not in told]
     counts = {w: sum(r.word == w for r in rows) for w in Outcome}
     return Outcomes(
-        clean(table.title, 200),
-        headline(counts),
-        _worst(told),
-        [(counts[w], w.value) for w in (*TOLD, Outcome.SAME) if counts[w]],
-        [clean(n) for n in table.notes],
-        ledger_of(told, grid) if told else None,
-        [(name_of(r), size(r) or clean(r.why), interval(r)) for r in same],
-        [*slopes(rows, grid)],
-        missing(table.skipped, table.failed),
-        clean(table.machine, 200),
+        title=clean(table.title, 200),
+        head=headline(counts),
+        says=_worst(told),
+        tally=[(counts[w], w.value) for w in (*TOLD, Outcome.SAME) if counts[w]],
+        first=[clean(n) for n in table.notes],
+        ledger=ledger_of(told, grid) if told else None,
+        same=[(name_of(r), size(r) or clean(r.why), interval(r)) for r in same],
+        slopes=[*slopes(rows, grid)],
+        missing=missing(table.skipped, table.failed),
+        facts=clean(table.machine, 200),
     )
 
 
@@ -125,16 +125,16 @@ def _line(row: Row, axis: Axis, levels: Mapping[str, str]) -> Line:
     level = levels.get(row.level, "")
     tail = "" if row.statistic in ("median", "fact", "") else f"by its {row.statistic}"
     return Line(
-        name_of(row),
-        "",
-        row.word,
-        axis.at(row.value) if ratio and row.value else None,
-        (axis.at(row.low) if row.low else axis.start) if ratio else None,
-        (axis.at(row.high) if row.high and math.isfinite(row.high) else axis.end) if ratio else None,
-        ratio and not (row.low and row.high and math.isfinite(row.high)),
-        size(row),
-        interval(row),
-        "; ".join(filter(None, (level, tail, clean(row.why)))),
+        name=name_of(row),
+        anchor="",
+        word=row.word,
+        x=axis.at(row.value) if ratio and row.value else None,
+        x0=(axis.at(row.low) if row.low else axis.start) if ratio else None,
+        x1=(axis.at(row.high) if row.high and math.isfinite(row.high) else axis.end) if ratio else None,
+        unknown=ratio and not (row.low and row.high and math.isfinite(row.high)),
+        size=size(row),
+        interval=interval(row),
+        note="; ".join(filter(None, (level, tail, clean(row.why)))),
     )
 
 
@@ -162,7 +162,14 @@ def _chart(name: str, probe: str, unit: str, rows: Sequence[Row]) -> Slopes:
         return clean(f"{quantity(value, '')} ×" if unit == "ratio" else quantity(value, unit), 20)
 
     lines = [
-        Slope(axis.at(r.before), axis.at(r.after), r.word, name_of(r), label(r.before, 0), label(r.after, 1))
+        Slope(
+            y0=axis.at(r.before),
+            y1=axis.at(r.after),
+            word=r.word,
+            name=name_of(r),
+            before=label(r.before, 0),
+            after=label(r.after, 1),
+        )
         for r in rows
         if r.before is not None and r.after is not None
     ]

@@ -27,7 +27,7 @@ class Area:
     facts: Sequence[tuple[str, str]]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Page:
     title: str
     id: str
@@ -63,26 +63,26 @@ def page(doc: Mapping[str, Any], verdicts: RunVerdicts, advice: Sequence[Advice]
     said = trust(doc, verdicts)
     settings = doc["settings"]
     return Page(
-        clean(doc["id"], 60),
-        clean(doc["id"], 60),
-        _facts(doc),
-        f"{clean(doc['started'], 30)}, {clean(settings.get('profile'), 20)} run, {len(doc['blocks'])} blocks",
-        answer(verdicts, names, titles, sentences, bills),
-        sum(not s.good for s in said),
-        [(verdicts.counts[w], w.value) for w in ORDER if verdicts.counts.get(w)],
-        ledger(verdicts, ours, titles, bills, "grid") if ours else None,
-        ledger(verdicts, rigs, titles, bills, "rig-grid") if rigs else None,
-        advice,
-        tally(advice),
-        [cards[n] for n in ours],
-        clean(settings.get("seed"), 20),
-        any(c.figure for c in cards.values()),
-        [cards[n] for n in rigs],
-        missing(verdicts.skipped, verdicts.failed),
-        said,
-        _areas(doc["host"]),
-        [(clean(k, 40), clean(_plain(v), 160)) for k, v in settings.items() if v not in (None, {}, "")],
-        clean(" ".join(map(str, doc.get("command", [])))),
+        title=clean(doc["id"], 60),
+        id=clean(doc["id"], 60),
+        facts=_facts(doc),
+        measured=f"{clean(doc['started'], 30)}, {clean(settings.get('profile'), 20)} run, {len(doc['blocks'])} blocks",
+        answer=answer(verdicts, names, titles, sentences, bills),
+        doubts=sum(not s.good for s in said),
+        tally=[(verdicts.counts[w], w.value) for w in ORDER if verdicts.counts.get(w)],
+        lies=ledger(verdicts, ours, titles, bills, "grid") if ours else None,
+        shown=ledger(verdicts, rigs, titles, bills, "rig-grid") if rigs else None,
+        advice=advice,
+        changes=tally(advice),
+        cards=[cards[n] for n in ours],
+        seed=clean(settings.get("seed"), 20),
+        drawn=any(c.figure for c in cards.values()),
+        rigs=[cards[n] for n in rigs],
+        missing=missing(verdicts.skipped, verdicts.failed),
+        trust=said,
+        host=_areas(doc["host"]),
+        settings=[(clean(k, 40), clean(_plain(v), 160)) for k, v in settings.items() if v not in (None, {}, "")],
+        command=clean(" ".join(map(str, doc.get("command", [])))),
     )
 
 

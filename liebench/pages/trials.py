@@ -30,7 +30,7 @@ WORDS = {
 SECOND = "A win is a proof once a second trial with another seed has won too; its size is that trial's."
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class TrialCard:
     id: str
     title: str
@@ -44,7 +44,7 @@ class TrialCard:
     made: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class TrialsPage:
     title: str
     head: str
@@ -61,12 +61,12 @@ def trials(docs: Sequence[Json]) -> TrialsPage:
     won = sum(r.found is Found.WIN for r in results)
     counts = {w: sum(WORDS[r.found] == w for r in results) for w in ("better", "worse", "inconclusive", "same")}
     return TrialsPage(
-        f"{len(docs)} trial{'' if len(docs) == 1 else 's'}",
-        _head(results, won),
-        SECOND if won else "",
-        clean(host_line(ordered[-1]), 200),
-        [(n, w) for w, n in counts.items() if n],
-        [_card(doc, results[i], f"trial-{i}", _confirmed(ordered, results, i)) for i, doc in enumerate(ordered)],
+        title=f"{len(docs)} trial{'' if len(docs) == 1 else 's'}",
+        head=_head(results, won),
+        says=SECOND if won else "",
+        facts=clean(host_line(ordered[-1]), 200),
+        tally=[(n, w) for w, n in counts.items() if n],
+        cards=[_card(doc, results[i], f"trial-{i}", _confirmed(ordered, results, i)) for i, doc in enumerate(ordered)],
     )
 
 
@@ -101,16 +101,16 @@ def _card(doc: Json, result: TrialResult, name: str, confirmed: bool) -> TrialCa
     said.append(clean(next_step(result, confirmed)))
     rows = [r for r in result.rows if r.level != "off"]
     return TrialCard(
-        name,
-        clean(f"{s.key} {s.now} → {s.to}", 120),
-        WORDS[result.found],
-        result.found.value,
-        size,
-        said,
-        picture,
-        drawn,
-        ledger_of(rows, f"{name}-grid", roles=True) if rows else None,
-        clean(str(doc.get("started")), 30),
+        id=name,
+        title=clean(f"{s.key} {s.now} → {s.to}", 120),
+        word=WORDS[result.found],
+        found=result.found.value,
+        size=size,
+        says=said,
+        figure=picture,
+        drawn=drawn,
+        ledger=ledger_of(rows, f"{name}-grid", roles=True) if rows else None,
+        made=clean(str(doc.get("started")), 30),
     )
 
 

@@ -118,11 +118,11 @@ def records(doc: Json, key: str) -> list[Json]:
 
 def _arm(doc: Json, place: str) -> Arm:
     return Arm(
-        text(doc.get("id"), f"{place}.id"),
-        text(doc.get("says", ""), f"{place}.says"),
-        flag(doc.get("promised", False), f"{place}.promised"),
-        mapping(doc.get("args") or {}, f"{place}.args"),
-        None if doc.get("number") is None else size(doc["number"], f"{place}.number"),
+        id=text(doc.get("id"), f"{place}.id"),
+        says=text(doc.get("says", ""), f"{place}.says"),
+        promised=flag(doc.get("promised", False), f"{place}.promised"),
+        args=mapping(doc.get("args") or {}, f"{place}.args"),
+        number=None if doc.get("number") is None else size(doc["number"], f"{place}.number"),
     )
 
 

@@ -31,7 +31,7 @@ Maker = Callable[..., Session]  # (journal, planned, settings, writer, stage_of,
 NOTHING_MORE: Mapping[str, Any] = {}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Bench:
     """What a run needs besides its plan. ``state``: folder of the undo journal; ``core``: the executable."""
 

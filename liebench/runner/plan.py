@@ -17,7 +17,7 @@ from liebench.runfile.encode import stored_case
 NULL_MOST = 0.2  # band of a null test where much is needed to matter
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Profile:
     """One of the three sizes of a run. ``most_setup_s``: rigs dearer than this are left out unless named."""
 
@@ -30,13 +30,13 @@ class Profile:
 
 
 PROFILES = {
-    "quick": Profile("quick", 90.0, 0.5, True, 2.0, 1),
-    "default": Profile("default", 360.0, 1.7, False, 30.0, 3),
-    "deep": Profile("deep", 1800.0, 5.0, False, 600.0, 6),
+    "quick": Profile(name="quick", budget_s=90.0, window_s=0.5, headline_only=True, most_setup_s=2.0, once=1),
+    "default": Profile(name="default", budget_s=360.0, window_s=1.7, headline_only=False, most_setup_s=30.0, once=3),
+    "deep": Profile(name="deep", budget_s=1800.0, window_s=5.0, headline_only=False, most_setup_s=600.0, once=6),
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Settings:
     profile: Profile
     seed: int
@@ -64,7 +64,7 @@ class Skip:
 Admit = Callable[[Sequence[Case]], tuple[tuple[Case, ...], Mapping[str, Skip]]]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Planned:
     """One probe's part of a run: the cases that can run, and why others cannot."""
 
@@ -149,7 +149,13 @@ def plan_probe(registered: Registered, host: Host, settings: Settings) -> Planne
         took = f"{probe.cost.setup_seconds:g} s of set-up"
         skip = Skip(took, f"liebench run {registered.id}")
     if skip or probe.measure is None:
-        return Planned(registered.id, probe, (), {}, skip or Skip("run files to judge", "liebench report"))
+        return Planned(
+            id=registered.id,
+            probe=probe,
+            cases=(),
+            left_out={},
+            skipped=skip or Skip("run files to judge", "liebench report"),
+        )
 
     def admit(cases: Sequence[Case]) -> tuple[tuple[Case, ...], Mapping[str, Skip]]:
         wanted = [c for c in cases if c.headline or not settings.profile.headline_only]
@@ -159,7 +165,7 @@ def plan_probe(registered: Registered, host: Host, settings: Settings) -> Planne
 
     cases, left_out = admit(probe.cases(host, options_of(registered.id, probe, settings)))
     none = None if cases else next(iter(left_out.values()), Skip("a longer run", f"liebench run {registered.id}"))
-    return Planned(registered.id, probe, cases, left_out, none, admit)
+    return Planned(id=registered.id, probe=probe, cases=cases, left_out=left_out, skipped=none, admit=admit)
 
 
 def carrier(plant: Plant, cases: Iterable[Case]) -> Case | None:

@@ -28,7 +28,7 @@ class Standing(StrEnum):
     UNKNOWN = "unknown default"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Setting:
     """One setting. ``now`` is None where the kernel has no such key; ``by`` says who set it, in words."""
 
@@ -84,7 +84,16 @@ def _setting(key: str, host: Host, lines: list[Owner]) -> Setting | None:
     note = note_of(key, now, host)
     standing = _standing(key, now, default, note is not None and note.idle)
     says = note.says if note and standing is not Standing.DEFAULT else ""
-    return Setting(key, now, default, standing, _by(now, standing, owners, key), owners, says, source_of(key))
+    return Setting(
+        key=key,
+        now=now,
+        default=default,
+        standing=standing,
+        by=_by(now, standing, owners, key),
+        owners=owners,
+        note=says,
+        source=source_of(key),
+    )
 
 
 def _standing(key: str, now: str, default: str | None, idle: bool) -> Standing:
@@ -134,4 +143,13 @@ def _missing(key: str, lines: list[Owner]) -> Setting:
     owners = tuple(owners_among(key, lines))
     winner = next((o for o in owners if o.wins), None)
     by = winner.place if winner else "nobody"
-    return Setting(key, None, None, Standing.NO_EFFECT, by, owners, gone(key), source_of(key))
+    return Setting(
+        key=key,
+        now=None,
+        default=None,
+        standing=Standing.NO_EFFECT,
+        by=by,
+        owners=owners,
+        note=gone(key),
+        source=source_of(key),
+    )

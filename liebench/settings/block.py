@@ -25,43 +25,43 @@ def _folder(knob: Knob, host: Host) -> Mapping[str, str]:
 
 
 def _trial(*cases: str, arm: str = "*", guarded: bool = True) -> Trial:
-    return Trial("block-remote", cases, Scope.HOST, arm, options=_folder, guarded=guarded)
+    return Trial(probe="block-remote", cases=cases, scope=Scope.HOST, arm=arm, options=_folder, guarded=guarded)
 
 
 KNOBS = (
     Knob(
-        "readahead",
-        f"{QUEUE}/read_ahead_kb",
-        f"{QUEUE}/read_ahead_kb",
-        Scope.HOST,
-        whole(0, 65536),
-        "random reads of a mapping fetch what nobody asked for; reads in order wait more often where it is small",
-        "128, or twice the device's best size",
-        SOURCE,
+        id="readahead",
+        key=f"{QUEUE}/read_ahead_kb",
+        path=f"{QUEUE}/read_ahead_kb",
+        scope=Scope.HOST,
+        valid=whole(0, 65536),
+        risk="random reads of a mapping fetch what nobody asked for; reads in order wait more often where it is small",
+        default="128, or twice the device's best size",
+        source=SOURCE,
         # what a value gains in order it may lose at random; all other cases go past the page cache
         trial=_trial("ahead", "around", arm="cached", guarded=False),
     ),
     Knob(
-        "io-scheduler",
-        f"{QUEUE}/scheduler",
-        f"{QUEUE}/scheduler",
-        Scope.HOST,
-        named(r"[a-z0-9_-]{1,31}", "a scheduler that the queue lists"),
-        "fairness between processes against time in the queue",
-        "none with several hardware queues, mq-deadline with one",
-        SOURCE,
+        id="io-scheduler",
+        key=f"{QUEUE}/scheduler",
+        path=f"{QUEUE}/scheduler",
+        scope=Scope.HOST,
+        valid=named(r"[a-z0-9_-]{1,31}", "a scheduler that the queue lists"),
+        risk="fairness between processes against time in the queue",
+        default="none with several hardware queues, mq-deadline with one",
+        source=SOURCE,
         bracketed=True,
         trial=_trial("small", "ahead"),
     ),
     Knob(
-        "not-rotational",
-        f"{QUEUE}/rotational",
-        f"{QUEUE}/rotational",
-        Scope.HOST,
-        one_of("0", "1"),
-        "another disk of that name later keeps the setting where a udev rule sets it",
-        "as the device says; 1 where it says nothing",
-        SOURCE,
+        id="not-rotational",
+        key=f"{QUEUE}/rotational",
+        path=f"{QUEUE}/rotational",
+        scope=Scope.HOST,
+        valid=one_of("0", "1"),
+        risk="another disk of that name later keeps the setting where a udev rule sets it",
+        default="as the device says; 1 where it says nothing",
+        source=SOURCE,
         trial=_trial("small", "ahead"),
     ),
 )

@@ -55,7 +55,16 @@ def find(name: str, untested: bool = False, root: Path = ROOT) -> Knob:
     if untested:
         path = path_of(name, root)
         key = path.removeprefix("/proc/sys/").replace("/", ".") if path.startswith("/proc/sys/") else path
-        return Knob(key, key, path, Scope.HOST, as_it_is, "nobody has looked at what it does", "unknown", "")
+        return Knob(
+            id=key,
+            key=key,
+            path=path,
+            scope=Scope.HOST,
+            valid=as_it_is,
+            risk="nobody has looked at what it does",
+            default="unknown",
+            source="",
+        )
     hint = meant(name, names(), "`liebench audit` shows the settings that it knows")
     raise UsageError(f"{name[:80]!r} is not in the catalogue of changes; {hint} (--untested takes any sysctl)")
 

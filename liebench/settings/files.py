@@ -8,15 +8,22 @@ METACOPY = "/sys/module/overlay/parameters/metacopy"
 
 KNOBS = (
     Knob(
-        "overlay-metacopy",
-        METACOPY,
-        METACOPY,
-        Scope.HOST,
-        one_of("N", "Y"),
-        "a layer of somebody you do not trust can point at any file of the ones below; only mounts made from now on "
+        id="overlay-metacopy",
+        key=METACOPY,
+        path=METACOPY,
+        scope=Scope.HOST,
+        valid=one_of("N", "Y"),
+        risk="a layer of somebody you do not trust can point at any file of the ones below; only mounts made from "
+        "now on "
         "have it, and an image made with it needs it",
-        "N",
-        'Documentation/filesystems/overlayfs.rst, "Metadata only copy up"',
-        trial=Trial("overlay-first-write", ("mode-8m",), Scope.NAMESPACE, "overlay", {"metacopy": "{to}"}),
+        default="N",
+        source='Documentation/filesystems/overlayfs.rst, "Metadata only copy up"',
+        trial=Trial(
+            probe="overlay-first-write",
+            cases=("mode-8m",),
+            scope=Scope.NAMESPACE,
+            arm="overlay",
+            args={"metacopy": "{to}"},
+        ),
     ),
 )

@@ -35,7 +35,7 @@ class Scope(StrEnum):
 Valid = Callable[[str], str]  # the value in its usual form; raises UsageError saying what it should be
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Knob:
     """One setting.
 
@@ -117,7 +117,7 @@ class Knob:
         return " ".join(parts)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Trial:
     """What shows a knob's effect: cases of a probe, and how the two values get there.
 

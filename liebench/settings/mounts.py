@@ -36,14 +36,14 @@ def mount(name: str) -> Knob | None:
     if not point.isprintable() or os.path.normpath(point) != point:
         raise UsageError(f"{point[:80]!r} is no mount point: an absolute path without '..' or a slash too many")
     return Knob(
-        name,
-        name,
-        LIST,
-        Scope.NAMESPACE,
-        one_of(*MODES),
-        "programs that ask when a file was last read (mail readers, tmpwatch) get an old answer with noatime",
-        "relatime",
-        "mount(8), mount_setattr(2)",
+        id=name,
+        key=name,
+        path=LIST,
+        scope=Scope.NAMESPACE,
+        valid=one_of(*MODES),
+        risk="programs that ask when a file was last read (mail readers, tmpwatch) get an old answer with noatime",
+        default="relatime",
+        source="mount(8), mount_setattr(2)",
         pick=lambda text: _mode(text, point),
     )
 
@@ -87,7 +87,7 @@ def fstab_line(name: str, reader: Reader) -> Owner | None:
         fields = line.split()
         if len(fields) > 3 and not fields[0].startswith("#") and f"mount:{plain(fields[1])}" == name:
             mode = next((m for m in MODES if m in fields[3].split(",")), "relatime")
-            found = Owner("fstab", FSTAB, number, name, mode, wins=True)
+            found = Owner(by="fstab", file=FSTAB, line=number, key=name, value=mode, wins=True)
     return found
 
 

@@ -39,7 +39,7 @@ PROFILE = {("vm", "transparent_hugepages"): THP, ("vm", "transparent_hugepage"):
 SECOND = ("/etc/sysctl.d/", "/run/sysctl.d/", CONF)  # what TuneD sets again after itself
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Owner:
     """One line somewhere that sets a key. ``value`` None: it takes the key out of all patterns.
 
@@ -79,7 +79,9 @@ def owners_of(key: str, root: Path = Path("/"), ours: str = "") -> list[Owner]:
 
     ``ours``: a file of sysctl.d that counts as if it named this key, and nothing else; its own line is left out.
     """
-    found = owners_among(key, all_lines(root, Owner(SYSCTL, ours, 0, dotted(key), "") if ours else None))
+    found = owners_among(
+        key, all_lines(root, Owner(by=SYSCTL, file=ours, line=0, key=dotted(key), value="") if ours else None)
+    )
     return [line for line in found if not ours or line.file != ours]
 
 
@@ -171,7 +173,7 @@ def _parsed(reader: Reader, file: str) -> Iterator[Owner]:
         if not equals and not excluded:
             continue
         name = dotted(key.strip().removeprefix("-").strip())
-        yield Owner(SYSCTL, file, number, name, None if excluded else " ".join(value.split()))
+        yield Owner(by=SYSCTL, file=file, line=number, key=name, value=None if excluded else " ".join(value.split()))
 
 
 def _lines(reader: Reader, file: str) -> list[str]:
@@ -188,9 +190,11 @@ def _command_line(reader: Reader) -> Iterator[Owner]:
     for word in words:
         key, equals, value = word.partition("=")
         if equals and key.startswith("sysctl."):
-            yield Owner("command line", "/proc/cmdline", 0, dotted(key.removeprefix("sysctl.")), value)
+            yield Owner(
+                by="command line", file="/proc/cmdline", line=0, key=dotted(key.removeprefix("sysctl.")), value=value
+            )
         elif equals and key in PARAMETERS:
-            yield Owner("command line", "/proc/cmdline", 0, PARAMETERS[key], value)
+            yield Owner(by="command line", file="/proc/cmdline", line=0, key=PARAMETERS[key], value=value)
 
 
 def _tuned(reader: Reader) -> Iterator[Owner]:
@@ -217,7 +221,7 @@ def _profile(reader: Reader, name: str, depth: int) -> Iterator[Owner]:
         for key, value in parser.items(section) if parser.has_section(section) else ():
             target = {"sysctl": dotted(key), "sysfs": key}.get(section, PROFILE.get((section, key)))
             if target:
-                yield Owner("TuneD", file, _line(text, key), target, _plain(value or ""))
+                yield Owner(by="TuneD", file=file, line=_line(text, key), key=target, value=_plain(value or ""))
 
 
 def _plain(value: str) -> str:

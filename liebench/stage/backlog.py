@@ -74,7 +74,7 @@ def receiver(stage: Stage, filters: int = 400, steered: bool = True) -> Iterator
 def flood(stage: Stage, found: Wiring, turn: Turn, size: int, **more: int) -> Rep:
     """One repetition of a burst through a queue of this size; what it loses is noted as ours."""
     processors = stage.host.processors
-    bare = Turn(Arm(turn.arm.id), turn.label, turn.plant)
+    bare = Turn(Arm(id=turn.arm.id), turn.label, turn.plant)
     with stage.value(SIZE, str(size)):
         rep = stage.core("net-flood", bare, cpu=processors[0], far_cpu=processors[-1], **more, **found.ends)
     caused(stage, round(float(rep.facts["dropped"])))

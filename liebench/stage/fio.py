@@ -105,7 +105,7 @@ def _rep(job_found: Mapping[str, Any], said: str, job: Job, start_ns: int) -> Re
     counts = {f"{way}s": float(w["total_ios"]) for way, w in found.items()}
     iops = sum(w["iops"] for w in found.values())
     return Rep(
-        {"us": [mean], "iops": [iops]},
+        samples={"us": [mean], "iops": [iops]},
         start_ns=start_ns,
         elapsed_ns=time.monotonic_ns() - start_ns,
         facts={**facts, **counts},

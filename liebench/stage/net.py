@@ -81,7 +81,7 @@ class Lab:
     def plain(self, at: str, *links: str) -> None:
         """Links without offloads: every frame as a wire would carry it."""
         for link in links:
-            self.stage.core("net-plain", Turn(Arm("plain"), "plain"), **self.ends(at), link=link, sentinel=0)
+            self.stage.core("net-plain", Turn(Arm(id="plain"), "plain"), **self.ends(at), link=link, sentinel=0)
 
 
 @contextlib.contextmanager

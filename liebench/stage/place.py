@@ -180,4 +180,4 @@ def started(stage: Stage, command: Sequence[str], turn: Turn, folder: Path) -> R
     """
     named = folder / "command"
     named.write_text("\n".join(command))
-    return stage.core("place-start", Turn(Arm("start"), turn.label, turn.plant), command=str(named), sentinel=0)
+    return stage.core("place-start", Turn(Arm(id="start"), turn.label, turn.plant), command=str(named), sentinel=0)

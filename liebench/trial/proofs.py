@@ -28,7 +28,7 @@ FILE = "proofs.jsonl"
 TELLS = (Found.WIN, Found.NO_EFFECT, Found.LOSS, Found.GUARD)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Proof:
     """One change that won. ``ratio``, ``low`` and ``high``: cost with ``to`` over cost with ``from_``, below 1 a win.
 
@@ -179,9 +179,23 @@ def proof_from(result: TrialResult, trial: str, seed: int, host: str, config: st
     s = result.subject
     high = result.high if result.found is Found.WIN else max(result.high, 1.0)
     return Proof(
-        s.knob, s.key, s.now, s.to, Scope(s.scope), s.workload, result.case, host, config,
-        result.ratio, result.low, high, (trial,), made, False, seed,
-    )  # fmt: skip
+        change=s.knob,
+        key=s.key,
+        from_=s.now,
+        to=s.to,
+        scope=Scope(s.scope),
+        workload=s.workload,
+        case=result.case,
+        host=host,
+        config=config,
+        ratio=result.ratio,
+        low=result.low,
+        high=high,
+        trials=(trial,),
+        made=made,
+        confirmed=False,
+        seed=seed,
+    )
 
 
 def _alike(one: Proof, other: Proof) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from statistics import fmean
 
@@ -32,7 +32,7 @@ class Found(StrEnum):
     CANNOT_TELL = "cannot tell"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Subject:
     """What was tried. ``scope``: how narrowly; ``workload``: by what it was shown, in words."""
 
@@ -44,7 +44,7 @@ class Subject:
     workload: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class TrialResult:
     """``ratio, low, high``: cost ratio to / now of the strongest target, below 1 is a gain; None: not known."""
 
@@ -62,7 +62,7 @@ class TrialResult:
 def subject_of(doc: Json) -> Subject:
     """Raises RunUnreadable where the file is no trial's."""
     row = mapping(doc.get("change"), "change")
-    return Subject(*(text(row.get(k), f"change.{k}") for k in ("knob", "key", "now", "to", "scope", "workload")))
+    return Subject(**{f.name: text(row.get(f.name), f"change.{f.name}") for f in fields(Subject)})
 
 
 def carried_over(family: Family, doc: Json) -> str:
@@ -113,21 +113,23 @@ def trial_result(doc: Json) -> TrialResult:
         left = [mapping(skip, "left_out") for row in rows for skip in mapping(row.get("left_out"), "left_out").values()]
         said += [f"needs {skip.get('needs')}: {skip.get('cure')}" for skip in left]
         said += [r.why for r in table.rows if r.level == Level.ERROR and r.why]
-        return TrialResult(subject, Found.CANNOT_TELL, (said or ["nothing was measured"])[0], rows=table.rows)
+        return TrialResult(
+            subject=subject, found=Found.CANNOT_TELL, why=(said or ["nothing was measured"])[0], rows=table.rows
+        )
     strongest = min(targets.values(), key=lambda r: r.value or math.inf)
     found, why = _found(targets, [r for r in table.rows if r.level == Level.WARN], carried_over(family, doc))
     if found is Found.LOSS:
         strongest = max(targets.values(), key=lambda r: r.value or 0.0)
     return TrialResult(
-        subject,
-        found,
-        why,
-        place_of(strongest),
-        strongest.value,
-        strongest.low,
-        strongest.high,
-        strongest.blocks,
-        table.rows,
+        subject=subject,
+        found=found,
+        why=why,
+        case=place_of(strongest),
+        ratio=strongest.value,
+        low=strongest.low,
+        high=strongest.high,
+        pairs=strongest.blocks,
+        rows=table.rows,
     )
 
 

@@ -34,7 +34,13 @@ class Disks:
             served = (*words[:1], "memory", f"{DISK_MIB}M", *words[1:])
             disk = self.rigs.enter_context(network_disk(self.stage, self.folder, served, device))
             self.stage.core(
-                "block-io", Turn(Arm("fill"), "fill"), file=disk.target, op="write", kib=1024, seq=1, samples=DISK_MIB
+                "block-io",
+                Turn(Arm(id="fill"), "fill"),
+                file=disk.target,
+                op="write",
+                kib=1024,
+                seq=1,
+                samples=DISK_MIB,
             )
             self.up[words, device] = disk
         return self.up[words, device].target
@@ -55,13 +61,13 @@ class Bench:
         self.files = {name: str(folder / "file") for name, folder in places.items()}
         self.volumes: dict[str, Volume | None] = {}
         for name, file in self.files.items():
-            self.stage.core("block-io", Turn(Arm("build"), "build"), file=file, build=MIB, samples=1)
+            self.stage.core("block-io", Turn(Arm(id="build"), "build"), file=file, build=MIB, samples=1)
             self.volumes[name] = volume_below(stage, file)
 
     def io(self, t: Turn, **more: str | int) -> Rep:
         args = {k: v for k, v in t.arm.args.items() if k != "on"}
         on = str(t.arm.args["on"])
-        bare = Turn(Arm(t.arm.id, args=args), t.label, t.plant)
+        bare = Turn(Arm(id=t.arm.id, args=args), t.label, t.plant)
         rep = counted(
             self.stage,
             self.volumes[on],
@@ -74,7 +80,7 @@ class Bench:
     def turns(self, t: Turn) -> Rep:
         rep = self.io(t)
         facts = turning(self.volumes["path"], float(rep.facts["typical_us"]))
-        return Rep({"us": rep.samples["us"]}, facts={**rep.facts, **facts}, flags=rep.flags)
+        return Rep(samples={"us": rep.samples["us"]}, facts={**rep.facts, **facts}, flags=rep.flags)
 
     def depth(self, t: Turn) -> Rep:
         job: dict[str, str | int | float] = {
@@ -88,7 +94,13 @@ class Bench:
             found = many.samples["iops"][0] * alone.samples["us"][0] / 1e6  # Little's law
             facts = {"alone": dict(alone.facts), "many": dict(many.facts), "kib": 4}
             facts["reads"] = alone.facts["reads"] + many.facts["reads"]
-            return Rep({"requests": [found]}, (), many.start_ns, many.elapsed_ns, facts=facts)
+            return Rep(
+                samples={"requests": [found]},
+                offsets_ns=(),
+                start_ns=many.start_ns,
+                elapsed_ns=many.elapsed_ns,
+                facts=facts,
+            )
 
         return counted(self.stage, self.volumes["path"], both)
 
@@ -97,29 +109,48 @@ class Bench:
         on, told = str(args.pop("on")), str(args.pop("told"))
         file = self.disks.delayed(SLOW_MS, device=True) if on == "slow" else self.files[on]
         volume = volume_below(self.stage, file)
-        bare = Turn(Arm(t.arm.id, args=args), t.label, t.plant)
+        bare = Turn(Arm(id=t.arm.id, args=args), t.label, t.plant)
         rep = counted(self.stage, volume, lambda: self.stage.core("block-wait", bare, file=file))
         waited, said = rep.samples["waited"][0], rep.samples[told][0]
-        return Rep({"percent": [100 * (waited - said) / waited]}, (), rep.start_ns, rep.elapsed_ns, rep.alibi,
-                   args=rep.args, facts={**rep.facts, "waited": waited, "told": said}, flags=rep.flags)  # fmt: skip
+        return Rep(
+            samples={"percent": [100 * (waited - said) / waited]},
+            offsets_ns=(),
+            start_ns=rep.start_ns,
+            elapsed_ns=rep.elapsed_ns,
+            alibi=rep.alibi,
+            args=rep.args,
+            facts={**rep.facts, "waited": waited, "told": said},
+            flags=rep.flags,
+        )
 
     def delay(self, t: Turn) -> Rep:
         ms = t.plant.get("ms", float(t.arm.args["ms"]))
         far, near = (
-            self.stage.core("block-io", Turn(Arm("x"), t.label), file=self.disks.delayed(d), samples=20)
+            self.stage.core("block-io", Turn(Arm(id="x"), t.label), file=self.disks.delayed(d), samples=20)
             for d in (ms, 0)
         )
         more = far.facts["typical_us"] - near.facts["typical_us"]
         return Rep(
-            {"us": [more]}, (), far.start_ns, far.elapsed_ns, far.alibi, facts={"near_us": near.facts["typical_us"]}
+            samples={"us": [more]},
+            offsets_ns=(),
+            start_ns=far.start_ns,
+            elapsed_ns=far.elapsed_ns,
+            alibi=far.alibi,
+            facts={"near_us": near.facts["typical_us"]},
         )
 
     def rate(self, t: Turn) -> Rep:
         """The later half: until then the bucket that was full at the start has run dry."""
         disk = self.disks.limited(t.plant.get("rate", float(t.arm.args["rate"])))
-        rep = self.stage.core("block-io", Turn(Arm("x"), t.label), file=disk, kib=1024, seq=1, samples=DISK_MIB)
+        rep = self.stage.core("block-io", Turn(Arm(id="x"), t.label), file=disk, kib=1024, seq=1, samples=DISK_MIB)
         late = rep.samples["us"][DISK_MIB // 2 :]
-        return Rep({"MiB/s": [1e6 * len(late) / sum(late)]}, (), rep.start_ns, rep.elapsed_ns, rep.alibi)
+        return Rep(
+            samples={"MiB/s": [1e6 * len(late) / sum(late)]},
+            offsets_ns=(),
+            start_ns=rep.start_ns,
+            elapsed_ns=rep.elapsed_ns,
+            alibi=rep.alibi,
+        )
 
     def measured(self, case: Case, t: Turn) -> Rep:
         if case.kind is Kind.RATIO:
@@ -129,7 +160,7 @@ class Bench:
 
     def claimed(self, case: Case) -> Rep:
         put = {"depth": DEPTH, "delay": 1000.0, "rate": RATE_MIB}
-        return Rep({case.quantity: [float(put.get(case.id, 0))]})
+        return Rep(samples={case.quantity: [float(put.get(case.id, 0))]})
 
     def once(self, case: Case, turns: Sequence[Turn]) -> Mapping[str, Rep]:
         idle = case.kind is Kind.READING

@@ -35,11 +35,22 @@ EACH: Mapping[str, str | int] = {"kib": 4}
 
 def _ratio(name: str, asks: str, promised: Arm, delivered: Arm, hurts: float, headline: bool = False) -> Case:
     arms = (promised, delivered)
-    return Case(name, "us", "us", arms, asks, matters=1.25, hurts=hurts, headline=headline, work="disk", target=0.1)
+    return Case(
+        id=name,
+        quantity="us",
+        unit="us",
+        arms=arms,
+        asks=asks,
+        matters=1.25,
+        hurts=hurts,
+        headline=headline,
+        work="disk",
+        target=0.1,
+    )
 
 
 def _arm(name: str, says: str, args: Mapping[str, str | int] = EACH, promised: bool = False, on: str = "path") -> Arm:
-    return Arm(name, says, promised, {"on": on, **args}, touches=FILE)
+    return Arm(id=name, says=says, promised=promised, args={"on": on, **args}, touches=FILE)
 
 
 def pair(host: Host, options: Options) -> tuple[str, str] | None:
@@ -79,8 +90,16 @@ def _against(host: Host, options: Options) -> tuple[Case, ...]:
 
 
 def _own(host: Host) -> tuple[Case, ...]:
-    arms = (Arm("seen", "a small read at random", True, {"on": "path"}, touches=FILE),)
-    turns = Case("turns", "value", "", arms, "Does the disk turn, as its queue says?", Kind.FACT, words=TURNS)
+    arms = (Arm(id="seen", says="a small read at random", promised=True, args={"on": "path"}, touches=FILE),)
+    turns = Case(
+        id="turns",
+        quantity="value",
+        unit="",
+        arms=arms,
+        asks="Does the disk turn, as its queue says?",
+        kind=Kind.FACT,
+        words=TURNS,
+    )
     bulk = _ratio(
         "small",
         "What do 4 KiB cost in small reads at random against large ones in order?",
@@ -104,8 +123,8 @@ def _own(host: Host) -> tuple[Case, ...]:
         quantity="requests",
         unit="requests",
         arms=(
-            Arm("claimed", f"{DEPTH}", promised=True),
-            Arm("measured", "requests a second times the time of one alone", args={"on": "path"}, touches=FILE),
+            Arm(id="claimed", says=f"{DEPTH}", promised=True),
+            Arm(id="measured", says="requests a second times the time of one alone", args={"on": "path"}, touches=FILE),
         ),
         better=Better.HIGHER,
         matters=DEPTH / 4,
@@ -148,8 +167,8 @@ def _wait(name: str, rig: bool = False) -> Case:
         quantity="percent",
         unit="%",
         arms=(
-            Arm("claimed", "nothing is untold", promised=True),
-            Arm("measured", f"waiting that {told} does not tell", args=args, touches=RIG if rig else FILE),
+            Arm(id="claimed", says="nothing is untold", promised=True),
+            Arm(id="measured", says=f"waiting that {told} does not tell", args=args, touches=RIG if rig else FILE),
         ),
         matters=15.0,
         hurts=50.0,
@@ -165,14 +184,14 @@ def _calibration() -> tuple[Case, ...]:
     """What a network disk of known slowness is read as."""
 
     def reading(name: str, asks: str, unit: str, args: dict[str, str | int | float], limit: float) -> Case:
-        measured = Arm("measured", "what is seen through it", args=args, touches=RIG)
+        measured = Arm(id="measured", says="what is seen through it", args=args, touches=RIG)
         return Case(
             id=name,
             asks=asks,
             kind=Kind.READING,
             quantity=unit,
             unit=unit,
-            arms=(Arm("claimed", "what was put there", promised=True, args={}), measured),
+            arms=(Arm(id="claimed", says="what was put there", promised=True, args={}), measured),
             matters=limit,
             hurts=4 * limit,
             subject=Subject.RIG,
@@ -203,7 +222,7 @@ def measure(stage: Stage) -> Iterator[Rig]:
 
 
 PROBE = Probe(
-    Claim(
+    claim=Claim(
         Layer.BLOCK,
         says="A disk is a disk.",
         read_from="/sys/block/*/queue, /proc/stat, /proc/pressure/io",
@@ -217,10 +236,12 @@ PROBE = Probe(
     delivers=delivers,
     options=(PATH, Option("against", "", "a folder on another volume to compare with")),
     plants=(
-        Plant("plant_extra=1", {"plant_extra": 1.0}, "small", expect=2.0, tolerance=0.1, control=True),
-        Plant("plant_hide=0.5", {"plant_hide": 0.5}, "iowait-free", expect=50.0, tolerance=10.0, control=True),
-        Plant("delay=7ms", {"ms": 7.0}, "delay", expect=6000.0, tolerance=350.0, touches=RIG),
-        Plant("delay=20ms", {"ms": 20.0}, "delay", expect=19000.0, tolerance=1000.0, touches=RIG),
-        Plant("rate=32", {"rate": 32.0}, "rate", expect=-32.0, tolerance=1.6, touches=RIG),
+        Plant(id="plant_extra=1", set={"plant_extra": 1.0}, case="small", expect=2.0, tolerance=0.1, control=True),
+        Plant(
+            id="plant_hide=0.5", set={"plant_hide": 0.5}, case="iowait-free", expect=50.0, tolerance=10.0, control=True
+        ),
+        Plant(id="delay=7ms", set={"ms": 7.0}, case="delay", expect=6000.0, tolerance=350.0, touches=RIG),
+        Plant(id="delay=20ms", set={"ms": 20.0}, case="delay", expect=19000.0, tolerance=1000.0, touches=RIG),
+        Plant(id="rate=32", set={"rate": 32.0}, case="rate", expect=-32.0, tolerance=1.6, touches=RIG),
     ),
 )

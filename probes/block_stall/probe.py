@@ -33,10 +33,10 @@ def _longest(kind: str, asks: str, headline: bool) -> Case:
         quantity="ms",
         unit="ms",
         arms=(
-            Arm("claimed", "it answers at once", promised=True),
+            Arm(id="claimed", says="it answers at once", promised=True),
             Arm(
-                "measured",
-                f"the longest of {ARRIVALS[kind]} requests, beyond what cached reads wait",
+                id="measured",
+                says=f"the longest of {ARRIVALS[kind]} requests, beyond what cached reads wait",
                 args=args,
                 touches=FILE,
             ),
@@ -69,8 +69,14 @@ def cases(host: Host, options: Options) -> tuple[Case, ...]:
         quantity="ms",
         unit="ms",
         arms=(
-            Arm("stopped", "how long its server was stopped", promised=True, args={"seconds": seconds}, touches=RIG),
-            Arm("waited", "the longest read", args={"seconds": seconds}, touches=RIG),
+            Arm(
+                id="stopped",
+                says="how long its server was stopped",
+                promised=True,
+                args={"seconds": seconds},
+                touches=RIG,
+            ),
+            Arm(id="waited", says="the longest read", args={"seconds": seconds}, touches=RIG),
         ),
         matters=1.02,
         hurts=1.1,
@@ -106,7 +112,7 @@ class _Hang:
         disk, seconds = self.ready(), float(t.arm.args["seconds"])
         arrivals = int((BEFORE_S + seconds + AFTER_S) * 1e6 / EVERY_US)
         with disk.stopping(BEFORE_S, seconds):
-            bare = Turn(Arm("hang"), t.label, t.plant)
+            bare = Turn(Arm(id="hang"), t.label, t.plant)
             rep = self.stage.core("block-prober", bare, file=disk.target, samples=arrivals, every_us=EVERY_US)
         return replace(rep, facts={**rep.facts, "stopped_ms": disk.stopped_ms})
 
@@ -114,7 +120,7 @@ class _Hang:
 def measure(stage: Stage) -> Iterator[Rig]:
     with ExitStack() as rigs:
         file = str(rigs.enter_context(stage.scratch(stage.options["path"], MIB)) / "file")
-        stage.core("block-io", Turn(Arm("build"), "build"), file=file, build=MIB, samples=1)
+        stage.core("block-io", Turn(Arm(id="build"), "build"), file=file, build=MIB, samples=1)
         volume, hang = volume_below(stage, file), _Hang(stage, rigs)
 
         def longest(case: Case, t: Turn) -> Rep:
@@ -131,13 +137,13 @@ def measure(stage: Stage) -> Iterator[Rig]:
         def once(case: Case, turns: Sequence[Turn]) -> Mapping[str, Rep]:
             if case.kind is Kind.LAW:
                 return hung(turns)
-            return {t.label: Rep({"ms": [0.0]}) if t.arm.promised else longest(case, t) for t in turns}
+            return {t.label: Rep(samples={"ms": [0.0]}) if t.arm.promised else longest(case, t) for t in turns}
 
         yield Rig(once)
 
 
 PROBE = Probe(
-    Claim(
+    claim=Claim(
         Layer.BLOCK,
         says="The disk is always there.",
         read_from="a timeout that nobody set",
@@ -152,8 +158,13 @@ PROBE = Probe(
     options=(PATH, Option("seconds", "0.4", "how long the network disk of ours hangs")),
     plants=(
         Plant(
-            "plant_stall_ms=100", {"plant_stall_ms": 100.0}, "longest-sync", expect=100.0, tolerance=15.0, control=True
+            id="plant_stall_ms=100",
+            set={"plant_stall_ms": 100.0},
+            case="longest-sync",
+            expect=100.0,
+            tolerance=15.0,
+            control=True,
         ),
-        Plant("read-stall=300", {"plant_stall_ms": 300.0}, "longest-read", expect=300.0, tolerance=15.0),
+        Plant(id="read-stall=300", set={"plant_stall_ms": 300.0}, case="longest-read", expect=300.0, tolerance=15.0),
     ),
 )

@@ -56,7 +56,7 @@ def _fact(case_id: str, asks: str, says: str, words: Mapping[str, Meaning], rhyt
         kind=Kind.FACT,
         quantity="step_ns",
         unit="ns",
-        arms=(Arm("seen", says, promised=True),),
+        arms=(Arm(id="seen", says=says, promised=True),),
         words=words,
         rhythm=rhythm,
         headline=case_id != "pauses",
@@ -79,7 +79,7 @@ def _steps(ticks: Ticks, case: Case, t: Turn) -> Rep:
     told = ticks.total("cancelled")
     value = "stepped" if found or told else "none"
     facts = {"value": value, "steps_ns": found, "kernel_says_set": told, "limit_ns": residual_limit(at, offset)}
-    return Rep({"step_ns": found, "raw_ns": at, "offset_ns": offset}, start_ns=int(at[0]), facts=facts)
+    return Rep(samples={"step_ns": found, "raw_ns": at, "offset_ns": offset}, start_ns=int(at[0]), facts=facts)
 
 
 def _pauses(ticks: Ticks, case: Case, t: Turn) -> Rep:
@@ -88,14 +88,14 @@ def _pauses(ticks: Ticks, case: Case, t: Turn) -> Rep:
     late = max(ticks.answers_ns)
     value = "paused" if found else "late" if late > LATE_NS else "none"
     facts = {"value": value, "steps_ns": found, "slowest_answer_ns": late, "limit_ns": residual_limit(at, offset)}
-    return Rep({"step_ns": found, "raw_ns": at, "offset_ns": offset}, start_ns=int(at[0]), facts=facts)
+    return Rep(samples={"step_ns": found, "raw_ns": at, "offset_ns": offset}, start_ns=int(at[0]), facts=facts)
 
 
 def _past(host: Host) -> Rep:
     boot = host.facts["boot"]
     jump = boot.get("past_jump_s")
     value = "no witness" if jump is None else "jumped" if jump else "none"
-    return Rep({}, facts={"value": value, "jump_s": jump, "witnesses": boot.get("witnesses", [])})
+    return Rep(samples={}, facts={"value": value, "jump_s": jump, "witnesses": boot.get("witnesses", [])})
 
 
 def measure(stage: Stage) -> Iterator[Rig]:
@@ -134,11 +134,13 @@ def _setoffset(ns: int) -> Plant:
     """The wall clock itself is stepped and stepped back: selftest --disturb host only."""
     touches = Touches(clock=True, disturbs=Disturbs.HOST)
     put = partial(step, ns=ns)
-    return Plant(f"setoffset={ns / 1e6:+g}ms", {}, "steps", expect=ns, tolerance=1000.0, put=put, touches=touches)
+    return Plant(
+        id=f"setoffset={ns / 1e6:+g}ms", set={}, case="steps", expect=ns, tolerance=1000.0, put=put, touches=touches
+    )
 
 
 PROBE = Probe(
-    Claim(
+    claim=Claim(
         Layer.CLOCK,
         says="Time only goes forward, at one speed.",
         read_from="btime of /proc/stat, clock_gettime(2)",
@@ -151,9 +153,9 @@ PROBE = Probe(
     delivers=delivers,
     plants=(
         Plant(
-            "plant_step_ns=50000000",
-            {"plant_step_ns": float(STEP_NS), "plant_step_at": 3.0},
-            "steps",
+            id="plant_step_ns=50000000",
+            set={"plant_step_ns": float(STEP_NS), "plant_step_at": 3.0},
+            case="steps",
             expect=STEP_NS,
             tolerance=1000.0,
             control=True,

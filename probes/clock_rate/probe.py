@@ -48,8 +48,8 @@ def _rate(case_id: str, asks: str, clock: str, reference: str, claimed: str, hea
         unit="ppm",
         better=Better.TARGET,
         arms=(
-            Arm("claimed", claimed, promised=True),
-            Arm("measured", f"{clock} against {reference}", args={"clock": clock, "reference": reference}),
+            Arm(id="claimed", says=claimed, promised=True),
+            Arm(id="measured", says=f"{clock} against {reference}", args={"clock": clock, "reference": reference}),
         ),
         matters=MATTERS_PPM,
         hurts=HURTS_PPM,
@@ -71,7 +71,7 @@ def _truth(host: Host) -> Case:
         kind=Kind.FACT,
         quantity="value",
         unit="",
-        arms=(Arm("seen", "independent oscillators of this host", promised=True),),
+        arms=(Arm(id="seen", says="independent oscillators of this host", promised=True),),
         words={"one oscillator": CANNOT_TELL},
         work="facts",
     )
@@ -86,8 +86,8 @@ def _skew(first: int, peer: int, headline: bool) -> Case:
         unit="ns",
         better=Better.TARGET,
         arms=(
-            Arm("claimed", "the same time on every CPU", promised=True),
-            Arm("measured", "request and reply stamps", args={"cpu": first, "peer": peer}),
+            Arm(id="claimed", says="the same time on every CPU", promised=True),
+            Arm(id="measured", says="request and reply stamps", args={"cpu": first, "peer": peer}),
         ),
         matters=SKEW_MATTERS_NS,
         hurts=SKEW_HURTS_NS,
@@ -110,7 +110,7 @@ def _window(stage: Stage, ticks: Ticks, case: Case, t: Turn) -> Rep:
     """One window's rate: of the clock as measured, or as the kernel states it at this moment."""
     if t.arm.id == "claimed":
         stated = stage.stated_ppm() if case.id == "discipline" else 0.0
-        return Rep({"ppm": [stated]} if stated is not None else {})
+        return Rep(samples={"ppm": [stated]} if stated is not None else {})
     clock, reference = str(t.arm.args["clock"]), str(t.arm.args["reference"])
     at, offset, widths = ticks.pair(clock, reference)
     samples: dict[str, Sequence[float]] = {
@@ -119,7 +119,7 @@ def _window(stage: Stage, ticks: Ticks, case: Case, t: Turn) -> Rep:
         "offset_ns": offset,
         "width_ns": widths,
     }
-    return Rep(samples, start_ns=int(at[0]), elapsed_ns=int(at[-1] - at[0]), args=dict(t.arm.args))
+    return Rep(samples=samples, start_ns=int(at[0]), elapsed_ns=int(at[-1] - at[0]), args=dict(t.arm.args))
 
 
 def measure(stage: Stage) -> Iterator[Rig]:
@@ -128,9 +128,9 @@ def measure(stage: Stage) -> Iterator[Rig]:
 
     def once(case: Case, turns: Sequence[Turn]) -> Mapping[str, Rep]:
         if case.kind is Kind.FACT:
-            return {t.label: Rep({}, facts={"value": seen}) for t in turns}
+            return {t.label: Rep(samples={}, facts={"value": seen}) for t in turns}
         if case.bounds:
-            same = Rep({"low": [0.0], "high": [0.0]})
+            same = Rep(samples={"low": [0.0], "high": [0.0]})
             return {t.label: same if t.arm.id == "claimed" else stage.core("clock-skew", t) for t in turns}
         return watches.windows(case, turns, partial(_window, stage))
 
@@ -167,11 +167,11 @@ def _adjtimex(ppm: float) -> Plant:
     name = f"adjtimex={ppm:+g}ppm"
     touches = Touches(clock=True, disturbs=Disturbs.HOST)
     put = partial(rate, ppm=ppm)
-    return Plant(name, {}, "discipline", expect=ppm, tolerance=0.02, put=put, touches=touches)
+    return Plant(id=name, set={}, case="discipline", expect=ppm, tolerance=0.02, put=put, touches=touches)
 
 
 PROBE = Probe(
-    Claim(
+    claim=Claim(
         Layer.CLOCK,
         says="A second is a second, on every CPU.",
         read_from="adjtimex(2), clocksource {clocksource}",
@@ -183,9 +183,11 @@ PROBE = Probe(
     advise=advise,
     delivers=delivers,
     plants=(
-        Plant("plant_ppm=100", {"plant_ppm": 100.0}, "discipline", expect=100.0, tolerance=0.05, control=True),
-        Plant("plant_ppm=-500", {"plant_ppm": -500.0}, "discipline", expect=-500.0, tolerance=0.05),
-        Plant("plant_skew_ns=5000", {"plant_skew_ns": 5000.0}, "skew-*", expect=5000.0, tolerance=500.0),
+        Plant(
+            id="plant_ppm=100", set={"plant_ppm": 100.0}, case="discipline", expect=100.0, tolerance=0.05, control=True
+        ),
+        Plant(id="plant_ppm=-500", set={"plant_ppm": -500.0}, case="discipline", expect=-500.0, tolerance=0.05),
+        Plant(id="plant_skew_ns=5000", set={"plant_skew_ns": 5000.0}, case="skew-*", expect=5000.0, tolerance=500.0),
         _adjtimex(100.0),
         _adjtimex(-500.0),
     ),

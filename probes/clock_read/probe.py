@@ -37,9 +37,9 @@ CLOCKS = {
     "process-cpu": "CLOCK_PROCESS_CPUTIME_ID",
     "thread-cpu": "CLOCK_THREAD_CPUTIME_ID",
 }
-COUNTER = Arm("counter", "the processor's counter, read directly", promised=True, args={"clock": "counter"})
-CLAIMED = Arm("claimed", "clock_getres", promised=True, args={"clock": "monotonic"})
-MEASURED = Arm("measured", "smallest step between two reads", args={"clock": "monotonic"})
+COUNTER = Arm(id="counter", says="the processor's counter, read directly", promised=True, args={"clock": "counter"})
+CLAIMED = Arm(id="claimed", says="clock_getres", promised=True, args={"clock": "monotonic"})
+MEASURED = Arm(id="measured", says="smallest step between two reads", args={"clock": "monotonic"})
 
 
 def _read(name: str, via: str, says: str, headline: bool = False) -> Case:
@@ -49,7 +49,7 @@ def _read(name: str, via: str, says: str, headline: bool = False) -> Case:
         asks=f"What does a read of {says} cost?",
         quantity="ns",
         unit="ns",
-        arms=(COUNTER, Arm(name, says, args={"clock": clock, "via": via})),
+        arms=(COUNTER, Arm(id=name, says=says, args={"clock": clock, "via": via})),
         hurts=HURTS,
         headline=headline,
         work="read",
@@ -68,8 +68,14 @@ def _sources(host: Host) -> Iterator[Case]:
                 quantity="ns",
                 unit="ns",
                 arms=(
-                    Arm(current, f"clocksource {current}", True, {"source": current}, touches=touches),
-                    Arm(other, f"clocksource {other}", args={"source": other}, touches=touches),
+                    Arm(
+                        id=current,
+                        says=f"clocksource {current}",
+                        promised=True,
+                        args={"source": current},
+                        touches=touches,
+                    ),
+                    Arm(id=other, says=f"clocksource {other}", args={"source": other}, touches=touches),
                 ),
                 hurts=HURTS,
                 headline=False,
@@ -99,7 +105,16 @@ def measure(stage: Stage) -> Iterator[Rig]:
         if case.id == "step":
             rep = stage.core("clock-step", t)
             value = [rep.facts["getres_ns"]] if t.arm.id == "claimed" else rep.samples["step_ns"]
-            return Rep({"ns": value}, (), rep.start_ns, rep.elapsed_ns, rep.alibi, rep.sentinel, rep.args, rep.facts)
+            return Rep(
+                samples={"ns": value},
+                offsets_ns=(),
+                start_ns=rep.start_ns,
+                elapsed_ns=rep.elapsed_ns,
+                alibi=rep.alibi,
+                sentinel=rep.sentinel,
+                args=rep.args,
+                facts=rep.facts,
+            )
         if "source" in t.arm.args:
             with stage.value(SOURCE, str(t.arm.args["source"])):
                 return stage.core("clock-read", t, clock="monotonic", via="libc")
@@ -132,7 +147,7 @@ def advise(verdict: Verdict, host: Host) -> Sequence[Proposal]:
 
 
 PROBE = Probe(
-    Claim(
+    claim=Claim(
         Layer.CLOCK,
         says="Reading the clock is free: clock_gettime needs no system call (clocksource {clocksource}).",
         read_from=SOURCE,
@@ -144,7 +159,9 @@ PROBE = Probe(
     advise=advise,
     delivers=delivers,
     plants=(
-        Plant("plant_share=0.5", {"plant_share": 0.5}, "monotonic", expect=1.5, tolerance=0.03, control=True),
-        Plant("plant_share=0.1", {"plant_share": 0.1}, "monotonic", expect=1.1, tolerance=0.03),
+        Plant(
+            id="plant_share=0.5", set={"plant_share": 0.5}, case="monotonic", expect=1.5, tolerance=0.03, control=True
+        ),
+        Plant(id="plant_share=0.1", set={"plant_share": 0.1}, case="monotonic", expect=1.1, tolerance=0.03),
     ),
 )

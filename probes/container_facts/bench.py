@@ -45,9 +45,9 @@ class Bench:
         if name == "ours":
             return self._ours(t)
         if name == "load":
-            return Rep({}, facts=load(self.host.read("/proc/loadavg"), self._tasks()))
+            return Rep(samples={}, facts=load(self.host.read("/proc/loadavg"), self._tasks()))
         if name == "groups":
-            return Rep({}, facts=groups(view(self.reader)))
+            return Rep(samples={}, facts=groups(view(self.reader)))
         if name == "affinity":
             return self._asked(
                 BELIEVERS.values(), replace(allowed(self.reader), cpuset=1), (), self.host.processors[-1:]
@@ -73,7 +73,7 @@ class Bench:
                 told.append(("sysinfo(2)", MEMORY, self._machine))
         facts: dict[str, Any] = dict(rated(told, self._cpus(limits), self._memory(limits)))
         by = [] if inside else [b for b in (limits.cpus_by, limits.memory_by, limits.high_by) if b]
-        return Rep({}, facts={**facts, "silent": silent, "by": by})
+        return Rep(samples={}, facts={**facts, "silent": silent, "by": by})
 
     def _ours(self, t: Turn) -> Rep:
         """A program that says what is allowed, or a known multiple of it: through the same door as every other."""
@@ -84,7 +84,7 @@ class Bench:
         )
         rep = self._asked((echo,), limits)
         found = [times(c["of"], c["claimed"], self._cpus(limits), 1) for c in rep.facts["claims"]]
-        return Rep({"times": [n for n in found if n > 1]}, facts=rep.facts)
+        return Rep(samples={"times": [n for n in found if n > 1]}, facts=rep.facts)
 
     def _law(self, name: str, turns: Sequence[Turn]) -> Mapping[str, Rep]:
         """CPUs that the limits leave, and CPUs that busy threads got."""
@@ -98,12 +98,12 @@ class Bench:
         window = max(1, min(PERIODS, int(MOST_MS / period_ms))) * period_ms if limits.period_us else FREE_MS
         on = ",".join(map(str, self.host.processors))
         busy: dict[str, str | int] = {"on": on, "window_ms": round(window), "warm_ms": round(min(period_ms, WARM_MS))}
-        claimed = Rep({"cpus": [self._cpus(limits)]}, facts={"by": limits.cpus_by})
+        claimed = Rep(samples={"cpus": [self._cpus(limits)]}, facts={"by": limits.cpus_by})
         return {t.label: claimed if t.arm.promised else self._busy(t, self._cpus(limits), busy) for t in turns}
 
     def _busy(self, t: Turn, most: float, busy: Mapping[str, str | int]) -> Rep:
         """Busy threads. What they lack must have been idle: else others worked there, and no limit held them back."""
-        rep = self.stage.core("container-facts", Turn(Arm(t.arm.id), t.label, t.plant), **busy, **QUIET)
+        rep = self.stage.core("container-facts", Turn(Arm(id=t.arm.id), t.label, t.plant), **busy, **QUIET)
         lack, idle = most - rep.samples["cpus"][0], rep.samples["idle"][0]
         taken = lack > SLIGHT * most and idle is not None and idle < lack / 2
         samples = {"cpus": rep.samples["cpus"]} if idle is None else rep.samples
@@ -115,7 +115,7 @@ class Bench:
 
     @cached_property
     def _machine(self) -> int:
-        looked = self.stage.core("container-facts", Turn(Arm("look"), "look"), window_ms=1, warm_ms=0, **QUIET)
+        looked = self.stage.core("container-facts", Turn(Arm(id="look"), "look"), window_ms=1, warm_ms=0, **QUIET)
         return int(looked.facts["memory"])
 
     def _cpus(self, limits: Allowed) -> float:

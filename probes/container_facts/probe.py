@@ -46,18 +46,31 @@ TWO = Need("two CPUs", lambda host: len(host.processors) > 1, "run it where ther
 
 
 def _fact(name: str, asks: str, says: str, words: Mapping[str, Meaning], **more: object) -> Case:
-    arm = Arm("seen", says, True, touches=TOUCHES.get(name, Touches()))
-    return Case(name, "times", "", (arm,), asks, Kind.FACT, words=words, work="beliefs", **more)  # type: ignore[arg-type]
+    arm = Arm(id="seen", says=says, promised=True, touches=TOUCHES.get(name, Touches()))
+    return Case(
+        id=name, quantity="times", unit="", arms=(arm,), asks=asks, kind=Kind.FACT, words=words, work="beliefs", **more
+    )  # type: ignore[arg-type]
 
 
 def _law(name: str, asks: str, matters: float, hurts: float, **more: object) -> Case:
     says = "CPU time over wall time of a busy thread on each CPU"
     arms = (
-        Arm("allowed", "the smallest limit on the way up", True),
-        Arm("used", says, args={"busy": 1}, touches=TOUCHES.get(name, Touches())),
+        Arm(id="allowed", says="the smallest limit on the way up", promised=True),
+        Arm(id="used", says=says, args={"busy": 1}, touches=TOUCHES.get(name, Touches())),
     )
     limits = {"matters": matters, "hurts": hurts, "target": matters - 1}
-    return Case(name, "cpus", "CPUs", arms, asks, Kind.LAW, headline=False, work="busy", **limits, **more)  # type: ignore[arg-type]
+    return Case(
+        id=name,
+        quantity="cpus",
+        unit="CPUs",
+        arms=arms,
+        asks=asks,
+        kind=Kind.LAW,
+        headline=False,
+        work="busy",
+        **limits,
+        **more,
+    )  # type: ignore[arg-type]
 
 
 def cases(host: Host, options: Options) -> tuple[Case, ...]:
@@ -92,7 +105,7 @@ def _unseen(stage: Stage) -> AbstractContextManager[object]:
 
 
 PROBE = Probe(
-    Claim(
+    claim=Claim(
         Layer.CONTAINER,
         says="You have {processors} CPUs and {memory} of memory.",
         read_from="/proc/stat, /proc/meminfo, sysconf(3), nproc(1), runtimes",
@@ -105,7 +118,7 @@ PROBE = Probe(
     advise=advise,
     delivers=delivers,
     plants=(
-        Plant("times=2", {"times": 2.0}, "ours", expect=2.0, tolerance=0.0, control=True),
-        Plant("unseen-quota=half", {}, "used", expect=0.5, tolerance=0.1, put=_unseen, touches=GROUP),
+        Plant(id="times=2", set={"times": 2.0}, case="ours", expect=2.0, tolerance=0.0, control=True),
+        Plant(id="unseen-quota=half", set={}, case="used", expect=0.5, tolerance=0.1, put=_unseen, touches=GROUP),
     ),
 )

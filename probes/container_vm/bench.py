@@ -100,7 +100,7 @@ class Bench:
         def run(kernel: str, args: Mapping[str, object]) -> dict[str, object]:
             return self.places.run(name, kernel, args)
 
-        rep = self.stage.core_by(run, kernel, Turn(Arm(name), t.label, t.plant), **more)
+        rep = self.stage.core_by(run, kernel, Turn(Arm(id=name), t.label, t.plant), **more)
         return replace(rep, samples={"ns": [1000 * us for us in rep.samples["us"]]}) if work == "trip" else rep
 
     def command(self, name: str) -> Sequence[str]:
@@ -134,4 +134,4 @@ def taken(place: Place, more: float) -> Rep:
     took = footprint(place)
     if more:
         place.hold(0)
-    return Rep({"KiB": [took]})
+    return Rep(samples={"KiB": [took]})

@@ -38,9 +38,12 @@ HOST = "on the bare host"
 def _case(place: str, work: str, asks: str, words: tuple[str, str], more: dict[str, object], unit: str = "ns") -> Case:
     """The promised arm has no arguments, so that null tests and planted lies are put into the delivered place."""
     touches = RUNS if place == "container" else NOTHING
-    arms = (Arm("beside", words[0], True), Arm(place, words[1], args={"place": place}, touches=touches))
+    arms = (
+        Arm(id="beside", says=words[0], promised=True),
+        Arm(id=place, says=words[1], args={"place": place}, touches=touches),
+    )
     made: dict[str, object] = {"matters": 1.1, "hurts": 1.5, "target": 0.1, **more}
-    return Case(f"{place}-{work}", unit, unit, arms, asks, **made)  # type: ignore[arg-type]
+    return Case(id=f"{place}-{work}", quantity=unit, unit=unit, arms=arms, asks=asks, **made)  # type: ignore[arg-type]
 
 
 def _works(place: str, words: str, real: bool) -> Iterator[Case]:
@@ -79,7 +82,7 @@ def measure(stage: Stage) -> Iterator[Rig]:
 
 
 PROBE = Probe(
-    Claim(
+    claim=Claim(
         Layer.CONTAINER,
         says="Containers are as fast as the host, virtual machines nearly.",
         read_from="the runtime's and the provider's own words",
@@ -96,10 +99,17 @@ PROBE = Probe(
         Option("runtime", "", "runc, crun, bwrap, own (the first that works), podman, docker, runsc"),
     ),
     plants=(
-        Plant("plant_share=0.5", {"plant_share": 0.5}, "*-call", expect=1.5, tolerance=0.05, control=True),
-        Plant("plant_extra=0.5", {"plant_extra": 0.5}, "*-trip", expect=1.5, tolerance=0.08, control=True),
-        Plant("hold=0.5", {"hold": 0.5}, "container-footprint", expect=1.5, tolerance=0.05, control=True),
-        Plant("times=2", {"times": 2}, "*-start", expect=2.0, tolerance=0.2, control=True),
-        Plant("plant_share=0.5, guest", {"plant_share": 0.5}, "guest-call", expect=1.5, tolerance=0.08, control=True),
+        Plant(id="plant_share=0.5", set={"plant_share": 0.5}, case="*-call", expect=1.5, tolerance=0.05, control=True),
+        Plant(id="plant_extra=0.5", set={"plant_extra": 0.5}, case="*-trip", expect=1.5, tolerance=0.08, control=True),
+        Plant(id="hold=0.5", set={"hold": 0.5}, case="container-footprint", expect=1.5, tolerance=0.05, control=True),
+        Plant(id="times=2", set={"times": 2}, case="*-start", expect=2.0, tolerance=0.2, control=True),
+        Plant(
+            id="plant_share=0.5, guest",
+            set={"plant_share": 0.5},
+            case="guest-call",
+            expect=1.5,
+            tolerance=0.08,
+            control=True,
+        ),
     ),
 )

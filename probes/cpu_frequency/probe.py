@@ -48,7 +48,10 @@ def _case(name: str, asks: str, headline: bool, **args: str) -> Case:
         asks=asks,
         quantity="ns",
         unit="ns",
-        arms=(Arm("claimed", "one cycle as stated", promised=True), Arm("measured", "one cycle as timed", args=args)),
+        arms=(
+            Arm(id="claimed", says="one cycle as stated", promised=True),
+            Arm(id="measured", says="one cycle as timed", args=args),
+        ),
         headline=headline,
         work="chain",
         needs=(SAYS, FMA) if args["chain"] == "vector" else (SAYS,),
@@ -63,8 +66,8 @@ def _chains() -> Case:
         quantity="ns",
         unit="ns",
         arms=(
-            Arm("add", "additions", True, {"chain": "add"}),
-            Arm("mul", "multiplications", args={"chain": "mul"}),
+            Arm(id="add", says="additions", promised=True, args={"chain": "add"}),
+            Arm(id="mul", says="multiplications", args={"chain": "mul"}),
         ),
         matters=1.02,
         hurts=1.05,
@@ -84,8 +87,8 @@ def _sustained(host: Host, seconds: int) -> Case:
         quantity="ns",
         unit="ns",
         arms=(
-            Arm("start", "after a rest", True, busy | {"rest_s": min(seconds, 10)}),
-            Arm("later", f"after {seconds} s of work", args=busy | {"heat_s": seconds}),
+            Arm(id="start", says="after a rest", promised=True, args=busy | {"rest_s": min(seconds, 10)}),
+            Arm(id="later", says=f"after {seconds} s of work", args=busy | {"heat_s": seconds}),
         ),
         rhythm=Rhythm.ONCE,
         headline=False,
@@ -109,7 +112,7 @@ def measure(stage: Stage) -> Iterator[Rig]:
 
     def turn(t: Turn) -> Rep:
         if t.arm.id == "claimed":
-            return Rep({"ns": [1000 / mhz]} if mhz else {})
+            return Rep(samples={"ns": [1000 / mhz]} if mhz else {})
         rep = stage.core("cpu-frequency", t)
         return replace(rep, samples={"ns": [ns / float(rep.facts["cycles"]) for ns in rep.samples["ns"]]})
 
@@ -148,7 +151,7 @@ def advise(verdict: Verdict, host: Host) -> Sequence[Proposal]:
 
 
 PROBE = Probe(
-    Claim(
+    claim=Claim(
         Layer.CPU,
         says="This processor runs at {mhz} MHz.",
         read_from="/proc/cpuinfo, cpufreq/base_frequency",
@@ -161,7 +164,7 @@ PROBE = Probe(
     delivers=delivers,
     options=(SUSTAIN,),
     plants=(
-        Plant("plant_share=0.5", {"plant_share": 0.5}, "solo", expect=1.5, tolerance=0.03, control=True),
-        Plant("plant_share=0.1", {"plant_share": 0.1}, "solo", expect=1.1, tolerance=0.03),
+        Plant(id="plant_share=0.5", set={"plant_share": 0.5}, case="solo", expect=1.5, tolerance=0.03, control=True),
+        Plant(id="plant_share=0.1", set={"plant_share": 0.1}, case="solo", expect=1.1, tolerance=0.03),
     ),
 )

@@ -49,8 +49,12 @@ def _share(name: str, asks: str, says: str, headline: bool, every: bool) -> Case
         quantity="percent",
         unit="%",
         arms=(
-            Arm("claimed", "nothing: the CPU is yours", promised=True),
-            Arm("measured", says, args={"part": name, "how": QUANTA if name == "quanta" else ALL if every else ONE}),
+            Arm(id="claimed", says="nothing: the CPU is yours", promised=True),
+            Arm(
+                id="measured",
+                says=says,
+                args={"part": name, "how": QUANTA if name == "quanta" else ALL if every else ONE},
+            ),
         ),
         matters=MATTERS,
         hurts=HURTS,
@@ -68,8 +72,8 @@ def _identity() -> Case:
         quantity="ms",
         unit="ms",
         arms=(
-            Arm("accounted", "CPU time and run delay of the thread", promised=True, args={"how": ONE}),
-            Arm("wall", "the clock on the wall", args={"how": ONE}),
+            Arm(id="accounted", says="CPU time and run delay of the thread", promised=True, args={"how": ONE}),
+            Arm(id="wall", says="the clock on the wall", args={"how": ONE}),
         ),
         matters=1.01,
         hurts=1.05,
@@ -95,7 +99,7 @@ class _Windows:
 
     def fresh(self, turn: Turn, how: int) -> Rep:
         place = {"all": 1} if how == ALL else {}
-        bare = Turn(Arm("gap"), turn.label, turn.plant)
+        bare = Turn(Arm(id="gap"), turn.label, turn.plant)
         ms = QUOTA_MS if self.stage.group else WINDOW_MS
         if how == QUANTA:
             return self.stage.core("cpu-quanta", bare, window_ms=ms, samples=WINDOWS)
@@ -104,7 +108,7 @@ class _Windows:
     def of(self, case: Case, how: int) -> Rep:
         rep, seen = self.latest.get(how, (None, {case.id}))
         if rep is None or case.id in seen:
-            rep, seen = self.fresh(Turn(Arm("gap"), "gap"), how), set()
+            rep, seen = self.fresh(Turn(Arm(id="gap"), "gap"), how), set()
             self.latest[how] = rep, seen
         seen.add(case.id)
         return rep
@@ -129,7 +133,8 @@ def measure(stage: Stage) -> Iterator[Rig]:
         if any(t.arm is arm for t in turns if t.label != arm.id):  # a control: every turn has windows of its own
             return {t.label: _part(windows.fresh(t, how), part) for t in turns}
         return {
-            t.label: Rep({"percent": [0.0]}) if t.arm.promised else _part(windows.of(case, how), part) for t in turns
+            t.label: Rep(samples={"percent": [0.0]}) if t.arm.promised else _part(windows.of(case, how), part)
+            for t in turns
         }
 
     yield Rig(once)
@@ -162,19 +167,25 @@ def advise(verdict: Verdict, host: Host) -> Sequence[Proposal]:
 def _quota(share: int) -> Plant:
     touches = Touches(other=(CONTROLLERS,), disturbs=Disturbs.NOBODY)
     put = partial(quota, share=share / 100)
-    return Plant(f"quota={share}%", {}, "delay", expect=100.0 - share, tolerance=1.0, put=put, touches=touches)
+    return Plant(
+        id=f"quota={share}%", set={}, case="delay", expect=100.0 - share, tolerance=1.0, put=put, touches=touches
+    )
 
 
 PROBE = Probe(
-    Claim(Layer.CPU, says="The CPU is yours.", read_from="steal of /proc/stat, cpu.max", title="having the processor"),
+    claim=Claim(
+        Layer.CPU, says="The CPU is yours.", read_from="steal of /proc/stat, cpu.max", title="having the processor"
+    ),
     cases=cases,
     cost=Cost(seconds=14),
     measure=measure,
     advise=advise,
     delivers=delivers,
     plants=(
-        Plant("plant_percent=20", {"plant_percent": 20.0}, "below", expect=20.0, tolerance=1.5, control=True),
-        Plant("quanta=20", {"plant_percent": 20.0}, "quanta", expect=20.0, tolerance=1.5),
+        Plant(
+            id="plant_percent=20", set={"plant_percent": 20.0}, case="below", expect=20.0, tolerance=1.5, control=True
+        ),
+        Plant(id="quanta=20", set={"plant_percent": 20.0}, case="quanta", expect=20.0, tolerance=1.5),
         _quota(80),
         _quota(50),
         _quota(20),

@@ -53,7 +53,9 @@ def _arm(way: str, ws: int, promised: bool = False, cache: int = CACHE, zipf: in
     args: dict[str, str | int | float] = {"mode": way, "ws_mib": ws, "cache_mib": cache, "zipf": zipf}
     if way == "mmap":
         args |= {"each": 1, "samples": 8}  # each touch may read thousands of blocks
-    return Arm(way, WAYS[way], promised, args, touches=Touches(other=(MEMORY,), bytes_written=FILE << 20))
+    return Arm(
+        id=way, says=WAYS[way], promised=promised, args=args, touches=Touches(other=(MEMORY,), bytes_written=FILE << 20)
+    )
 
 
 def _case(name: str, asks: str, promised: Arm, delivered: Arm, hurts: float, headline: bool = False) -> Case:
@@ -142,7 +144,7 @@ def measure(stage: Stage) -> Iterator[Rig]:
     with stage.scratch(stage.options["path"], 2 * FILE) as folder:
         file = str(folder / "file")
         stage.core(
-            "file-map", Turn(Arm("build"), "build"), file=file, file_mib=FILE, build=1
+            "file-map", Turn(Arm(id="build"), "build"), file=file, file_mib=FILE, build=1
         )  # charged to nobody's limit
         own = not stage.host.facts["memory"]["swap_mib"]
         with memory(stage, LIMIT):
@@ -156,7 +158,7 @@ def measure(stage: Stage) -> Iterator[Rig]:
                     try:
                         reps = [read(t) for _ in range(LIVES)]
                     except CoreKilled:
-                        return Rep({}, facts={"value": "killed"})
+                        return Rep(samples={}, facts={"value": "killed"})
                 return replace(reps[-1], facts={**reps[-1].facts, "value": "swapped"})
 
             def once(case: Case, turns: Sequence[Turn]) -> Mapping[str, Rep]:
@@ -220,7 +222,7 @@ def _faults(host: Host) -> int | None:
 
 
 PROBE = Probe(
-    Claim(
+    claim=Claim(
         Layer.MEMORY,
         says="Map the file and let the kernel manage it.",
         read_from="mmap(2), read_ahead_kb, memory.max",
@@ -233,5 +235,7 @@ PROBE = Probe(
     advise=advise,
     delivers=delivers,
     options=(PATH,),
-    plants=(Plant("plant_extra=0.5", {"plant_extra": 0.5}, "above", expect=1.5, tolerance=0.15, control=True),),
+    plants=(
+        Plant(id="plant_extra=0.5", set={"plant_extra": 0.5}, case="above", expect=1.5, tolerance=0.15, control=True),
+    ),
 )

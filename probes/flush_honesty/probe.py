@@ -23,11 +23,11 @@ RIG = Touches(other=(SERVER,), bytes_written=BYTES)
 
 def _case(name: str, asks: str, promised: Arm, delivered: Arm, quantity: str, headline: bool) -> Case:
     return Case(
-        name,
-        quantity,
-        "us",
-        (promised, delivered),
-        asks,
+        id=name,
+        quantity=quantity,
+        unit="us",
+        arms=(promised, delivered),
+        asks=asks,
         matters=1.25,
         hurts=10.0,
         headline=headline,
@@ -37,14 +37,23 @@ def _case(name: str, asks: str, promised: Arm, delivered: Arm, quantity: str, he
 
 
 def _arm(name: str, says: str, promised: bool = False, **args: str | int) -> Arm:
-    return Arm(name, says, promised, args, touches=FILE)
+    return Arm(id=name, says=says, promised=promised, args=args, touches=FILE)
 
 
 def cases(host: Host, options: Options) -> tuple[Case, ...]:
     fsyncs = (_arm("seen", f"{FLUSHES} small writes, each with fdatasync", True, op="sync", samples=FLUSHES),)
     large = Touches(bytes_written=96 * LARGE_KIB << 10)
     return (
-        Case("sent", "value", "", fsyncs, "Does a flush reach the disk?", Kind.FACT, words=SENT, work="facts"),
+        Case(
+            id="sent",
+            quantity="value",
+            unit="",
+            arms=fsyncs,
+            asks="Does a flush reach the disk?",
+            kind=Kind.FACT,
+            words=SENT,
+            work="facts",
+        ),
         _case(
             "cost",
             "What does it cost to wait until a write is on the disk?",
@@ -58,8 +67,8 @@ def cases(host: Host, options: Options) -> tuple[Case, ...]:
             f"Does a flush after {LARGE_KIB >> 10} MiB have more to do than one after {SMALL_KIB} KiB?",
             _arm("small", f"a flush after {SMALL_KIB} KiB", True, op="sync", kib=SMALL_KIB, samples=4),
             Arm(
-                "large",
-                f"a flush after {LARGE_KIB >> 10} MiB",
+                id="large",
+                says=f"a flush after {LARGE_KIB >> 10} MiB",
                 args={"op": "sync", "kib": LARGE_KIB, "samples": 1},
                 touches=large,
             ),
@@ -73,8 +82,8 @@ def cases(host: Host, options: Options) -> tuple[Case, ...]:
             quantity="percent",
             unit="%",
             arms=(
-                Arm("claimed", "nothing that was flushed is lost", promised=True),
-                Arm("measured", "lost", args={"unsafe": 0}, touches=RIG),
+                Arm(id="claimed", says="nothing that was flushed is lost", promised=True),
+                Arm(id="measured", says="lost", args={"unsafe": 0}, touches=RIG),
             ),
             matters=0.5,
             hurts=1.0,
@@ -89,13 +98,13 @@ def cases(host: Host, options: Options) -> tuple[Case, ...]:
 def measure(stage: Stage) -> Iterator[Rig]:
     with stage.scratch(stage.options["path"], MIB) as folder, stage.scratch() as rigs:
         file = str(folder / "file")
-        stage.core("block-io", Turn(Arm("build"), "build"), file=file, build=MIB, samples=1)
+        stage.core("block-io", Turn(Arm(id="build"), "build"), file=file, build=MIB, samples=1)
         volume = volume_below(stage, file)
 
         def turn(case: Case, t: Turn) -> Rep:
             if case.id == "cut":
                 unsafe = bool(t.plant.get("unsafe", t.arm.args.get("unsafe", 0)))
-                return Rep({"percent": [0.0 if t.arm.promised else power_cut(stage, rigs, unsafe)]})
+                return Rep(samples={"percent": [0.0 if t.arm.promised else power_cut(stage, rigs, unsafe)]})
             rep = counted(stage, volume, lambda: stage.core("block-io", t, file=file))
             return _told(rep, volume) if case.kind is Kind.FACT else rep
 
@@ -110,11 +119,18 @@ def _told(rep: Rep, volume: Volume | None) -> Rep:
         **rep.facts,
         **sent(volume, rep.facts.get("device_flushes"), rep.facts.get("device_flushes_ever"), FLUSHES),
     }
-    return Rep(rep.samples, rep.offsets_ns, rep.start_ns, rep.elapsed_ns, rep.alibi, facts=facts)
+    return Rep(
+        samples=rep.samples,
+        offsets_ns=rep.offsets_ns,
+        start_ns=rep.start_ns,
+        elapsed_ns=rep.elapsed_ns,
+        alibi=rep.alibi,
+        facts=facts,
+    )
 
 
 PROBE = Probe(
-    Claim(
+    claim=Claim(
         Layer.BLOCK,
         says="fsync returned: it is on the disk.",
         read_from="fsync(2), /sys/block/*/queue/write_cache",
@@ -126,10 +142,12 @@ PROBE = Probe(
     judge=judge,
     advise=advise,
     delivers=delivers,
-    events=Events("flushes", "/proc/diskstats", flushes, "cost", to_seconds=1e-6, is_cpu=False),
+    events=Events(
+        what="flushes", read_from="/proc/diskstats", count=flushes, case="cost", to_seconds=1e-6, is_cpu=False
+    ),
     options=(PATH,),
     plants=(
-        Plant("plant_extra=1", {"plant_extra": 1.0}, "cost", expect=2.0, tolerance=0.15, control=True),
-        Plant("unsafe", {"unsafe": 1.0}, "cut", expect=100.0, tolerance=1.0, control=True, touches=RIG),
+        Plant(id="plant_extra=1", set={"plant_extra": 1.0}, case="cost", expect=2.0, tolerance=0.15, control=True),
+        Plant(id="unsafe", set={"unsafe": 1.0}, case="cut", expect=100.0, tolerance=1.0, control=True, touches=RIG),
     ),
 )

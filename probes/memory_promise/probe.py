@@ -55,8 +55,8 @@ def cases(host: Host, options: Options) -> tuple[Case, ...]:
         quantity="mib",
         unit="MiB",
         arms=(
-            Arm("there", "what could be touched now", promised=True),
-            Arm("granted", "what mmap grants"),
+            Arm(id="there", says="what could be touched now", promised=True),
+            Arm(id="granted", says="what mmap grants"),
         ),
         matters=1.1,
         hurts=100.0,  # by itself it costs nobody anything
@@ -69,7 +69,15 @@ def cases(host: Host, options: Options) -> tuple[Case, ...]:
         kind=Kind.FACT,
         quantity="value",
         unit="",
-        arms=(Arm("touched", "page after page, beyond the limit", True, {"limit": LIMIT_MIB}, touches=RIG),),
+        arms=(
+            Arm(
+                id="touched",
+                says="page after page, beyond the limit",
+                promised=True,
+                args={"limit": LIMIT_MIB},
+                touches=RIG,
+            ),
+        ),
         words=FATES,
         work="promise",
         needs=(MEMORY_GROUP,),
@@ -81,8 +89,8 @@ def cases(host: Host, options: Options) -> tuple[Case, ...]:
         quantity="mib",
         unit="MiB",
         arms=(
-            Arm("limit", f"a limit of {LIMIT_MIB} MiB", promised=True, args={"limit": LIMIT_MIB}, touches=RIG),
-            Arm("touched", "touched before the end", args={"limit": LIMIT_MIB}, touches=RIG),
+            Arm(id="limit", says=f"a limit of {LIMIT_MIB} MiB", promised=True, args={"limit": LIMIT_MIB}, touches=RIG),
+            Arm(id="touched", says="touched before the end", args={"limit": LIMIT_MIB}, touches=RIG),
         ),
         matters=1.03,
         hurts=1.2,
@@ -98,18 +106,18 @@ def measure(stage: Stage) -> Iterator[Rig]:
     def touched(limit: int, turn: Turn, swaps: bool) -> Rep:
         """Twice the limit is asked for. What the group holds before, the process can no longer touch."""
         with memory(stage, limit, swaps=swaps):
-            return stage.core("memory-touch", Turn(Arm("touch"), turn.label), mib=2 * limit)
+            return stage.core("memory-touch", Turn(Arm(id="touch"), turn.label), mib=2 * limit)
 
     def turn(case: Case, t: Turn) -> Rep:
         there = deliverable_mib(stage.host)
         if case.id == "granted":
             if t.arm.promised:
-                return Rep({"mib": [there]})
+                return Rep(samples={"mib": [there]})
             most = max(1, int(TIMES * there / 1024) + 1)
-            return stage.core("memory-granted", Turn(Arm("granted"), t.label), most_gib=most)
+            return stage.core("memory-granted", Turn(Arm(id="granted"), t.label), most_gib=most)
         limit = int(t.arm.args["limit"]) if "limit_mib" not in t.plant else int(t.plant["limit_mib"])
         if case.id == "limit" and t.arm.promised and t.label in (t.arm.id, "promised") and not t.plant:
-            return Rep({"mib": [float(limit)]})
+            return Rep(samples={"mib": [float(limit)]})
         # a limit ends where it is only without swap; what the host would do, its own swap decides, and not a rig's
         return touched(limit, t, case.id == "beyond" and bool(stage.host.facts["memory"]["swap_mib"]))
 
@@ -140,7 +148,7 @@ def advise(verdict: Verdict, host: Host) -> Sequence[Proposal]:
 
 
 PROBE = Probe(
-    Claim(
+    claim=Claim(
         Layer.MEMORY,
         says="malloc succeeded.",
         read_from="malloc(3), vm.overcommit_memory, memory.max",
@@ -153,9 +161,9 @@ PROBE = Probe(
     delivers=delivers,
     plants=(
         Plant(
-            "limit=48m",
-            {"limit_mib": float(OTHER_MIB)},
-            "limit",
+            id="limit=48m",
+            set={"limit_mib": float(OTHER_MIB)},
+            case="limit",
             expect=OTHER_MIB / LIMIT_MIB,
             tolerance=0.03,
             control=True,

@@ -40,25 +40,25 @@ THP = Need(
 
 def _ratio(name: str, asks: str, promised: Arm, delivered: Arm, hurts: float, **more: object) -> Case:
     arms = (replace(promised, promised=True), delivered)
-    return Case(name, "ns", "ns", arms, asks, hurts=hurts, target=0.05, **more)  # type: ignore[arg-type]
+    return Case(id=name, quantity="ns", unit="ns", arms=arms, asks=asks, hurts=hurts, target=0.05, **more)  # type: ignore[arg-type]
 
 
 def cases(host: Host, options: Options) -> tuple[Case, ...]:
-    recycled = Arm("recycled", "touched and given back before", args={"memory": "recycled"})
+    recycled = Arm(id="recycled", says="touched and given back before", args={"memory": "recycled"})
     return (
         _ratio(
             "first-touch",
             "What does memory cost that was never used before?",
             recycled,
-            Arm("fresh", "a new mapping", args={"memory": "fresh"}),
+            Arm(id="fresh", says="a new mapping", args={"memory": "fresh"}),
             3.0,
             work="touch",
         ),
         _ratio(
             "walk",
             "What do small pages cost against huge ones?",
-            Arm("huge", "huge pages", args={"pages": "huge", "mib": CHASE_MIB}),
-            Arm("small", "small pages", args={"pages": "small", "mib": CHASE_MIB}),
+            Arm(id="huge", says="huge pages", args={"pages": "huge", "mib": CHASE_MIB}),
+            Arm(id="small", says="small pages", args={"pages": "small", "mib": CHASE_MIB}),
             1.2,
             work="chase",
             headline=False,
@@ -67,8 +67,8 @@ def cases(host: Host, options: Options) -> tuple[Case, ...]:
         _ratio(
             "our-host",
             "What does a touch cost in a guest whose host took the memory away?",
-            Arm("backed", "its host left it alone", args={"drop": 0}),
-            Arm("dropped", "its host dropped it", args={"drop": 1}),
+            Arm(id="backed", says="its host left it alone", args={"drop": 0}),
+            Arm(id="dropped", says="its host dropped it", args={"drop": 1}),
             3.0,
             work="rig",
             headline=False,
@@ -138,7 +138,7 @@ def _faults(host: Host) -> int | None:
 
 
 PROBE = Probe(
-    Claim(
+    claim=Claim(
         Layer.VIRT, says="Memory is memory.", read_from="/proc/meminfo, transparent_hugepage", title="memory in a guest"
     ),
     cases=cases,
@@ -148,8 +148,8 @@ PROBE = Probe(
     delivers=delivers,
     events=Events(what="page faults", read_from="/proc/vmstat pgfault", count=_faults, case="first-touch"),
     plants=(
-        Plant("touch=0.5", {"plant_extra": 0.5}, "first-touch", expect=1.5, tolerance=0.15, control=True),
-        Plant("plant_extra=0.5", {"plant_extra": 0.5}, "walk", expect=1.5, tolerance=0.06),
-        Plant("drop=1", {"drop": 1.0}, "our-host", expect=2.0, tolerance=0.5),
+        Plant(id="touch=0.5", set={"plant_extra": 0.5}, case="first-touch", expect=1.5, tolerance=0.15, control=True),
+        Plant(id="plant_extra=0.5", set={"plant_extra": 0.5}, case="walk", expect=1.5, tolerance=0.06),
+        Plant(id="drop=1", set={"drop": 1.0}, case="our-host", expect=2.0, tolerance=0.5),
     ),
 )

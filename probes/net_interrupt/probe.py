@@ -34,20 +34,30 @@ WINDOW_MS, WINDOWS = 100, 10
 
 
 def _fact(id: str, asks: str, says: str, words: Mapping[str, Meaning], headline: bool = True) -> Case:
-    seen = (Arm("seen", says, True),)
-    return Case(id, "value", "", seen, asks, Kind.FACT, headline=headline, words=words, work="facts")
+    seen = (Arm(id="seen", says=says, promised=True),)
+    return Case(
+        id=id,
+        quantity="value",
+        unit="",
+        arms=seen,
+        asks=asks,
+        kind=Kind.FACT,
+        headline=headline,
+        words=words,
+        work="facts",
+    )
 
 
 def cases(host: Host, options: Options) -> tuple[Case, ...]:
     taking = Case(
-        "taking",
-        "us",
-        "us",
-        (
-            Arm("idle", "no packets", True, {"rate": 0}),
-            Arm("taking", f"{RATE} packets a second, taken by its processor", args={"rate": RATE}),
+        id="taking",
+        quantity="us",
+        unit="us",
+        arms=(
+            Arm(id="idle", says="no packets", promised=True, args={"rate": 0}),
+            Arm(id="taking", says=f"{RATE} packets a second, taken by its processor", args={"rate": RATE}),
         ),
-        "What do packets take from the work of the processor that takes them?",
+        asks="What do packets take from the work of the processor that takes them?",
         matters=1.03,
         hurts=1.2,
         subject=Subject.RIG,
@@ -107,7 +117,7 @@ class _Bench:
             exceeded = [allowances(statistics_of(card.name)) for card in found]
             said = allowance({key: value for one in exceeded for key, value in one.items()})
         else:
-            gap = stage.core("cpu-gap", Turn(Arm("gap"), "gap"), window_ms=WINDOW_MS, samples=WINDOWS)
+            gap = stage.core("cpu-gap", Turn(Arm(id="gap"), "gap"), window_ms=WINDOW_MS, samples=WINDOWS)
             known = [ring.receive for card in found if (ring := rings(card.name)) is not None]
             said = pause(float(gap.facts["longest_ms"]), min(known, default=None), _rate(stage.options))
         return said
@@ -115,7 +125,7 @@ class _Bench:
     def once(self, case: Case, turns: Sequence[Turn]) -> Mapping[str, Rep]:
         if case.kind is Kind.RATIO:
             return {t.label: self.victim(t) for t in turns}
-        return {t.label: Rep({}, facts=self.facts(case)) for t in turns}
+        return {t.label: Rep(samples={}, facts=self.facts(case)) for t in turns}
 
 
 def measure(stage: Stage) -> Iterator[Rig]:
@@ -124,7 +134,7 @@ def measure(stage: Stage) -> Iterator[Rig]:
 
 
 PROBE = Probe(
-    Claim(
+    claim=Claim(
         Layer.NET,
         says="The network card is yours.",
         read_from="/proc/interrupts, /sys/class/net, ethtool -S",
@@ -137,5 +147,7 @@ PROBE = Probe(
     advise=advise,
     delivers=delivers,
     options=(Option("rate", "100000", "packets a second that your card has to take"),),
-    plants=(Plant("plant_extra=0.5", {"plant_extra": 0.5}, "taking", expect=1.5, tolerance=0.03, control=True),),
+    plants=(
+        Plant(id="plant_extra=0.5", set={"plant_extra": 0.5}, case="taking", expect=1.5, tolerance=0.03, control=True),
+    ),
 )

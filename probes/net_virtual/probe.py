@@ -39,14 +39,14 @@ def _subject(way: str) -> Subject:
 def _trip(way: str) -> Case:
     says, headline, needs = WAYS[way]
     return Case(
-        f"trip-{way}",
-        "us",
-        "us",
-        (
-            Arm("loopback", "through loopback", True, {"way": "loopback"}),
-            Arm(way, f"through {says}", args={"way": way}),
+        id=f"trip-{way}",
+        quantity="us",
+        unit="us",
+        arms=(
+            Arm(id="loopback", says="through loopback", promised=True, args={"way": "loopback"}),
+            Arm(id=way, says=f"through {says}", args={"way": way}),
         ),
-        f"What does a round trip through {says} cost?",
+        asks=f"What does a round trip through {says} cost?",
         matters=1.1,
         hurts=1.5,
         subject=_subject(way),
@@ -60,14 +60,14 @@ def _trip(way: str) -> Case:
 def _bulk(way: str) -> Case:
     says, _, needs = WAYS[way]
     return Case(
-        f"byte-{way}",
-        "ns",
-        "ns",
-        (
-            Arm("loopback", "through loopback", True, {"way": "loopback", "bulk": 1}),
-            Arm(way, f"through {says}", args={"way": way, "bulk": 1}),
+        id=f"byte-{way}",
+        quantity="ns",
+        unit="ns",
+        arms=(
+            Arm(id="loopback", says="through loopback", promised=True, args={"way": "loopback", "bulk": 1}),
+            Arm(id=way, says=f"through {says}", args={"way": way, "bulk": 1}),
         ),
-        f"What does a byte through {says} cost of a processor?",
+        asks=f"What does a byte through {says} cost of a processor?",
         matters=1.2,
         hurts=2.5,
         subject=_subject(way),
@@ -80,14 +80,14 @@ def _bulk(way: str) -> Case:
 
 def _apart() -> Case:
     return Case(
-        "apart",
-        "us",
-        "us",
-        (
-            Arm("together", "both ends on one processor", True, {"way": "veth"}),
-            Arm("apart", "on two, which have nothing else to do", args={"way": "veth", "apart": 1}),
+        id="apart",
+        quantity="us",
+        unit="us",
+        arms=(
+            Arm(id="together", says="both ends on one processor", promised=True, args={"way": "veth"}),
+            Arm(id="apart", says="on two, which have nothing else to do", args={"way": "veth", "apart": 1}),
         ),
-        "What does waking the other end's processor cost a round trip?",
+        asks="What does waking the other end's processor cost a round trip?",
         matters=1.2,
         hurts=2.0,
         headline=True,
@@ -99,14 +99,19 @@ def _apart() -> Case:
 
 def _segments(way: str) -> Case:
     return Case(
-        f"segments-{way}",
-        "ns",
-        "ns",
-        (
-            Arm("offload", "in segments of up to 64 KiB, which never leave the host", True, {"way": way, "bulk": 1}),
-            Arm("plain", "in packets, as a wire carries them", args={"way": way, "bulk": 1, "plain": 1}),
+        id=f"segments-{way}",
+        quantity="ns",
+        unit="ns",
+        arms=(
+            Arm(
+                id="offload",
+                says="in segments of up to 64 KiB, which never leave the host",
+                promised=True,
+                args={"way": way, "bulk": 1},
+            ),
+            Arm(id="plain", says="in packets, as a wire carries them", args={"way": way, "bulk": 1, "plain": 1}),
         ),
-        f"What does a byte cost ({way}) where packets are packets?",
+        asks=f"What does a byte cost ({way}) where packets are packets?",
         matters=1.2,
         hurts=2.5,
         headline=False,
@@ -135,7 +140,7 @@ class _Bench:
     def turn(self, t: Turn) -> Rep:
         args = t.arm.args
         found = self.of(str(args["way"]), "plain" in args)
-        bare = Turn(Arm(t.arm.id), t.label, t.plant)
+        bare = Turn(Arm(id=t.arm.id), t.label, t.plant)
         if "bulk" in args:
             hops = {"hops": found.hops} if found.hops else {}
             return self.stage.core("net-bulk", bare, **found.ends, **hops)
@@ -153,7 +158,7 @@ def measure(stage: Stage) -> Iterator[Rig]:
 
 
 PROBE = Probe(
-    Claim(
+    claim=Claim(
         Layer.NET,
         says="You are on the network.",
         read_from="/sys/class/net, ip -d link",
@@ -165,5 +170,9 @@ PROBE = Probe(
     measure=measure,
     advise=advise,
     delivers=delivers,
-    plants=(Plant("plant_extra=0.5", {"plant_extra": 0.5}, "trip-veth", expect=1.5, tolerance=0.05, control=True),),
+    plants=(
+        Plant(
+            id="plant_extra=0.5", set={"plant_extra": 0.5}, case="trip-veth", expect=1.5, tolerance=0.05, control=True
+        ),
+    ),
 )

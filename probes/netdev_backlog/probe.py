@@ -27,43 +27,91 @@ NEEDS = (LAB, TC, TWO, SET)
 
 def _rig(id: str, asks: str, quantity: str, unit: str, kind: Kind, arms: tuple[Arm, ...], **more: object) -> Case:
     return Case(
-        id, quantity, unit, arms, asks, kind, subject=Subject.RIG, headline=False, work="flood", needs=NEEDS, **more  # type: ignore[arg-type]
-    )  # fmt: skip
+        id=id,
+        quantity=quantity,
+        unit=unit,
+        arms=arms,
+        asks=asks,
+        kind=kind,
+        subject=Subject.RIG,
+        headline=False,
+        work="flood",
+        needs=NEEDS,
+        **more,  # type: ignore[arg-type]
+    )
 
 
 def _lost(id: str, asks: str, says: str, size: int) -> Case:
     arms = (
-        Arm("claimed", "nothing: what arrived is delivered", True),
-        Arm("measured", says, args={"size": size}, touches=TOUCHES),
+        Arm(id="claimed", says="nothing: what arrived is delivered", promised=True),
+        Arm(id="measured", says=says, args={"size": size}, touches=TOUCHES),
     )
     return _rig(id, asks, "%", "%", Kind.READING, arms, matters=0.5, hurts=5.0, target=5.0)
 
 
 def cases(host: Host, options: Options) -> tuple[Case, ...]:
     size = host.facts["net"]["backlog"] or 1000
-    seen = (Arm("seen", "softnet_stat since this host started", True),)
-    tried = (Arm("seen", "sizes of the queue, from small to large", True, touches=TOUCHES),)
+    seen = (Arm(id="seen", says="softnet_stat since this host started", promised=True),)
+    tried = (Arm(id="seen", says="sizes of the queue, from small to large", promised=True, touches=TOUCHES),)
     accounts = (
-        Arm("sent", "packets sent", True, {"part": "sent", "size": size}, touches=TOUCHES),
-        Arm("counted", "processed and dropped", args={"part": "counted", "size": size}, touches=TOUCHES),
+        Arm(id="sent", says="packets sent", promised=True, args={"part": "sent", "size": size}, touches=TOUCHES),
+        Arm(id="counted", says="processed and dropped", args={"part": "counted", "size": size}, touches=TOUCHES),
     )
     delivered = (
-        Arm("roomy", "with a queue as long as the burst", True, {"size": PACKETS}, touches=TOUCHES),
-        Arm("own", "with the queue as it is", args={"size": size}, touches=TOUCHES),
+        Arm(
+            id="roomy", says="with a queue as long as the burst", promised=True, args={"size": PACKETS}, touches=TOUCHES
+        ),
+        Arm(id="own", says="with the queue as it is", args={"size": size}, touches=TOUCHES),
     )
     asks = f"How much of a burst of {PACKETS} is lost behind a queue of {{}}?"
     return (
-        Case("drops", "value", "", seen, "Were packets dropped that had arrived?", Kind.FACT, words=DROPS,
-             work="facts"),
-        _rig("accounts", "Is every packet of a flood processed or counted as dropped?", "packets", "packets", Kind.LAW,
-             accounts, matters=1.005, hurts=1.05, target=0.002),
+        Case(
+            id="drops",
+            quantity="value",
+            unit="",
+            arms=seen,
+            asks="Were packets dropped that had arrived?",
+            kind=Kind.FACT,
+            words=DROPS,
+            work="facts",
+        ),
+        _rig(
+            "accounts",
+            "Is every packet of a flood processed or counted as dropped?",
+            "packets",
+            "packets",
+            Kind.LAW,
+            accounts,
+            matters=1.005,
+            hurts=1.05,
+            target=0.002,
+        ),
         _lost("lost", asks.format(size), "with the queue as it is", size),
         _lost("roomy", asks.format(PACKETS), "with a queue as long as the burst", PACKETS),
-        _rig("burst", "How much more arrives where the queue is as long as the burst?", "delivered", "%", Kind.RATIO,
-             delivered, better=Better.HIGHER, target=0.05),
-        Case("needed", "value", "", tried, "Which size does such a burst need?", Kind.FACT, subject=Subject.RIG,
-             headline=False, words=NEEDED, work="facts", needs=NEEDS),
-    )  # fmt: skip
+        _rig(
+            "burst",
+            "How much more arrives where the queue is as long as the burst?",
+            "delivered",
+            "%",
+            Kind.RATIO,
+            delivered,
+            better=Better.HIGHER,
+            target=0.05,
+        ),
+        Case(
+            id="needed",
+            quantity="value",
+            unit="",
+            arms=tried,
+            asks="Which size does such a burst need?",
+            kind=Kind.FACT,
+            subject=Subject.RIG,
+            headline=False,
+            words=NEEDED,
+            work="facts",
+            needs=NEEDS,
+        ),
+    )
 
 
 class _Bench:
@@ -81,9 +129,16 @@ class _Bench:
 
     def lost(self, t: Turn) -> Rep:
         if t.arm.promised:
-            return Rep({"%": [0.0]})
+            return Rep(samples={"%": [0.0]})
         rep = self.flood(t)
-        return Rep({"%": rep.samples["lost"]}, (), rep.start_ns, rep.elapsed_ns, rep.alibi, facts=rep.facts)
+        return Rep(
+            samples={"%": rep.samples["lost"]},
+            offsets_ns=(),
+            start_ns=rep.start_ns,
+            elapsed_ns=rep.elapsed_ns,
+            alibi=rep.alibi,
+            facts=rep.facts,
+        )
 
     def delivered(self, t: Turn) -> Rep:
         rep = self.flood(t)
@@ -101,7 +156,7 @@ class _Bench:
         low, high = bracket(PACKETS, *_rates(floods))
         within = low / STEP <= size <= high * STEP
         facts = {"needed": size, "low": low, "high": high}
-        return Rep({}, facts={"value": "within" if within else "outside", **facts})
+        return Rep(samples={}, facts={"value": "within" if within else "outside", **facts})
 
     def once(self, case: Case, turns: Sequence[Turn]) -> Mapping[str, Rep]:
         if case.kind is Kind.LAW:
@@ -113,7 +168,10 @@ class _Bench:
         if case.id == "needed":
             return {t.label: self.needed(t) for t in turns}
         reader = Reader(self.stage.host.root)
-        return {t.label: Rep({}, facts=counted(softnet(reader), steering(reader), caused(self.stage))) for t in turns}
+        return {
+            t.label: Rep(samples={}, facts=counted(softnet(reader), steering(reader), caused(self.stage)))
+            for t in turns
+        }
 
 
 def _rates(floods: Sequence[Rep]) -> tuple[float, float]:
@@ -127,7 +185,7 @@ def measure(stage: Stage) -> Iterator[Rig]:
 
 
 PROBE = Probe(
-    Claim(
+    claim=Claim(
         Layer.NET,
         says="Packets that arrived are delivered.",
         read_from="netdev_max_backlog, /proc/net/softnet_stat",
@@ -140,7 +198,7 @@ PROBE = Probe(
     advise=advise,
     delivers=delivers,
     plants=(
-        Plant("plant_claim=0.5", {"plant_claim": 0.5}, "accounts", expect=1.5, tolerance=0.02, control=True,
+        Plant(id="plant_claim=0.5", set={"plant_claim": 0.5}, case="accounts", expect=1.5, tolerance=0.02, control=True,
               touches=TOUCHES),
     ),
 )  # fmt: skip

@@ -41,8 +41,14 @@ def _write(mib: int, headline: bool) -> Case:
         quantity="us",
         unit="us",
         arms=(
-            Arm("plain", "in a plain folder", True, {"kib": mib << 10, "plain": 1}, touches=_touches(mib)),
-            Arm("overlay", "in a lower layer", args={"kib": mib << 10, "plain": 0}, touches=_touches(mib)),
+            Arm(
+                id="plain",
+                says="in a plain folder",
+                promised=True,
+                args={"kib": mib << 10, "plain": 1},
+                touches=_touches(mib),
+            ),
+            Arm(id="overlay", says="in a lower layer", args={"kib": mib << 10, "plain": 0}, touches=_touches(mib)),
         ),
         matters=1.5,
         hurts=100.0,
@@ -61,8 +67,14 @@ def _mode() -> Case:
         quantity="us",
         unit="us",
         arms=(
-            Arm("plain", "in a plain folder", True, {**args, "plain": 1}, touches=_touches(TYPICAL)),
-            Arm("overlay", "in a lower layer", args={**args, "metacopy": "host"}, touches=_touches(TYPICAL)),
+            Arm(
+                id="plain",
+                says="in a plain folder",
+                promised=True,
+                args={**args, "plain": 1},
+                touches=_touches(TYPICAL),
+            ),
+            Arm(id="overlay", says="in a lower layer", args={**args, "metacopy": "host"}, touches=_touches(TYPICAL)),
         ),
         matters=1.5,
         hurts=100.0,
@@ -81,8 +93,8 @@ def _fuse() -> Case:
         quantity="us",
         unit="us",
         arms=(
-            Arm("kernel", "by the kernel's overlay", True, args, touches=_touches(TYPICAL)),
-            Arm("fuse", "by fuse-overlayfs", args={**args, "fuse": 1}, touches=_touches(TYPICAL)),
+            Arm(id="kernel", says="by the kernel's overlay", promised=True, args=args, touches=_touches(TYPICAL)),
+            Arm(id="fuse", says="by fuse-overlayfs", args={**args, "fuse": 1}, touches=_touches(TYPICAL)),
         ),
         matters=1.5,
         hurts=5.0,
@@ -94,7 +106,17 @@ def _fuse() -> Case:
 
 
 def _law() -> Case:
-    arms = (Arm(f"mib-{n}", f"{n} MiB", n == MIB[0], {"kib": n << 10, "plain": 0}, n, _touches(n)) for n in MIB)
+    arms = (
+        Arm(
+            id=f"mib-{n}",
+            says=f"{n} MiB",
+            promised=n == MIB[0],
+            args={"kib": n << 10, "plain": 0},
+            number=n,
+            touches=_touches(n),
+        )
+        for n in MIB
+    )
     return Case(
         id="size",
         asks="Does it grow with the size of the file, as a copy does?",
@@ -166,7 +188,7 @@ def advise(verdict: Verdict, host: Host) -> Sequence[Proposal]:
 
 
 PROBE = Probe(
-    Claim(
+    claim=Claim(
         Layer.FILES,
         says="The file is writable.",
         read_from="mode bits; overlayfs below",
@@ -180,6 +202,13 @@ PROBE = Probe(
     delivers=delivers,
     options=(PATH,),
     plants=(
-        Plant("plant_extra=1", {"plant_extra": 1.0}, f"write-{TYPICAL}m", expect=2.0, tolerance=0.3, control=True),
+        Plant(
+            id="plant_extra=1",
+            set={"plant_extra": 1.0},
+            case=f"write-{TYPICAL}m",
+            expect=2.0,
+            tolerance=0.3,
+            control=True,
+        ),
     ),
 )

@@ -31,8 +31,8 @@ def _ratio(op: str) -> Case:
         quantity="ns",
         unit="ns",
         arms=(
-            Arm("plain", "in a plain folder", True, {"layers": 0, "op": op}),
-            Arm("overlay", f"below {FEW} layers", args={"layers": FEW, "op": op}),
+            Arm(id="plain", says="in a plain folder", promised=True, args={"layers": 0, "op": op}),
+            Arm(id="overlay", says=f"below {FEW} layers", args={"layers": FEW, "op": op}),
         ),
         matters=1.2,
         hurts=hurts,
@@ -50,8 +50,13 @@ def _fuse(op: str, asks: str) -> Case:
         quantity="ns",
         unit="ns",
         arms=(
-            Arm("kernel", f"below {FEW} layers of the kernel's overlay", True, {"layers": FEW, "op": op}),
-            Arm("fuse", f"below {FEW} layers of fuse-overlayfs", args={"layers": FEW, "op": op, "fuse": 1}),
+            Arm(
+                id="kernel",
+                says=f"below {FEW} layers of the kernel's overlay",
+                promised=True,
+                args={"layers": FEW, "op": op},
+            ),
+            Arm(id="fuse", says=f"below {FEW} layers of fuse-overlayfs", args={"layers": FEW, "op": op, "fuse": 1}),
         ),
         matters=1.2,
         hurts=5.0,
@@ -63,7 +68,10 @@ def _fuse(op: str, asks: str) -> Case:
 
 
 def _law(op: str, asks: str) -> Case:
-    arms = tuple(Arm(f"layers-{n}", f"{n} layers", n == LAYERS[0], {"layers": n, "op": op}, n) for n in LAYERS)
+    arms = tuple(
+        Arm(id=f"layers-{n}", says=f"{n} layers", promised=n == LAYERS[0], args={"layers": n, "op": op}, number=n)
+        for n in LAYERS
+    )
     return Case(
         id=f"{op}-law",
         asks=asks,
@@ -134,7 +142,7 @@ def advise(verdict: Verdict, host: Host) -> Sequence[Proposal]:
 
 
 PROBE = Probe(
-    Claim(
+    claim=Claim(
         Layer.FILES,
         says="It is one file system.",
         read_from="/proc/self/mountinfo, lowerdir",
@@ -147,5 +155,7 @@ PROBE = Probe(
     advise=advise,
     delivers=delivers,
     options=(PATH,),
-    plants=(Plant("plant_extra=0.5", {"plant_extra": 0.5}, "warm", expect=1.5, tolerance=0.08, control=True),),
+    plants=(
+        Plant(id="plant_extra=0.5", set={"plant_extra": 0.5}, case="warm", expect=1.5, tolerance=0.08, control=True),
+    ),
 )

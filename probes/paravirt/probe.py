@@ -58,8 +58,8 @@ DEVICES = {
 
 
 def _fact(name: str, asks: str, words: Mapping[str, Meaning]) -> Case:
-    arm = Arm("seen", "cpuid, sysfs and the kernel's own state", promised=True)
-    return Case(name, "value", "", (arm,), asks, Kind.FACT, words=words, work="facts")
+    arm = Arm(id="seen", says="cpuid, sysfs and the kernel's own state", promised=True)
+    return Case(id=name, quantity="value", unit="", arms=(arm,), asks=asks, kind=Kind.FACT, words=words, work="facts")
 
 
 def _polling() -> Case:
@@ -70,8 +70,14 @@ def _polling() -> Case:
         quantity="ns",
         unit="ns",
         arms=(
-            Arm("polling", f"polls for {int(POLL_NS) // 1000} us", True, {"poll": POLL_NS}, touches=touches),
-            Arm("halting", "halts at once", args={"poll": "0"}, touches=touches),
+            Arm(
+                id="polling",
+                says=f"polls for {int(POLL_NS) // 1000} us",
+                promised=True,
+                args={"poll": POLL_NS},
+                touches=touches,
+            ),
+            Arm(id="halting", says="halts at once", args={"poll": "0"}, touches=touches),
         ),
         headline=False,
         work="wake-pair",
@@ -86,8 +92,8 @@ def _wake() -> Case:
         quantity="ns",
         unit="ns",
         arms=(
-            Arm("same", "both threads on one processor", True, {"poll": "", "same": 1}),
-            Arm("across", "on two", args={"poll": "", "same": 0}),
+            Arm(id="same", says="both threads on one processor", promised=True, args={"poll": "", "same": 1}),
+            Arm(id="across", says="on two", args={"poll": "", "same": 0}),
         ),
         hurts=5.0,
         headline=False,
@@ -146,16 +152,16 @@ def measure(stage: Stage) -> Iterator[Rig]:
     def seen(case: Case, t: Turn) -> Rep:
         if case.id == "devices":
             value, emulated = devices(host)
-            return Rep({}, facts={"value": value, "emulated": emulated})
+            return Rep(samples={}, facts={"value": value, "emulated": emulated})
         told = decode(parse(str(stage.core("cpuid-dump", t).facts["leaves"])))
         facts = {"value": offers(told, host), "offered": list(told.offered), "unused": unused(told, host)}
-        return Rep({}, facts=facts)
+        return Rep(samples={}, facts=facts)
 
     def wake(t: Turn) -> Rep:
         poll = str(t.arm.args["poll"])
         first, last = host.processors[0], host.processors[-1]
         pair = {"cpu": last, "peer": last if t.arm.args.get("same") else first}
-        bare = Turn(Arm(t.arm.id, args=pair), t.label, t.plant)
+        bare = Turn(Arm(id=t.arm.id, args=pair), t.label, t.plant)
         with stage.value(POLL, poll) if poll else nullcontext():
             return stage.core("wake-pair", bare, ops=TRIPS, samples=SAMPLES)
 
@@ -166,7 +172,7 @@ def measure(stage: Stage) -> Iterator[Rig]:
 
 
 PROBE = Probe(
-    Claim(
+    claim=Claim(
         Layer.VIRT,
         says="The features that the hypervisor offers are used.",
         read_from="cpuid 0x40000001, clocksource, cpuidle, PCI ids",
@@ -179,5 +185,7 @@ PROBE = Probe(
     advise=advise,
     judge=judge,
     delivers=delivers,
-    plants=(Plant("plant_share=0.5", {"plant_share": 0.5}, "wake", expect=1.5, tolerance=0.1, control=True),),
+    plants=(
+        Plant(id="plant_share=0.5", set={"plant_share": 0.5}, case="wake", expect=1.5, tolerance=0.1, control=True),
+    ),
 )

@@ -43,8 +43,8 @@ def _warm(kind: str, hops: int, says: str, asks: str) -> Case:
         quantity="ns",
         unit="ns",
         arms=(
-            Arm("direct", "by its name", True, {"kind": "direct", "hops": 0}),
-            Arm(kind, says, args={"kind": kind, "hops": hops}),
+            Arm(id="direct", says="by its name", promised=True, args={"kind": "direct", "hops": 0}),
+            Arm(id=kind, says=says, args={"kind": kind, "hops": hops}),
         ),
         hurts=3.0,
         headline=kind in ("symlink", "deep"),
@@ -63,7 +63,14 @@ def _chain() -> Case:
         quantity="ns",
         unit="ns",
         arms=tuple(
-            Arm(f"links-{n}", f"a chain of {n}", n == LINKS[0], {"kind": "symlink", "hops": n}, n) for n in LINKS
+            Arm(
+                id=f"links-{n}",
+                says=f"a chain of {n}",
+                promised=n == LINKS[0],
+                args={"kind": "symlink", "hops": n},
+                number=n,
+            )
+            for n in LINKS
         ),
         matters=1.1,
         hurts=1.5,
@@ -84,7 +91,14 @@ def _cold() -> Case:
         quantity="ns",
         unit="ns",
         arms=tuple(
-            Arm(f"folders-{n}", f"{n} folders, never looked up", n == COLD_DEEP[0], {"hops": n}, n, touches)
+            Arm(
+                id=f"folders-{n}",
+                says=f"{n} folders, never looked up",
+                promised=n == COLD_DEEP[0],
+                args={"hops": n},
+                number=n,
+                touches=touches,
+            )
             for n in COLD_DEEP
         ),
         matters=1.2,
@@ -142,7 +156,9 @@ def advise(verdict: Verdict, host: Host) -> Sequence[Proposal]:
 
 
 PROBE = Probe(
-    Claim(Layer.FILES, says="The file is here.", read_from="path_resolution(7)", title="finding a file by its name"),
+    claim=Claim(
+        Layer.FILES, says="The file is here.", read_from="path_resolution(7)", title="finding a file by its name"
+    ),
     cases=cases,
     cost=Cost(seconds=4, disk_mib=16),
     measure=measure,
@@ -150,7 +166,7 @@ PROBE = Probe(
     delivers=delivers,
     options=(PATH,),
     plants=(
-        Plant("plant_share=0.5", {"plant_share": 0.5}, "symlink", expect=1.5, tolerance=0.05, control=True),
-        Plant("plant_share=0.1", {"plant_share": 0.1}, "symlink", expect=1.1, tolerance=0.04),
+        Plant(id="plant_share=0.5", set={"plant_share": 0.5}, case="symlink", expect=1.5, tolerance=0.05, control=True),
+        Plant(id="plant_share=0.1", set={"plant_share": 0.1}, case="symlink", expect=1.1, tolerance=0.04),
     ),
 )

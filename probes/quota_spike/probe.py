@@ -40,8 +40,8 @@ def _case(name: str, asks: str, burst_us: int, headline: bool, **more: object) -
         quantity="ms",
         unit="ms",
         arms=(
-            Arm("alone", "without a quota", promised=True, args={"quota_us": 0, "burst_us": 0}),
-            Arm("limited", "with a quota of 40 ms in 100 ms", args=args, touches=GROUP),
+            Arm(id="alone", says="without a quota", promised=True, args={"quota_us": 0, "burst_us": 0}),
+            Arm(id="limited", says="with a quota of 40 ms in 100 ms", args=args, touches=GROUP),
         ),
         matters=1.05,
         hurts=1.2,
@@ -63,7 +63,7 @@ def cases(host: Host, options: Options) -> tuple[Case, ...]:
 def measure(stage: Stage) -> Iterator[Rig]:
     def turn(t: Turn) -> Rep:
         allowed, burst = (int(t.arm.args[name]) for name in ("quota_us", "burst_us"))
-        bare = Turn(Arm(t.arm.id, args={"work_ms": WORK_MS, "every_ms": EVERY_MS}), t.label, t.plant)
+        bare = Turn(Arm(id=t.arm.id, args={"work_ms": WORK_MS, "every_ms": EVERY_MS}), t.label, t.plant)
         if not allowed:
             return stage.core("cpu-spike", bare)
         with quota(stage, allowed / PERIOD_US, PERIOD_US, burst):
@@ -99,7 +99,7 @@ def advise(verdict: Verdict, host: Host) -> Sequence[Proposal]:
 
 
 PROBE = Probe(
-    Claim(
+    claim=Claim(
         Layer.CONTAINER,
         says="You may use 40 % of a processor.",
         read_from="cpu.max or cpu.cfs_quota_us",
@@ -111,5 +111,7 @@ PROBE = Probe(
     measure=measure,
     advise=advise,
     delivers=delivers,
-    plants=(Plant("plant_wait=0.2", {"plant_wait": 0.2}, "spike", expect=1.2, tolerance=0.02, control=True),),
+    plants=(
+        Plant(id="plant_wait=0.2", set={"plant_wait": 0.2}, case="spike", expect=1.2, tolerance=0.02, control=True),
+    ),
 )

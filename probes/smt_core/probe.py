@@ -21,8 +21,8 @@ def _pair(a: int, b: int, headline: bool) -> Case:
         quantity="ns",
         unit="ns",
         arms=(
-            Arm("light", f"beside divisions on CPU {b}", True, {"cpu": a, "peer": b}),
-            Arm("hungry", f"beside multiplications and additions on CPU {b}", args={"cpu": a, "peer": b}),
+            Arm(id="light", says=f"beside divisions on CPU {b}", promised=True, args={"cpu": a, "peer": b}),
+            Arm(id="hungry", says=f"beside multiplications and additions on CPU {b}", args={"cpu": a, "peer": b}),
         ),
         headline=headline,
         work="lock-in",
@@ -38,8 +38,13 @@ def _worth(mix: str, pair: Pair) -> Case:
         quantity="ns",
         unit="ns",
         arms=(
-            Arm("whole", "twice what one of them does alone", True, {"cpu": a, "peer": b, "mix": mix}),
-            Arm("pair", "what the two do together", args={"cpu": a, "peer": b, "mix": mix}),
+            Arm(
+                id="whole",
+                says="twice what one of them does alone",
+                promised=True,
+                args={"cpu": a, "peer": b, "mix": mix},
+            ),
+            Arm(id="pair", says="what the two do together", args={"cpu": a, "peer": b, "mix": mix}),
         ),
         matters=2 / FULL,
         hurts=2 / NONE,
@@ -58,8 +63,8 @@ def _tenant(cpu: int, headline: bool) -> Case:
         quantity="percent",
         unit="%",
         arms=(
-            Arm("claimed", "nobody", promised=True),
-            Arm("measured", "repetitions with issue slots taken", args={"cpu": cpu}),
+            Arm(id="claimed", says="nobody", promised=True),
+            Arm(id="measured", says="repetitions with issue slots taken", args={"cpu": cpu}),
         ),
         matters=5.0,
         hurts=20.0,
@@ -89,7 +94,7 @@ def measure(stage: Stage) -> Iterator[Rig]:
     declared, cpus = _claimed(stage.host), stage.host.processors
     pairs: list[Pair] = []
     if len(cpus) > 1:
-        scan = stage.core("smt-scan", Turn(Arm("scan"), "scan")).samples
+        scan = stage.core("smt-scan", Turn(Arm(id="scan"), "scan")).samples
         near = [
             ((int(a), int(b)), ns)
             for a, b, ns in zip(scan["cpu"], scan["peer"], scan["handoff_ns"], strict=True)
@@ -120,7 +125,7 @@ def measure(stage: Stage) -> Iterator[Rig]:
             return lock_in(turns)
         if case.id.startswith("worth"):
             return scaling(turns)
-        idle = Rep({"percent": [0.0]})
+        idle = Rep(samples={"percent": [0.0]})
         return {t.label: idle if t.arm.id == "claimed" else stage.core("smt-tenant", t) for t in turns}
 
     yield Rig(once, _cases(pairs, cpus[-1]))
@@ -137,7 +142,7 @@ def _split(both: Rep, labels: Mapping[str, str]) -> dict[str, Rep]:
 
 
 PROBE = Probe(
-    Claim(
+    claim=Claim(
         Layer.CPU,
         says="This machine has {processors} processors.",
         read_from="/sys/devices/system/cpu, topology/thread_siblings_list",
@@ -150,7 +155,7 @@ PROBE = Probe(
     advise=advise,
     delivers=delivers,
     plants=(
-        Plant("plant_slow=0.5", {"plant_slow": 0.5}, "pair-*", expect=1.5, tolerance=0.03, control=True),
-        Plant("plant_slow=0.06", {"plant_slow": 0.0625}, "pair-*", expect=1.0625, tolerance=0.02),
+        Plant(id="plant_slow=0.5", set={"plant_slow": 0.5}, case="pair-*", expect=1.5, tolerance=0.03, control=True),
+        Plant(id="plant_slow=0.06", set={"plant_slow": 0.0625}, case="pair-*", expect=1.0625, tolerance=0.02),
     ),
 )

@@ -88,7 +88,14 @@ def _regime(name: str, host: Host) -> Case:
 
     def arm(value: int, promised: bool = False) -> Arm:
         args: dict[str, str | int | float] = {"hot_mib": hot, "cold_mib": cold, "swappiness": value}
-        return Arm(f"swappiness-{value}", f"at {value}", promised, args, value, _touches(host, value))
+        return Arm(
+            id=f"swappiness-{value}",
+            says=f"at {value}",
+            promised=promised,
+            args=args,
+            number=value,
+            touches=_touches(host, value),
+        )
 
     return Case(
         id=name,
@@ -111,8 +118,10 @@ def _cost(host: Host) -> Case:
         quantity="us",
         unit="us",
         arms=(
-            Arm("file", "4 KiB by O_DIRECT", True, {"from": "file"}, touches=_touches(host, None)),
-            Arm("swap", "a page that was swapped out", args={"from": "swap"}, touches=_touches(host, None)),
+            Arm(
+                id="file", says="4 KiB by O_DIRECT", promised=True, args={"from": "file"}, touches=_touches(host, None)
+            ),
+            Arm(id="swap", says="a page that was swapped out", args={"from": "swap"}, touches=_touches(host, None)),
         ),
         matters=1.2,
         hurts=10.0,
@@ -138,8 +147,13 @@ def _mglru(host: Host) -> tuple[Case, ...]:
         quantity="us",
         unit="us",
         arms=(
-            Arm("as-it-is", "on" if on else "off", True, work, touches=_touches(host, None)),
-            Arm("switched", "off" if on else "on", args={**work, "mglru": "0x0000" if on else "0x0007"}, touches=other),
+            Arm(id="as-it-is", says="on" if on else "off", promised=True, args=work, touches=_touches(host, None)),
+            Arm(
+                id="switched",
+                says="off" if on else "on",
+                args={**work, "mglru": "0x0000" if on else "0x0007"},
+                touches=other,
+            ),
         ),
         matters=1.25,
         hurts=2.0,
@@ -154,12 +168,12 @@ def _mglru(host: Host) -> tuple[Case, ...]:
 def cases(host: Host, options: Options) -> tuple[Case, ...]:
     return (
         Case(
-            "knob",
-            "value",
-            "",
-            (Arm("seen", "the host's swap", True),),
-            "Has the knob anything to act on here?",
-            Kind.FACT,
+            id="knob",
+            quantity="value",
+            unit="",
+            arms=(Arm(id="seen", says="the host's swap", promised=True),),
+            asks="Has the knob anything to act on here?",
+            kind=Kind.FACT,
             words=KNOB_WORDS,
             work="facts",
         ),
@@ -202,7 +216,7 @@ class _Rig:
             mib = FILE + SWAP_MIB if own else FILE
             folder = self.rigs.enter_context(stage.scratch(stage.options["path"], mib))
             self.file = {"file": str(folder / "file"), "file_mib": FILE}
-            stage.core("swap-cache", Turn(Arm("build"), "build"), build=1, **self.file)
+            stage.core("swap-cache", Turn(Arm(id="build"), "build"), build=1, **self.file)
             if own:
                 self.rigs.enter_context(swapfile(stage, folder, SWAP_MIB))
         return self.file
@@ -210,13 +224,13 @@ class _Rig:
     def turn(self, case: Case, t: Turn) -> Rep:
         stage = self.stage
         if case.kind is Kind.FACT:
-            return Rep({}, facts={"value": "swap" if stage.host.facts["memory"]["swap_mib"] else "none"})
+            return Rep(samples={}, facts={"value": "swap" if stage.host.facts["memory"]["swap_mib"] else "none"})
         file = self.ready()
         if case.id == "page":
             with memory(stage, LIMIT):
                 return stage.core("swap-cost", t, push_mib=LIMIT - 4, **file)
         args = {k: v for k, v in t.arm.args.items() if k not in ("swappiness", "mglru")}
-        bare = Turn(Arm(t.arm.id, args=args), t.label, t.plant)
+        bare = Turn(Arm(id=t.arm.id, args=args), t.label, t.plant)
         with _reclaim(stage, t.arm.args), _limited(stage, t.arm.args.get("swappiness")) as more:
             return stage.core("swap-cache", bare, rounds=ROUNDS, **file, **more)
 
@@ -275,7 +289,7 @@ def advise(verdict: Verdict, host: Host) -> Sequence[Proposal]:
 
 
 PROBE = Probe(
-    Claim(
+    claim=Claim(
         Layer.MEMORY,
         says="A swappiness of {swappiness} suits you.",
         read_from="/proc/sys/vm/swappiness, memory.swappiness",
@@ -288,7 +302,7 @@ PROBE = Probe(
     delivers=delivers,
     options=(PATH,),
     plants=(
-        Plant("plant_dearer=9", {"plant_dearer": 9.0}, "page", expect=10.0, tolerance=0.15, control=True),
-        Plant("plant_extra=0.5", {"plant_extra": 0.5}, "cold-to-spare", expect=1.5, tolerance=0.2),
+        Plant(id="plant_dearer=9", set={"plant_dearer": 9.0}, case="page", expect=10.0, tolerance=0.15, control=True),
+        Plant(id="plant_extra=0.5", set={"plant_extra": 0.5}, case="cold-to-spare", expect=1.5, tolerance=0.2),
     ),
 )

@@ -13,7 +13,7 @@ from liebench.probes.syscall_translated.verdict import STACKED, advise, delivers
 from liebench.stage.stage import Stage
 
 KERNEL = "syscall-translated"
-NATIVE = Arm("native", "nobody in between", True, {"way": "native"})
+NATIVE = Arm(id="native", says="nobody in between", promised=True, args={"way": "native"})
 MATTERS, HURTS = 1.1, 2.0  # of the cheapest call there is: others lose the same time, not the same share
 FILTERS, COMPARES = (1, 2, 4, 8, 16), (100, 400, 1600)
 FILTERED = "CONFIG_SECCOMP_FILTER, and a sandbox around liebench that lets it install filters"
@@ -42,22 +42,46 @@ TWO_CPUS = Need("two CPUs", lambda host: len(host.processors) > 1, "with one CPU
 
 def _case(name: str, way: str, says: str, asks: str) -> Case:
     more = {"filters": STACKED} if name == "stacked" else {}
-    arms = (NATIVE, Arm(name, says, args={"way": way, **more}))
-    return Case(name, "ns", "ns", arms, asks, matters=MATTERS, hurts=HURTS, headline=name in HEADLINES, work="syscall")
+    arms = (NATIVE, Arm(id=name, says=says, args={"way": way, **more}))
+    return Case(
+        id=name,
+        quantity="ns",
+        unit="ns",
+        arms=arms,
+        asks=asks,
+        matters=MATTERS,
+        hurts=HURTS,
+        headline=name in HEADLINES,
+        work="syscall",
+    )
 
 
 def _elsewhere(host: Host) -> Case:
     """Work is fixed: a calibration would meet a processor awake or asleep, and take one of them for the cost."""
     says = "answered on another processor"
-    arm = Arm("notify-other", says, args={"way": "notify", "supervisor": host.processors[0], "ops": 20})
+    arm = Arm(id="notify-other", says=says, args={"way": "notify", "supervisor": host.processors[0], "ops": 20})
     case = _case("notify-other", "notify", says, "And one that is answered elsewhere?")
     return replace(case, arms=(NATIVE, arm), needs=(TWO_CPUS,), target=0.2)
 
 
 def _law(name: str, asks: str, key: str, counts: Sequence[int]) -> Case:
     args = {"way": "uncached"}
-    arms = tuple(Arm(f"{key}-{n}", f"{n} {key}", n == counts[0], {**args, key: n}, n) for n in counts)
-    case = Case(name, "ns", "ns", arms, asks, Kind.LAW, matters=MATTERS, hurts=1.5, headline=False, work="syscall")
+    arms = tuple(
+        Arm(id=f"{key}-{n}", says=f"{n} {key}", promised=n == counts[0], args={**args, key: n}, number=n)
+        for n in counts
+    )
+    case = Case(
+        id=name,
+        quantity="ns",
+        unit="ns",
+        arms=arms,
+        asks=asks,
+        kind=Kind.LAW,
+        matters=MATTERS,
+        hurts=1.5,
+        headline=False,
+        work="syscall",
+    )
     return replace(case, linear=True, target=0.2)
 
 
@@ -104,7 +128,7 @@ def measure(stage: Stage) -> Iterator[Rig]:
 
 
 PROBE = Probe(
-    Claim(
+    claim=Claim(
         Layer.CONTAINER,
         says="Native binaries run natively.",
         read_from="/proc/self/status, Seccomp and TracerPid",
@@ -117,7 +141,9 @@ PROBE = Probe(
     advise=advise,
     delivers=delivers,
     plants=(
-        Plant("plant_extra=0.5", {"plant_extra": 0.5}, "container", expect=1.5, tolerance=0.05, control=True),
-        Plant("plant_extra=0.1", {"plant_extra": 0.1}, "container", expect=1.1, tolerance=0.04),
+        Plant(
+            id="plant_extra=0.5", set={"plant_extra": 0.5}, case="container", expect=1.5, tolerance=0.05, control=True
+        ),
+        Plant(id="plant_extra=0.1", set={"plant_extra": 0.1}, case="container", expect=1.1, tolerance=0.04),
     ),
 )

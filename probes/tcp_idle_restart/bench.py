@@ -38,12 +38,12 @@ class Bench:
         trip_ms, initial, window = float(args.pop("trip_ms")), args.get("initial", 10), args.pop("window", 0)
         args.pop("part", None)
         wire = self.over(trip_ms, initial, window)
-        bare = Turn(Arm(t.arm.id, args=args), t.label, t.plant)
+        bare = Turn(Arm(id=t.arm.id, args=args), t.label, t.plant)
         return wire.verified(lambda: self.stage.core("tcp-burst", bare, **wire.ends))
 
     def once(self, case: Case, turns: Sequence[Turn]) -> Mapping[str, Rep]:
         if case.kind is Kind.FACT:
-            return {t.label: Rep({}, facts=seen(self.stage.host, connections())) for t in turns}
+            return {t.label: Rep(samples={}, facts=seen(self.stage.host, connections())) for t in turns}
         if case.kind is Kind.LAW:
             return self.laws.once(case, turns, "silence")
         return {t.label: self.burst(t) for t in turns}

@@ -25,11 +25,14 @@ FRESH: Args = {**NEAR, **CUBIC, "warm": 0, "bytes": 170_000}
 
 def _ratio(id: str, asks: str, promised: tuple[str, Args], delivered: tuple[str, Args], hurts: float = 2.0) -> Case:
     return Case(
-        id,
-        "us",
-        "us",
-        (Arm("promised", promised[0], True, promised[1]), Arm("delivered", delivered[0], args=delivered[1])),
-        asks,
+        id=id,
+        quantity="us",
+        unit="us",
+        arms=(
+            Arm(id="promised", says=promised[0], promised=True, args=promised[1]),
+            Arm(id="delivered", says=delivered[0], args=delivered[1]),
+        ),
+        asks=asks,
         hurts=hurts,
         subject=Subject.RIG,
         headline=False,
@@ -41,25 +44,34 @@ def _ratio(id: str, asks: str, promised: tuple[str, Args], delivered: tuple[str,
 def _law(id: str, asks: str, quantity: str, parts: tuple[str, str], says: tuple[str, str]) -> Case:
     args = {**FAR, **CUBIC, "bytes": 200_000, "silence": 2.5}
     arms = (
-        Arm("formula", says[0], True, {**args, "part": parts[0]}),
-        Arm("measured", says[1], args={**args, "part": parts[1]}),
+        Arm(id="formula", says=says[0], promised=True, args={**args, "part": parts[0]}),
+        Arm(id="measured", says=says[1], args={**args, "part": parts[1]}),
     )
     unit = "us" if quantity == "us" else "segments"
     return Case(
-        id, quantity, unit, arms, asks, Kind.LAW, matters=1.1, hurts=1.3, subject=Subject.RIG, headline=False,
+        id=id,
+        quantity=quantity,
+        unit=unit,
+        arms=arms,
+        asks=asks,
+        kind=Kind.LAW,
+        matters=1.1,
+        hurts=1.3,
+        subject=Subject.RIG,
+        headline=False,
         work="burst",
-    )  # fmt: skip
+    )
 
 
 def cases(host: Host, options: Options) -> tuple[Case, ...]:
     busy, silent = "right after others", "after silence"
     seen = Case(
-        "sockets",
-        "value",
-        "",
-        (Arm("seen", "open connections to other hosts", True),),
-        "Does silence cost this host's open connections their window?",
-        Kind.FACT,
+        id="sockets",
+        quantity="value",
+        unit="",
+        arms=(Arm(id="seen", says="open connections to other hosts", promised=True),),
+        asks="Does silence cost this host's open connections their window?",
+        kind=Kind.FACT,
         words=SOCKETS,
         work="facts",
         needs=(SS,),
@@ -127,7 +139,7 @@ def measure(stage: Stage) -> Iterator[Rig]:
 
 
 PROBE = Probe(
-    Claim(
+    claim=Claim(
         Layer.NET,
         says="The connection is still open.",
         read_from="tcp_slow_start_after_idle, ss -ti",
@@ -141,8 +153,8 @@ PROBE = Probe(
     advise=advise,
     delivers=delivers,
     plants=(
-        Plant("plant_trips=1", {"plant_trips": 1}, "small", expect=1.97, tolerance=0.06, control=True),
+        Plant(id="plant_trips=1", set={"plant_trips": 1}, case="small", expect=1.97, tolerance=0.06, control=True),
         # silent for one timeout more than the formula is told: the window is halved once more
-        Plant("silence=3.5", {"silence": 3.5}, "window", expect=0.5, tolerance=0.04),
+        Plant(id="silence=3.5", set={"silence": 3.5}, case="window", expect=0.5, tolerance=0.04),
     ),
 )

@@ -33,15 +33,15 @@ def _law(name: str) -> Case:
     asks, says, buffers = LAWS[name]
     args = {**CUBIC, **buffers}
     return Case(
-        name,
-        "Mbit/s",
-        "Mbit/s",
-        (
-            Arm("formula", says, True, {**args, "part": "path" if name == "rate" else "said"}),
-            Arm("measured", "what arrived", args={**args, "part": "mbit"}),
+        id=name,
+        quantity="Mbit/s",
+        unit="Mbit/s",
+        arms=(
+            Arm(id="formula", says=says, promised=True, args={**args, "part": "path" if name == "rate" else "said"}),
+            Arm(id="measured", says="what arrived", args={**args, "part": "mbit"}),
         ),
-        asks,
-        Kind.LAW,
+        asks=asks,
+        kind=Kind.LAW,
         matters=1.1,
         hurts=1.3,
         subject=Subject.RIG,
@@ -52,21 +52,31 @@ def _law(name: str) -> Case:
 
 
 def _fact(name: str, asks: str, says: str, words: Mapping[str, object], **more: object) -> Case:
-    return Case(name, "value", "", (Arm("seen", says, True),), asks, Kind.FACT, words=words, work="facts", **more)  # type: ignore[arg-type]
+    return Case(
+        id=name,
+        quantity="value",
+        unit="",
+        arms=(Arm(id="seen", says=says, promised=True),),
+        asks=asks,
+        kind=Kind.FACT,
+        words=words,
+        work="facts",
+        **more,
+    )  # type: ignore[arg-type]
 
 
 def cases(host: Host, options: Options) -> tuple[Case, ...]:
     mbit, trip = _number(options, "rate"), _number(options, "trip")
     asks = f"May one connection reach {mbit:g} Mbit/s over {trip:g} ms?"
     fixed = Case(
-        "fixed",
-        "mbit",
-        "Mbit/s",
-        (
-            Arm("autotuning", "left to the kernel", True, CUBIC),
-            Arm("fixed", "SO_RCVBUF of 64 KiB", args={**CUBIC, "far_room": 1 << 16}),
+        id="fixed",
+        quantity="mbit",
+        unit="Mbit/s",
+        arms=(
+            Arm(id="autotuning", says="left to the kernel", promised=True, args=CUBIC),
+            Arm(id="fixed", says="SO_RCVBUF of 64 KiB", args={**CUBIC, "far_room": 1 << 16}),
         ),
-        "What does a program lose that sets its receive buffer itself?",
+        asks="What does a program lose that sets its receive buffer itself?",
         better=Better.HIGHER,
         hurts=2.0,
         subject=Subject.RIG,
@@ -104,11 +114,20 @@ class _Bench:
         trip_ms, rate = float(args.pop("trip_ms", TRIP_MS)), float(args.pop("rate_mbit", RATE_MBIT))
         wire = self.paths.over(trip_ms, rate)
         times = {} if trip_ms == TRIP_MS else {"warm_ms": round(OPENS * trip_ms), "window_ms": round(WINDOW * trip_ms)}
-        bare = Turn(Arm(t.arm.id, args={**times, **args}), t.label, t.plant)
+        bare = Turn(Arm(id=t.arm.id, args={**times, **args}), t.label, t.plant)
         rep = wire.verified(lambda: self.stage.core("tcp-bulk", bare, **wire.ends))
         samples = {**rep.samples, "path": [rate * PAYLOAD]}
-        return Rep(samples, rep.offsets_ns, rep.start_ns, rep.elapsed_ns, rep.alibi, rep.sentinel, rep.args, rep.facts,
-                   rep.flags)  # fmt: skip
+        return Rep(
+            samples=samples,
+            offsets_ns=rep.offsets_ns,
+            start_ns=rep.start_ns,
+            elapsed_ns=rep.elapsed_ns,
+            alibi=rep.alibi,
+            sentinel=rep.sentinel,
+            args=rep.args,
+            facts=rep.facts,
+            flags=rep.flags,
+        )
 
     def once(self, case: Case, turns: Sequence[Turn]) -> Mapping[str, Rep]:
         if case.kind is Kind.LAW:
@@ -121,7 +140,7 @@ class _Bench:
             if case.id == "sockets"
             else reach(self.stage.host, _number(options, "rate"), _number(options, "trip"))
         )
-        return {t.label: Rep({}, facts=facts) for t in turns}
+        return {t.label: Rep(samples={}, facts=facts) for t in turns}
 
 
 def measure(stage: Stage) -> Iterator[Rig]:
@@ -130,7 +149,7 @@ def measure(stage: Stage) -> Iterator[Rig]:
 
 
 PROBE = Probe(
-    Claim(
+    claim=Claim(
         Layer.NET,
         says="The connection is as fast as the network.",
         read_from="tcp_rmem, tcp_wmem, ss -ti",
@@ -147,5 +166,7 @@ PROBE = Probe(
         Option("rate", "1000", "Mbit/s that one connection should reach on your path"),
         Option("trip", "100", "round trip of your path in ms"),
     ),
-    plants=(Plant("plant_less=0.5", {"plant_less": 0.5}, "fixed", expect=2.0, tolerance=0.06, control=True),),
+    plants=(
+        Plant(id="plant_less=0.5", set={"plant_less": 0.5}, case="fixed", expect=2.0, tolerance=0.06, control=True),
+    ),
 )

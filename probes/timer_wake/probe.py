@@ -34,7 +34,7 @@ LATENCY = "/dev/cpu_dma_latency"
 NO_LATENCY = struct.pack("=i", 0)  # microseconds that any CPU may take to come back from idle
 SLEEPS = {"1ms": 1000, "100us": 100, "10ms": 10000}
 MATTERS, HURTS = 0.05, 0.20  # of the sleep that was asked for: the same 5 % and 20 % as everywhere
-CLAIMED = Arm("claimed", "the moment that was asked for", promised=True)
+CLAIMED = Arm(id="claimed", says="the moment that was asked for", promised=True)
 
 
 def _late(name: str, sleep_us: int) -> Case:
@@ -44,7 +44,10 @@ def _late(name: str, sleep_us: int) -> Case:
         kind=Kind.READING,
         quantity="late_us",
         unit="us",
-        arms=(CLAIMED, Arm("measured", "the moment the thread ran again", args={"sleep_us": sleep_us, "slack_ns": 0})),
+        arms=(
+            CLAIMED,
+            Arm(id="measured", says="the moment the thread ran again", args={"sleep_us": sleep_us, "slack_ns": 0}),
+        ),
         matters=MATTERS * sleep_us,
         hurts=HURTS * sleep_us,
         headline=name == "1ms",
@@ -59,8 +62,8 @@ def _slack() -> Case:
         quantity="late_us",
         unit="us",
         arms=(
-            Arm("slack-1ns", "timer slack 1 ns", True, {"sleep_us": 1000, "slack_ns": 1}),
-            Arm("slack-default", "the slack the process was given", args={"sleep_us": 1000, "slack_ns": 0}),
+            Arm(id="slack-1ns", says="timer slack 1 ns", promised=True, args={"sleep_us": 1000, "slack_ns": 1}),
+            Arm(id="slack-default", says="the slack the process was given", args={"sleep_us": 1000, "slack_ns": 0}),
         ),
         headline=False,
         work="wake",
@@ -78,8 +81,14 @@ def _idle() -> Case:
         quantity="late_us",
         unit="us",
         arms=(
-            Arm("shallow", "no CPU may idle deeper than polling", True, {**args, "held": "polling"}, touches=touches),
-            Arm("deep", "idle as the kernel chooses", args=args),
+            Arm(
+                id="shallow",
+                says="no CPU may idle deeper than polling",
+                promised=True,
+                args={**args, "held": "polling"},
+                touches=touches,
+            ),
+            Arm(id="deep", says="idle as the kernel chooses", args=args),
         ),
         headline=False,
         work="wake",
@@ -94,7 +103,7 @@ def cases(host: Host, options: Options) -> tuple[Case, ...]:
 def measure(stage: Stage) -> Iterator[Rig]:
     def turn(t: Turn) -> Rep:
         if t.arm.id == "claimed":
-            return Rep({"late_us": [0.0]})
+            return Rep(samples={"late_us": [0.0]})
         polling = t.arm.args.get("held") == "polling"
         with stage.held(LATENCY, NO_LATENCY) if polling else nullcontext():
             rep = stage.core("timer-wake", t, samples=stage.events(float(t.arm.args["sleep_us"]) + 100))
@@ -130,7 +139,7 @@ def _timer_softirqs(host: Host) -> int | None:
 
 
 PROBE = Probe(
-    Claim(
+    claim=Claim(
         Layer.CLOCK,
         says="sleep(1 ms) sleeps one millisecond.",
         read_from="clock_nanosleep(2), timer slack of the process {timer_slack}",
@@ -150,8 +159,15 @@ PROBE = Probe(
         is_cpu=False,
     ),
     plants=(
-        Plant("plant_ns=200000", {"plant_ns": 200_000.0}, "late-1ms", expect=200.0, tolerance=10.0, control=True),
+        Plant(
+            id="plant_ns=200000",
+            set={"plant_ns": 200_000.0},
+            case="late-1ms",
+            expect=200.0,
+            tolerance=10.0,
+            control=True,
+        ),
         # a longer halt takes longer to leave: up to 32 us here, nothing where no processor halts
-        Plant("slack_ns=500000", {"slack_ns": 500_000.0}, "late-1ms", expect=450.0, tolerance=45.0),
+        Plant(id="slack_ns=500000", set={"slack_ns": 500_000.0}, case="late-1ms", expect=450.0, tolerance=45.0),
     ),
 )

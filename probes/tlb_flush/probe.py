@@ -29,8 +29,8 @@ def _case(op: str, helpers: int, headline: bool) -> Case:
         quantity="ns",
         unit="ns",
         arms=(
-            Arm("alone", "no other thread", True, {"op": op, "helpers": 0}),
-            Arm("beside", f"{helpers} on other processors", args={"op": op, "helpers": helpers}),
+            Arm(id="alone", says="no other thread", promised=True, args={"op": op, "helpers": 0}),
+            Arm(id="beside", says=f"{helpers} on other processors", args={"op": op, "helpers": helpers}),
         ),
         hurts=HURTS,
         headline=headline,
@@ -83,7 +83,7 @@ def _flushes(host: Host) -> int | None:
 
 
 PROBE = Probe(
-    Claim(Layer.VIRT, says="mprotect is cheap.", read_from="mprotect(2), madvise(2)", title="changing a mapping"),
+    claim=Claim(Layer.VIRT, says="mprotect is cheap.", read_from="mprotect(2), madvise(2)", title="changing a mapping"),
     cases=cases,
     cost=Cost(seconds=10),
     needs=(TWO_CPUS,),
@@ -96,5 +96,7 @@ PROBE = Probe(
         count=_flushes,
         case="madvise",
     ),
-    plants=(Plant("plant_share=0.5", {"plant_share": 0.5}, "madvise", expect=1.5, tolerance=0.06, control=True),),
+    plants=(
+        Plant(id="plant_share=0.5", set={"plant_share": 0.5}, case="madvise", expect=1.5, tolerance=0.06, control=True),
+    ),
 )

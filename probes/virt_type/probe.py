@@ -59,7 +59,7 @@ OURS = {
 
 
 def _fact(name: str, asks: str, words: Mapping[str, Meaning], **more: object) -> Case:
-    arm = Arm("seen", "cpuid from user space", promised=True)
+    arm = Arm(id="seen", says="cpuid from user space", promised=True)
     return Case(id=name, asks=asks, kind=Kind.FACT, quantity="value", unit="", arms=(arm,), words=words, **more)  # type: ignore[arg-type]
 
 
@@ -104,7 +104,7 @@ def measure(stage: Stage) -> Iterator[Rig]:
         told = decode(parse(str(dump.facts["leaves"])))
         if case.id == "labels":
             return replace(dump, facts={**dump.facts, "value": told.family, "offered": list(told.offered)})
-        cost = stage.core("vm-exit", Turn(Arm("cpuid", args={"op": "cpuid"}), t.label))
+        cost = stage.core("vm-exit", Turn(Arm(id="cpuid", args={"op": "cpuid"}), t.label))
         # The cheapest exit seen: whatever interferes makes one dearer and would read as nested.
         cycles, floats = min(cost.samples["ns"]) / float(cost.facts["cycle_ns"]), float(cost.facts["float_cycles"])
         value = agreement(told, family_of(stage.host), cycles, floats)
@@ -125,7 +125,7 @@ def delivers(verdict: Verdict, host: Host) -> str:
 
 
 PROBE = Probe(
-    Claim(
+    claim=Claim(
         Layer.VIRT,
         says="You run on what the labels say.",
         read_from="cpuid 0x1 and 0x40000000, DMI, /sys/hypervisor",

@@ -23,7 +23,10 @@ def _class() -> Case:
         kind=Kind.READING,
         quantity="cycles",
         unit="cycles",
-        arms=(Arm("claimed", "as on hardware", promised=True), Arm("measured", "one cpuid", args={"op": "cpuid"})),
+        arms=(
+            Arm(id="claimed", says="as on hardware", promised=True),
+            Arm(id="measured", says="one cpuid", args={"op": "cpuid"}),
+        ),
         matters=200.0,
         hurts=7800.0,
         work="exit",
@@ -38,8 +41,8 @@ def _ratio(host: Host) -> Case:
         quantity="ns",
         unit="ns",
         arms=(
-            Arm("xgetbv", "xgetbv, which never exits", True, {"op": "xgetbv"}),
-            Arm("cpuid", "cpuid", args={"op": "cpuid"}),
+            Arm(id="xgetbv", says="xgetbv, which never exits", promised=True, args={"op": "xgetbv"}),
+            Arm(id="cpuid", says="cpuid", args={"op": "cpuid"}),
         ),
         matters=10.0,  # hardware itself takes five to ten times as long for it
         hurts=40.0,
@@ -56,8 +59,8 @@ def _witness(host: Host) -> Case:
         quantity="ns",
         unit="ns",
         arms=(
-            Arm("clock", "one cpuid by the clock", True, {"cpu": b, "peer": a}),
-            Arm("counted", f"by a thread that counts on CPU {a}", args={"cpu": b, "peer": a}),
+            Arm(id="clock", says="one cpuid by the clock", promised=True, args={"cpu": b, "peer": a}),
+            Arm(id="counted", says=f"by a thread that counts on CPU {a}", args={"cpu": b, "peer": a}),
         ),
         matters=1.25,
         hurts=2.0,
@@ -67,7 +70,10 @@ def _witness(host: Host) -> Case:
 
 
 def _rig() -> Case:
-    arms = tuple(Arm(f"spin-{us}us", f"our host spins {us} us", us == 0, {"spin_us": us}, number=us) for us in SPINS)
+    arms = tuple(
+        Arm(id=f"spin-{us}us", says=f"our host spins {us} us", promised=us == 0, args={"spin_us": us}, number=us)
+        for us in SPINS
+    )
     return Case(
         id="our-host",
         asks="Is a hypervisor that takes X us longer found to take X us longer?",
@@ -97,7 +103,7 @@ def measure(stage: Stage) -> Iterator[Rig]:
             rep = stage.core("kvm-exit", t, ops=20, samples=8)
             return replace(rep, samples={"us": [ns / 1000 for ns in rep.samples["ns"]]})
         if t.arm.id == "claimed":
-            return Rep({"cycles": [HARDWARE]})
+            return Rep(samples={"cycles": [HARDWARE]})
         rep = stage.core("vm-exit", t)
         cycles = [ns / float(rep.facts["cycle_ns"]) for ns in rep.samples["ns"]]
         return replace(rep, samples={"cycles": cycles} if case.id == "class" else rep.samples)
@@ -117,7 +123,7 @@ def measure(stage: Stage) -> Iterator[Rig]:
 
 
 PROBE = Probe(
-    Claim(
+    claim=Claim(
         Layer.VIRT,
         says="Privileged calls are as fast as on hardware.",
         read_from="the hypervisor bit and leaves of cpuid",
@@ -131,7 +137,7 @@ PROBE = Probe(
     advise=advise,
     delivers=delivers,
     plants=(
-        Plant("plant_share=0.5", {"plant_share": 0.5}, "cpuid", expect=1.5, tolerance=0.05, control=True),
-        Plant("plant_hide=0.9", {"plant_hide": 0.9}, "witness", expect=0.1, tolerance=0.25),
+        Plant(id="plant_share=0.5", set={"plant_share": 0.5}, case="cpuid", expect=1.5, tolerance=0.05, control=True),
+        Plant(id="plant_hide=0.9", set={"plant_hide": 0.9}, case="witness", expect=0.1, tolerance=0.25),
     ),
 )

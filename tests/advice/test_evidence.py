@@ -13,13 +13,36 @@ from liebench.settings.knob import Scope
 from liebench.trial.proofs import Proof
 
 ITEM = Advice(
-    "idle-restart", "tcp_slow_start_after_idle", "1", "1", "0", "why", "risk", "host", "do", "undo", "tcp-idle-restart",
-    "measured here",
-)  # fmt: skip
+    change="idle-restart",
+    setting="tcp_slow_start_after_idle",
+    now="1",
+    default="1",
+    to="0",
+    why="why",
+    risk="risk",
+    scope="host",
+    how="do",
+    undo="undo",
+    probe="tcp-idle-restart",
+    evidence="measured here",
+)
 WON = Proof(
-    "idle-restart", "net.ipv4.tcp_slow_start_after_idle", "1", "0", Scope.NAMESPACE, "tcp-idle-restart", "own",
-    "h", "c", 0.5, 0.48, 0.52, ("a", "b"), "2026-01-02T00:00:00Z", True,
-)  # fmt: skip
+    change="idle-restart",
+    key="net.ipv4.tcp_slow_start_after_idle",
+    from_="1",
+    to="0",
+    scope=Scope.NAMESPACE,
+    workload="tcp-idle-restart",
+    case="own",
+    host="h",
+    config="c",
+    ratio=0.5,
+    low=0.48,
+    high=0.52,
+    trials=("a", "b"),
+    made="2026-01-02T00:00:00Z",
+    confirmed=True,
+)
 
 
 def one(*proofs: Proof, item: Advice = ITEM, host: str = "h") -> Advice:

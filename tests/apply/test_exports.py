@@ -24,9 +24,21 @@ THP = "/sys/kernel/mm/transparent_hugepage/enabled"
 
 def change(number: int, id_: str, key: str, path: str, to: str, **more: Any) -> Change:
     base = Change(
-        number, number, id_, key, path, "1", to, to, "b", 0.0, None, "2026-01-01T00:00:00Z",
-        "proved: your command @ host, cost x 0.8 (0.75 to 0.85); trials a, b", "more memory",
-    )  # fmt: skip
+        number=number,
+        group=number,
+        id=id_,
+        key=key,
+        path=path,
+        from_="1",
+        to=to,
+        text=to,
+        boot="b",
+        since_s=0.0,
+        confirm_s=None,
+        time="2026-01-01T00:00:00Z",
+        evidence="proved: your command @ host, cost x 0.8 (0.75 to 0.85); trials a, b",
+        risk="more memory",
+    )
     return replace(base, **more)
 
 

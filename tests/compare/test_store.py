@@ -65,9 +65,17 @@ def test_runs_are_found_by_their_hashes_oldest_first(tmp_path: Path) -> None:
         assert opened.runs(host="nobody") == []
         first = opened.runs()[0]
     assert first == Stored(
-        "20260101T000000Z-00000001", "1.json", "2026-01-01T00:00:00Z", "2026-01-01T00:01:00Z", "done", "hh", "y", "cc",
-        "0.1.0", "quick",
-    )  # fmt: skip
+        run="20260101T000000Z-00000001",
+        path="1.json",
+        started="2026-01-01T00:00:00Z",
+        finished="2026-01-01T00:01:00Z",
+        stopped="done",
+        host="hh",
+        kind="y",
+        config="cc",
+        tool="0.1.0",
+        profile="quick",
+    )
     _same(tmp_path)
 
 

@@ -84,17 +84,17 @@ def test_a_partition_is_its_disk_with_the_claims_of_its_queue(tree: Tree) -> Non
     tree.mount(tree.disk("sda2", SATA, below="sda"), "/home")
     (found,) = volumes(tree.host)
     assert found == Volume(
-        "sda",
-        ("/", "/home"),
-        "local",
-        "it hangs on a SATA port",
-        None,
-        True,
-        "write back",
-        "mq-deadline",
-        256,
-        8192,
-        30000,
+        name="sda",
+        mounts=("/", "/home"),
+        kind="local",
+        why="it hangs on a SATA port",
+        model=None,
+        rotational=True,
+        write_cache="write back",
+        scheduler="mq-deadline",
+        nr_requests=256,
+        read_ahead_kb=8192,
+        io_timeout_ms=30000,
     )
 
 

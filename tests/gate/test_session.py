@@ -92,7 +92,9 @@ def test_what_is_off_is_not_measured_and_what_warns_never_fails(tmp_path: Path) 
 
 
 def test_a_planted_control_that_is_not_found_silences_its_class(tmp_path: Path) -> None:
-    lost = Plant("plant_share=0.5", {"plant_nothing": 0.5}, "speed", expect=1.5, tolerance=0.03, control=True)
+    lost = Plant(
+        id="plant_share=0.5", set={"plant_nothing": 0.5}, case="speed", expect=1.5, tolerance=0.03, control=True
+    )
     session, _ = gate(tmp_path, 1.5, plants=(lost,))
     session.run()
     table = gate_table(session.writer.document, Policy())

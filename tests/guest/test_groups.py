@@ -26,7 +26,7 @@ pytestmark = pytest.mark.guest
 HOST = read_host()
 TOP = Path("/sys/fs/cgroup")
 MIB = 1 << 20
-X = Turn(Arm("x"), "x")
+X = Turn(Arm(id="x"), "x")
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from tests.helpers.live import Bench
 
 pytestmark = pytest.mark.guest
 TRIP_MS = 60  # an emulated machine sends a whole round of a burst in less
-X = Turn(Arm("x"), "x")
+X = Turn(Arm(id="x"), "x")
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ KINDS_SAID = {"bridge": "veth", "routed": "veth", "nat": "veth", "proxy": "veth"
 # A tag travels beside its frame until a card sends it; WireGuard's device counts packets as they are when ciphered.
 HEADERS = {"vlan": 0, "vxlan": 14 + 20 + 8 + 8, "wireguard": 14 + 20 + 8}
 TRIPS, BYTES = 100, 64
-X = Turn(Arm("x"), "x")
+X = Turn(Arm(id="x"), "x")
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ FACTS: dict[str, Any] = {
     "limits": {"cpus": None},
     "boot": {"token": "boot"},
 }
-ARMS = (Arm("promised", promised=True), Arm("delivered"))
+ARMS = (Arm(id="promised", promised=True), Arm(id="delivered"))
 
 
 def host(root: Path = Path("/nowhere")) -> Host:
@@ -45,8 +45,10 @@ class World:
         cost = 100.0 * (self.factor if turn.arm.id == "delivered" else 1.0)
         cost *= 1 + turn.plant.get("plant_share", 0.0)
         if c.kind is Kind.FACT:
-            return Rep({}, facts={"value": "fine"})
-        return Rep({c.quantity: [cost * (1 + self.rng.gauss(0, self.noise)) for _ in range(10)]}, elapsed_ns=1_000_000)
+            return Rep(samples={}, facts={"value": "fine"})
+        return Rep(
+            samples={c.quantity: [cost * (1 + self.rng.gauss(0, self.noise)) for _ in range(10)]}, elapsed_ns=1_000_000
+        )
 
     def once(self, c: Case, turns: Sequence[Turn]) -> Mapping[str, Rep]:
         self.asked.append((c.id, tuple(t.label for t in turns)))
@@ -62,13 +64,20 @@ class World:
 
 def probe(world: World, *cases: Case, plants: Sequence[Plant] = (), **more: Any) -> Probe:
     claim = Claim(Layer.CPU, "It is fast.", "nowhere", "speed")
-    return Probe(claim, lambda h, o: cases or (case(),), Cost(1), world.measure, plants=tuple(plants), **more)
+    return Probe(
+        claim=claim,
+        cases=lambda h, o: cases or (case(),),
+        cost=Cost(1),
+        measure=world.measure,
+        plants=tuple(plants),
+        **more,
+    )
 
 
 def plan(
     *probes: Probe, profile: str = "default", budget: float = 60.0, seed: int = 3
 ) -> tuple[list[Planned], Settings]:
-    settings = Settings(PROFILES[profile], seed, budget)
+    settings = Settings(profile=PROFILES[profile], seed=seed, budget_s=budget)
     registered = (Registered(f"probe-{i}", p, None) for i, p in enumerate(probes))
     return [plan_probe(r, host(), settings) for r in registered], settings
 

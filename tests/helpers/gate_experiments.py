@@ -60,7 +60,8 @@ class Build:
 def asked(limit: float, floor: float = 0.01, metrics: int = METRICS) -> list[Question]:
     """The gate's questions, by its own constructors: one arm's cost per case."""
     cases = {
-        ("p", f"c{i}"): ("cpu", False, Case(f"c{i}", "ns", "ns", (Arm("a", promised=True),))) for i in range(metrics)
+        ("p", f"c{i}"): ("cpu", False, Case(id=f"c{i}", quantity="ns", unit="ns", arms=(Arm(id="a", promised=True),)))
+        for i in range(metrics)
     }
     return questions(cases, Policy().with_limits(limit, floor))
 

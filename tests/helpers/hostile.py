@@ -62,9 +62,42 @@ def tables(draw: st.DrawFn) -> Table:
 def _worst() -> Table:
     """Every bad text in every field, each at the start of one."""
     texts = (*NASTY, "".join(NASTY))
-    rows = [Row(t, t, t, t, t, 1.5, 0.1, 1e300, t, 1e-300, t, 7, t, t, None, -0.0, t) for t in texts]
+    rows = [
+        Row(
+            probe=t,
+            case=t,
+            arm=t,
+            what=t,
+            word=t,
+            value=1.5,
+            low=0.1,
+            high=1e300,
+            unit=t,
+            limit=1e-300,
+            statistic=t,
+            blocks=7,
+            why=t,
+            level=t,
+            before=None,
+            after=-0.0,
+            of_unit=t,
+        )
+        for t in texts
+    ]
     pairs = {t: (t, t) for t in texts}
-    return Table(texts[0], texts[1], rows, texts[-1], texts[2], texts[-1], 1.0, 0, texts, pairs, {t: t for t in texts})
+    return Table(
+        kind=texts[0],
+        title=texts[1],
+        rows=rows,
+        host=texts[-1],
+        machine=texts[2],
+        started=texts[-1],
+        seconds=1.0,
+        exit=0,
+        notes=texts,
+        skipped=pairs,
+        failed={t: t for t in texts},
+    )
 
 
 WORST = _worst()

@@ -93,7 +93,12 @@ class Bench:
     """One probe's rig, and documents of the blocks of one case."""
 
     def __init__(self, probe: str, host: Host, folder: Path, **stage: Any) -> None:
-        settings = Settings(PROFILES["default"], 1, 60, stage.get("consent", Settings(PROFILES["quick"], 1, 1).disturb))
+        settings = Settings(
+            profile=PROFILES["default"],
+            seed=1,
+            budget_s=60,
+            disturb=stage.get("consent", Settings(profile=PROFILES["quick"], seed=1, budget_s=1).disturb),
+        )
         self.id, self.host = probe, host
         self.part: Planned = plan_probe(PROBES[probe], host, settings)
         touches = tuple(t for c in self.part.cases for t in c.touches)

@@ -22,7 +22,7 @@ TRACES = ("add8", "add1", "chase")
 FOLDER = Path(__file__).parent.parent / "traces"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Model:
     """Standard deviations are of logs; ``outliers`` is a share; ``sibling`` the factor while the ports are shared."""
 
@@ -35,12 +35,12 @@ class Model:
 
 
 MODELS = {
-    "M1 quiet": Model(0.01),
-    "M2 process": Model(0.01, repetition=0.02, session=0.005),
-    "M3 drift": Model(0.01, repetition=0.005, session=0.02, drift=0.04),
-    "M4 tails": Model(0.01, repetition=0.005, session=0.005, outliers=0.05),
-    "M5 sibling": Model(0.01, repetition=0.005, session=0.005, sibling=2.0),
-    "M6 cloud": Model(0.02, repetition=0.01, session=0.03, drift=0.03, outliers=0.03, sibling=1.3),
+    "M1 quiet": Model(white=0.01),
+    "M2 process": Model(white=0.01, repetition=0.02, session=0.005),
+    "M3 drift": Model(white=0.01, repetition=0.005, session=0.02, drift=0.04),
+    "M4 tails": Model(white=0.01, repetition=0.005, session=0.005, outliers=0.05),
+    "M5 sibling": Model(white=0.01, repetition=0.005, session=0.005, sibling=2.0),
+    "M6 cloud": Model(white=0.02, repetition=0.01, session=0.03, drift=0.03, outliers=0.03, sibling=1.3),
 }
 
 

@@ -158,7 +158,7 @@ def test_below_the_limit_is_not_worse_however_certain() -> None:
 
 def test_settled_means_that_no_pair_can_be_needed() -> None:
     tail = Limits(0.1, 0.01, proves_same=False)
-    at = {w: Judged(w, 0.0, -1.0, 0.2, 1.0, 12, 1.0) for w in WORDS}
+    at = {w: Judged(outcome=w, estimate=0.0, low=-1.0, high=0.2, p=1.0, n=12, detectable=1.0) for w in WORDS}
     assert [settled(at[w], RULE) for w in WORDS] == [w is not Outcome.INCONCLUSIVE for w in WORDS]
     assert not settled(at[Outcome.INCONCLUSIVE], tail)
     assert settled(replace(at[Outcome.INCONCLUSIVE], high=0.09), tail), "a tail need only be not worse"

@@ -27,7 +27,7 @@ from tests.helpers.experiments import (
 from tests.helpers.noise_models import MODELS, SOURCES, Floats, noise, simulate
 
 SESSIONS = 1000
-ARMS = (Arm("claimed", promised=True), Arm("measured"))
+ARMS = (Arm(id="claimed", promised=True), Arm(id="measured"))
 NOT_FOR_TEN = {"M5 sibling", "add8"}  # sources whose noise does not allow +10 % in 96 blocks in 95 % of the sessions
 NOT_FOR_THIRTY = {"M5 sibling"}
 
@@ -125,7 +125,9 @@ def test_every_model_is_simulated_as_described() -> None:
 
 
 def _windows(values: Floats, target: float) -> Reading:
-    stored = Case("c", "ppm", "ppm", ARMS, kind=Kind.READING, matters=1.0, hurts=10.0, target=target)
+    stored = Case(
+        id="c", quantity="ppm", unit="ppm", arms=ARMS, kind=Kind.READING, matters=1.0, hurts=10.0, target=target
+    )
     blocks = [
         {"n": i, "reps": {"claimed": {"samples": {"ppm": [0.0]}}, "measured": {"samples": {"ppm": [float(v)]}}}}
         for i, v in enumerate(values)

@@ -28,14 +28,14 @@ def test_a_steady_reading_has_an_interval() -> None:
 
 def test_a_trend_is_told_as_a_range_without_plus_minus() -> None:
     blocks = windows([0.2 * i + e for i, e in enumerate(steady(24, 0.0, 0.05))])
-    verdict = case_verdict(Evidence(built(reading()), blocks))
+    verdict = case_verdict(Evidence(case=built(reading()), blocks=blocks))
     assert verdict.statistic == "range"
     assert verdict.why == "wanders 0.0644 to 4.58 ppm"
     assert (verdict.word, verdict.at_least, verdict.at_most) == (Word.INCONCLUSIVE, Word.HONEST, Word.HARMLESS)
 
 
 def test_a_trend_inside_one_region_still_has_that_word() -> None:
-    verdict = case_verdict(Evidence(built(reading(target=0.1)), windows([0.03 * i for i in range(20)])))
+    verdict = case_verdict(Evidence(case=built(reading(target=0.1)), blocks=windows([0.03 * i for i in range(20)])))
     assert (verdict.word, verdict.statistic) == (Word.HONEST, "range")
 
 
@@ -61,7 +61,7 @@ def test_a_slow_wave_of_few_windows_has_no_interval() -> None:
     values = [0.0, 1, 2, 3, 2, 1, 0, -1, -2, -1, 0, 1]
     found = read(built(reading()), windows(values), "measured", "claimed")
     assert (found.how, found.why) == ("range", "alike")
-    said = case_verdict(Evidence(built(reading()), windows(values)))
+    said = case_verdict(Evidence(case=built(reading()), blocks=windows(values)))
     assert said.why.startswith("too few windows, each like the one before; all lie in ")
 
 
@@ -76,16 +76,16 @@ def test_a_wandering_reading_is_not_stopped_as_narrow() -> None:
 
 
 def test_direction_and_sign_of_readings() -> None:
-    less = case_verdict(Evidence(built(reading(better="higher")), windows(steady(12, -5.0))))
+    less = case_verdict(Evidence(case=built(reading(better="higher")), blocks=windows(steady(12, -5.0))))
     assert less.word is Word.HARMLESS
     assert less.value == pytest.approx(-5, abs=0.2)
     assert less.low is not None
     assert less.high is not None
     assert less.low < -5 < less.high
-    both = case_verdict(Evidence(built(reading(better="target")), windows(steady(12, -50.0))))
+    both = case_verdict(Evidence(case=built(reading(better="target")), blocks=windows(steady(12, -50.0))))
     assert both.word is Word.COSTLY
     assert both.value == pytest.approx(-50, abs=0.2)
-    assert case_verdict(Evidence(built(reading()), windows(steady(12, -50.0)))).word is Word.HELPFUL
+    assert case_verdict(Evidence(case=built(reading()), blocks=windows(steady(12, -50.0)))).word is Word.HELPFUL
 
 
 def bounded(held: list[tuple[float, float]], **more: object) -> list[dict[str, object]]:
@@ -99,7 +99,7 @@ def test_hard_bounds_are_intersected() -> None:
     found = read(built(reading(bounds=True)), bounded([(-3, 0.5), (-0.2, 4)]), "measured", "claimed")
     assert (found.decision.low, found.decision.high, found.how) == (-0.2, 0.5, "bounds")
     assert found.decision.word is Word.HONEST
-    verdict = case_verdict(Evidence(built(reading(bounds=True)), bounded([(2, 5)])))
+    verdict = case_verdict(Evidence(case=built(reading(bounds=True)), blocks=bounded([(2, 5)])))
     assert (verdict.word, verdict.low, verdict.high, verdict.statistic) == (Word.HARMLESS, 2, 5, "bounds")
 
 
@@ -111,15 +111,15 @@ def test_bounds_that_contradict_each_other_mean_that_it_moved() -> None:
 
 def test_what_was_seen_a_few_times_has_a_range_and_no_word() -> None:
     stored = built(reading(rhythm="once"))
-    few = case_verdict(Evidence(stored, windows([30.0, 35.0, 50.0])))
+    few = case_verdict(Evidence(case=stored, blocks=windows([30.0, 35.0, 50.0])))
     assert (few.word, few.at_least, few.at_most) == (Word.INCONCLUSIVE, None, None)
     assert (few.value, few.low, few.high, few.why) == (35.0, 30.0, 50.0, "too few times: 3 of at least 6")
-    enough = case_verdict(Evidence(stored, windows([30.0, 35.0, 50.0, 33.0, 31.0, 34.0])))
+    enough = case_verdict(Evidence(case=stored, blocks=windows([30.0, 35.0, 50.0, 33.0, 31.0, 34.0])))
     assert enough.word is Word.COSTLY
 
 
 def test_a_block_rhythm_with_few_blocks_is_open() -> None:
-    verdict = case_verdict(Evidence(built(case()), pairs(8, {"a": 100, "b": 130})))
+    verdict = case_verdict(Evidence(case=built(case()), blocks=pairs(8, {"a": 100, "b": 130})))
     assert (verdict.word, verdict.low, verdict.limit) == (Word.INCONCLUSIVE, None, None)
     assert verdict.value == pytest.approx(1.3, rel=0.02)
     assert verdict.why == "too few blocks: 8 of at least 12"
@@ -127,7 +127,7 @@ def test_a_block_rhythm_with_few_blocks_is_open() -> None:
 
 def test_few_visits_are_said() -> None:
     blocks = [b | {"visit": i // 4} for i, b in enumerate(pairs(20, {"a": 100, "b": 130}))]
-    verdict = case_verdict(Evidence(built(case(rhythm="visit")), blocks))
+    verdict = case_verdict(Evidence(case=built(case(rhythm="visit")), blocks=blocks))
     assert (verdict.word, verdict.why) == (Word.INCONCLUSIVE, "too few visits: 5 of at least 8")
 
 
@@ -141,7 +141,7 @@ def test_the_best_arm_is_chosen_on_one_half_and_judged_on_the_other() -> None:
         one_block["reps"]["b"]["samples"]["ns"] = [150.0] * 20
     stored = built(competing())
     assert best_arm(stored, blocks) == "b"
-    verdict = case_verdict(Evidence(stored, blocks))
+    verdict = case_verdict(Evidence(case=stored, blocks=blocks))
     assert (verdict.arm, verdict.word, verdict.blocks) == ("b", Word.COSTLY, 12)
     details = judge_run(document({"c": competing()}, blocks)).details["p", "c"]
     assert set(details.arms) == {"b", "c"}

@@ -219,7 +219,7 @@ def test_a_probe_may_bring_its_own_judge() -> None:
     def halves(evidence: Evidence) -> Verdict:
         assert isinstance(evidence.case, Case)
         assert len(evidence.samples("b")) == 12
-        return Verdict(Word.HELPFUL, value=evidence.reading().decision.estimate)
+        return Verdict(word=Word.HELPFUL, value=evidence.reading().decision.estimate)
 
     found = judge_run(ratio_run(1.4), {"p": halves})
     assert (found.probes["p"].word, found.probes["p"].at_most) == (Word.HELPFUL, Word.HELPFUL)

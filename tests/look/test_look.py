@@ -170,7 +170,16 @@ def test_requests_that_never_end_are_seen_where_the_busy_counter_stands_still(co
 
 
 def connection(silent_ms: float, congestion: str = "cubic") -> Connection:
-    return Connection(congestion, 80, 200.0, 1.0, silent_ms, 0, 0, 0)
+    return Connection(
+        congestion=congestion,
+        cwnd=80,
+        rto_ms=200.0,
+        rtt_ms=1.0,
+        silent_ms=silent_ms,
+        busy_ms=0,
+        rwnd_limited_ms=0,
+        sndbuf_limited_ms=0,
+    )
 
 
 def test_windows_lost_to_silence_are_counted_where_the_kernel_takes_them(copy) -> None:

@@ -120,7 +120,7 @@ def test_quantities_have_the_unit_that_people_read(value: float, unit: str, says
      (4.0, "MiB", "4.00 ×"), (0.5, "MiB", "0.500 ×")],
 )  # fmt: skip
 def test_only_times_are_slower_or_faster(value: float, of: str, says: str) -> None:
-    assert amount(Verdict(C, value=value, of=of)) == says
+    assert amount(Verdict(word=C, value=value, of=of)) == says
 
 
 @pytest.mark.parametrize(

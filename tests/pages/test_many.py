@@ -38,7 +38,17 @@ W, B, S, OPEN = Outcome.WORSE, Outcome.BETTER, Outcome.SAME, Outcome.INCONCLUSIV
 
 
 def row(word: Outcome, value: float = 1.0, name: str = "c", **more: Any) -> Row:
-    return Row("p", name, "b", "lie", word.value, value, value * 0.99, value * 1.01, **more)
+    return Row(
+        probe="p",
+        case=name,
+        arm="b",
+        what="lie",
+        word=word.value,
+        value=value,
+        low=value * 0.99,
+        high=value * 1.01,
+        **more,
+    )
 
 
 @pytest.mark.parametrize(
@@ -58,7 +68,9 @@ def test_the_headline_is_true_for_every_combination(counts: dict[Outcome, int], 
 
 
 def test_what_is_worse_stands_first_and_what_is_the_same_is_folded() -> None:
-    table = Table("compare", "b against a", [row(S), row(W, 1.4, "d"), row(B, 0.5, "e"), row(OPEN, 1.1, "f")])
+    table = Table(
+        kind="compare", title="b against a", rows=[row(S), row(W, 1.4, "d"), row(B, 0.5, "e"), row(OPEN, 1.1, "f")]
+    )
     page = outcomes(table)
     assert page.ledger is not None
     assert [line.word for line in page.ledger.lines] == ["worse", "inconclusive", "better"]
@@ -77,7 +89,7 @@ def test_what_is_worse_stands_first_and_what_is_the_same_is_folded() -> None:
     ],
 )
 def test_a_size_and_its_interval_are_said_in_the_same_terms(low: float, value: float, high: float, says: str) -> None:
-    found = Row("p", "c", "b", "lie", "worse", value, low, high)
+    found = Row(probe="p", case="c", arm="b", what="lie", word="worse", value=value, low=low, high=high)
     assert f"{size(found)} ({interval(found)})" == says
 
 
@@ -87,7 +99,7 @@ def test_slopes_stand_where_a_probe_changed_and_labels_do_not_meet() -> None:
         row(S, 1.0, "e", before=101.0, after=101.0, of_unit="ns"),
         row(S, 1.0, "f", before=5.0, after=5.0, of_unit="us"),
     ]
-    (chart,) = outcomes(Table("compare", "t", rows)).slopes
+    (chart,) = outcomes(Table(kind="compare", title="t", rows=rows)).slopes
     assert chart.title == "p, ns"
     assert [(x.word, x.before, x.after) for x in chart.lines] == [("worse", "100 ns", "140 ns"), ("same", "", "101 ns")]
     assert chart.lines[0].y1 < chart.lines[0].y0  # more is higher
@@ -175,7 +187,7 @@ def test_no_page_lets_hostile_text_out() -> None:
     other = stored(2, 2.0, EVIL + "2") | {"host": evil["host"]}
     made = open_side([evil, other])
     rest = {"skipped": {EVIL: (EVIL, EVIL)}, "failed": {EVIL: EVIL}, "started": EVIL, "machine": EVIL}
-    table = Table("compare", EVIL, [row(W, 1.4, EVIL, why=EVIL)], notes=[EVIL], **rest)
+    table = Table(kind="compare", title=EVIL, rows=[row(W, 1.4, EVIL, why=EVIL)], notes=[EVIL], **rest)
     change = dict.fromkeys(SUBJECT, EVIL)
     pages = [comparison_page(table), gate_page(table), history_page(made), fleet_page(made)]
     pages.append(trials_page([trial(1, 0.5) | {"change": change, "started": EVIL}]))

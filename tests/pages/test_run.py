@@ -29,7 +29,7 @@ EVIL = '</script><script>alert(1)</script><img src=x onerror="alert(2)"><svg onl
 
 @pytest.fixture(scope="module")
 def document(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    plant = Plant("half", {"plant_share": 0.5}, "speed", expect=1.5, tolerance=0.03, control=True)
+    plant = Plant(id="half", set={"plant_share": 0.5}, case="speed", expect=1.5, tolerance=0.03, control=True)
     probes = [fakes.probe(fakes.World(f), plants=[plant] if f == 1.5 else []) for f in (1.5, 1.0, 0.7)]
     planned, settings = fakes.plan(*probes)
     session = fakes.session(tmp_path_factory.mktemp("run"), planned, settings)
@@ -104,13 +104,23 @@ def test_clean_bounds_length_and_names_control_characters() -> None:
 
 
 def verdicts(*words: Word, skipped: int = 0, failed: int = 0) -> RunVerdicts:
-    probes = {f"p{i}": Verdict(w) for i, w in enumerate(words)}
+    probes = {f"p{i}": Verdict(word=w) for i, w in enumerate(words)}
     counts = {w: words.count(w) for w in Word}
     from liebench.judge.controls import Sentinel
 
     skips = {f"s{i}": ("x", "y") for i in range(skipped)}
     fails = {f"f{i}": "why" for i in range(failed)}
-    return RunVerdicts(probes, skips, fails, [], counts, Sentinel(), {}, {}, frozenset())
+    return RunVerdicts(
+        probes=probes,
+        skipped=skips,
+        failed=fails,
+        controls=[],
+        counts=counts,
+        sentinel=Sentinel(),
+        details={},
+        leads={},
+        rigs=frozenset(),
+    )
 
 
 C, M, H, G, OPEN = Word.COSTLY, Word.HARMLESS, Word.HONEST, Word.HELPFUL, Word.INCONCLUSIVE

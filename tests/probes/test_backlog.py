@@ -20,7 +20,7 @@ from liebench.stage.net import LAB
 from tests.helpers.live import Bench, host_with, left_behind
 
 HOST = read_host()
-X = Turn(Arm("x"), "x")
+X = Turn(Arm(id="x"), "x")
 TRIES, PACKETS = 6, 4000
 ABLE = pytest.mark.skipif(
     not (LAB.met(HOST) and TC.met(HOST) and HOST.writable(SIZE) and len(HOST.processors) > 1),
@@ -73,7 +73,7 @@ def test_of_a_burst_arrives_what_the_queue_holds_and_what_is_served_meanwhile(be
     with rig_of(bench.part, bench.stage) as rig:
         for size in (250, 500, 1000, PACKETS):
             for _ in range(TRIES):
-                rep = rig.once(case, [Turn(Arm("own", args={"size": str(size)}), "own")])["own"]
+                rep = rig.once(case, [Turn(Arm(id="own", args={"size": str(size)}), "own")])["own"]
                 share, served = rep.samples["delivered"][0] / 100, rep.facts["served"] / rep.facts["arrivals"]
                 low, high = min(1, size / PACKETS + served), min(1, 2 * size / PACKETS + served)
                 if 0.9 * low <= share <= 1.1 * high:
@@ -148,6 +148,6 @@ def test_the_queue_is_only_raised_where_packets_were_dropped_and_never_beyond_wh
     size: int, to: str | None
 ) -> None:
     host = host_with(net={"backlog": size})
-    drops = Verdict(Word.COSTLY, cases={"drops": Verdict(Word.COSTLY, term="drops", why="dropped")})
+    drops = Verdict(word=Word.COSTLY, cases={"drops": Verdict(word=Word.COSTLY, term="drops", why="dropped")})
     assert [p.to for p in advise(drops, host)] == ([to] if to else [])
-    assert not advise(Verdict(Word.HONEST, cases={"drops": Verdict(Word.HONEST, term="none")}), host)
+    assert not advise(Verdict(word=Word.HONEST, cases={"drops": Verdict(word=Word.HONEST, term="none")}), host)

@@ -61,7 +61,7 @@ def awake() -> Iterator[None]:
 
 
 def read_us(bench: Bench, file: str, **args: str | int) -> float:
-    rep = bench.stage.core("block-io", Turn(Arm("x"), "x"), file=file, samples=READS, **args)
+    rep = bench.stage.core("block-io", Turn(Arm(id="x"), "x"), file=file, samples=READS, **args)
     return float(rep.facts["typical_us"])
 
 
@@ -141,7 +141,7 @@ def test_a_hang_is_as_long_as_the_server_stood_still(tmp_path: Path, seconds: fl
         for _ in range(TRIES):
             with served.stopping(0.3, seconds):
                 rep = bench.stage.core(
-                    "block-prober", Turn(Arm("x"), "x"), file=served.target, samples=int((seconds + 0.6) * 500)
+                    "block-prober", Turn(Arm(id="x"), "x"), file=served.target, samples=int((seconds + 0.6) * 500)
                 )
             stopped, facts = served.stopped_ms or 0, rep.facts
             late = [ms for ms in rep.samples["read_ms"] if ms > 50]
@@ -166,7 +166,7 @@ def test_iowait_tells_all_or_nothing_of_the_same_slow_disk(bench: Bench, tmp_pat
     with network_disk(bench.stage, tmp_path, words, device=True) as disk:
 
         def window(**args: str | int) -> dict[str, float]:
-            rep = bench.stage.core("block-wait", Turn(Arm("x"), "x"), file=disk.target, window_ms=300, **args)
+            rep = bench.stage.core("block-wait", Turn(Arm(id="x"), "x"), file=disk.target, window_ms=300, **args)
             return {k: v[0] for k, v in rep.samples.items()}
 
         for _ in range(3 * TRIES):  # somebody else's work on that processor hides iowait, as the busy thread does
@@ -193,7 +193,7 @@ def test_a_device_of_ours_is_there_and_gone(bench: Bench, tmp_path: Path) -> Non
         rep = counted(
             bench.stage,
             volume,
-            lambda: bench.stage.core("block-io", Turn(Arm("x"), "x"), file=disk.device, op="sync", samples=16),
+            lambda: bench.stage.core("block-io", Turn(Arm(id="x"), "x"), file=disk.device, op="sync", samples=16),
         )
         assert rep.facts["device_share"] == 1
         assert rep.facts["device_flushes"] == 16
@@ -274,7 +274,7 @@ def test_a_hole_is_found_out(tmp_path: Path) -> None:
     volume = volume_below(bench.stage, str(hole))
     if volume is None:
         pytest.skip("needs a folder on a block device")
-    rep = counted(bench.stage, volume, lambda: bench.stage.core("block-io", Turn(Arm("x"), "x"), file=str(hole)))
+    rep = counted(bench.stage, volume, lambda: bench.stage.core("block-io", Turn(Arm(id="x"), "x"), file=str(hole)))
     assert NOT_TOUCHED in rep.flags
     assert rep.facts["device_share"] < 0.95
 
@@ -307,7 +307,19 @@ def test_a_missing_flush_is_caught_where_the_cache_is_volatile(
 ) -> None:
     from liebench.facts.volumes import Volume
 
-    volume = Volume("sda", ("/",), "local", "", None, False, cache, None, None, None, None)
+    volume = Volume(
+        name="sda",
+        mounts=("/",),
+        kind="local",
+        why="",
+        model=None,
+        rotational=False,
+        write_cache=cache,
+        scheduler=None,
+        nr_requests=None,
+        read_ahead_kb=None,
+        io_timeout_ms=None,
+    )
     assert sent(volume, reached, ever, 20)["value"] == value
     assert sent(None, 20, 20, 20)["value"] == "unknown"
 
@@ -334,11 +346,11 @@ def test_advice_names_what_was_measured() -> None:
     probe = PROBES["block-remote"].probe
     assert probe.advise is not None
     cases = {
-        "against": Verdict(Word.COSTLY, value=14.0),
-        "turns": Verdict(Word.HARMLESS, term="does not turn"),
-        "iowait-busy": Verdict(Word.HONEST, value=1.0),
+        "against": Verdict(word=Word.COSTLY, value=14.0),
+        "turns": Verdict(word=Word.HARMLESS, term="does not turn"),
+        "iowait-busy": Verdict(word=Word.HONEST, value=1.0),
     }
-    found = probe.advise(Verdict(Word.COSTLY, cases=cases), HOST)
+    found = probe.advise(Verdict(word=Word.COSTLY, cases=cases), HOST)
     assert [p.change for p in found] == ["near-volume", "not-rotational"]
     assert "14 times as long" in found[0].why
 

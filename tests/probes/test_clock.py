@@ -49,7 +49,7 @@ def stage(tmp_path: Path) -> Stage:
 def ticks(stage: Stage, n: int, every_s: float = 0.02, meanwhile: Any = None) -> Ticks:
     found, took = [], []
     with stage.watches("clock-watch") as watches:
-        turn = Turn(Arm("measured"), "measured")
+        turn = Turn(Arm(id="measured"), "measured")
         for i in range(n):
             if meanwhile is not None:
                 meanwhile(i)
@@ -146,7 +146,7 @@ def never_idle(cpus: Sequence[int]) -> Iterator[None]:
 
 def test_a_longer_timer_slack_is_found_as_later_wakes(stage: Stage) -> None:
     def late(slack: int) -> float:
-        rep = stage.core("timer-wake", Turn(Arm("a", args={"sleep_us": 1000, "slack_ns": slack}), "a"))
+        rep = stage.core("timer-wake", Turn(Arm(id="a", args={"sleep_us": 1000, "slack_ns": slack}), "a"))
         return median(rep.samples["late_ns"]) / 1000
 
     pairs = []
@@ -164,7 +164,7 @@ def test_a_read_costs_what_a_plain_c_loop_says(stage: Stage, tmp_path: Path) -> 
     loop = tmp_path / "loop"
     source = Path(__file__).parents[2] / "ci/bench/oracle/read_loop.c"
     subprocess.run(["gcc", "-O2", "-o", loop, source], check=True)
-    arm = Arm("monotonic", args={"clock": "monotonic", "via": "libc"})
+    arm = Arm(id="monotonic", args={"clock": "monotonic", "via": "libc"})
     cpu, ratios = str(stage.host.processors[-1]), []
     while len(ratios) < 60:
         ours = median(stage.core("clock-read", Turn(arm, "ours")).samples["ns"])

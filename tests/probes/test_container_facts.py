@@ -72,7 +72,7 @@ def test_busy_threads_use_a_quota_within_three_percent(bench: Bench, place: str,
     for _ in range(TRIES):
         with nested(bench.stage, *PLACES[place](Limits(share))) as made:
             before_others(made[0], made[0].parent)
-            turn = Turn(Arm("busy"), "busy")
+            turn = Turn(Arm(id="busy"), "busy")
             rep = bench.stage.core("container-facts", turn, on=cpus, window_ms=1000, warm_ms=40, samples=1)
         used += rep.samples["cpus"]
         if abs(median(used) / share - 1) < 0.03:
@@ -107,7 +107,7 @@ def test_a_quota_above_that_nobody_shows_is_felt(bench: Bench) -> None:
 def test_what_others_had_says_nothing_about_limits(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, used: float, idle: float | None, is_void: bool
 ) -> None:
-    measured = Rep({"cpus": [used], "idle": [idle]}, facts={"memory": 1 << 30})  # type: ignore[list-item]
+    measured = Rep(samples={"cpus": [used], "idle": [idle]}, facts={"memory": 1 << 30})  # type: ignore[list-item]
     monkeypatch.setattr(type(bench.stage), "core", lambda *_, **__: measured)
     monkeypatch.setattr(type(HOST), "processors", (0, 1))
     case = next(c for c in bench.part.cases if c.id == "used")
@@ -220,7 +220,7 @@ def test_of_whom_the_load_average_speaks(text: str | None, seen: int, value: str
 
 def cases_of(bench: Bench, *names: str) -> Verdict:
     found = {name: bench.verdict(name, 1) for name in names}
-    return Verdict(Word.COSTLY, cases=found)
+    return Verdict(word=Word.COSTLY, cases=found)
 
 
 def test_without_limits_everybody_is_right(bench: Bench) -> None:
@@ -260,19 +260,19 @@ def test_inside_a_group_of_ours_those_who_ignore_it_are_named(bench: Bench, tmp_
 def test_advice_names_the_settings_of_those_who_are_wrong_and_of_nobody_else() -> None:
     host = host_with(limits={"cpus": 1.5, "memory_mib": 4096}, cpu={"usable": list(range(64))})
     wrong = {
-        "kernel": Verdict(Word.COSTLY, term="CPUs, memory"),
-        "python": Verdict(Word.COSTLY, term="CPUs"),
-        "java": Verdict(Word.COSTLY, term="heap"),
-        "nproc": Verdict(Word.HONEST),
-        "limited": Verdict(Word.COSTLY, term="CPUs, memory, heap"),
+        "kernel": Verdict(word=Word.COSTLY, term="CPUs, memory"),
+        "python": Verdict(word=Word.COSTLY, term="CPUs"),
+        "java": Verdict(word=Word.COSTLY, term="heap"),
+        "nproc": Verdict(word=Word.HONEST),
+        "limited": Verdict(word=Word.COSTLY, term="CPUs, memory, heap"),
     }
     probe = {"container-facts": PROBES["container-facts"].probe}
-    advice = {a.change: a for a in advise_run(host, {"container-facts": Verdict(Word.COSTLY, cases=wrong)}, probe)}
+    advice = {a.change: a for a in advise_run(host, {"container-facts": Verdict(word=Word.COSTLY, cases=wrong)}, probe)}
     assert set(advice) == {"cpu-count-of-python", "heap-of-java", "lxcfs"}
     assert "export PYTHON_CPU_COUNT=2 " in advice["cpu-count-of-python"].how
     assert "-Xmx3072m" in advice["heap-of-java"].how
     assert "1.5 CPUs" in advice["cpu-count-of-python"].why
-    text = probe["container-facts"].delivers(Verdict(Word.COSTLY, cases=wrong), host)  # type: ignore[misc]
+    text = probe["container-facts"].delivers(Verdict(word=Word.COSTLY, cases=wrong), host)  # type: ignore[misc]
     assert text.startswith("1.5 CPUs and 4 GiB may be used here")
 
 

@@ -38,7 +38,7 @@ REAL = [k for k in kinds(HOST) if k in RUNTIMES][:1]  # crun refuses a hybrid of
 RUNS = pytest.mark.skipif(not REAL, reason="needs runc and root")
 BWRAP = pytest.mark.skipif(not shutil.which("bwrap"), reason="needs bwrap")
 GUEST = pytest.mark.skipif(not QEMU.met(HOST) or platform.machine() != "x86_64", reason="needs qemu-system-x86_64")
-X = Turn(Arm("x"), "x")
+X = Turn(Arm(id="x"), "x")
 
 
 @pytest.fixture
@@ -365,12 +365,14 @@ def test_a_container_for_each_piece_of_work_is_costly(bench: Bench) -> None:
 
 def evidence(id: str, own: float, host: float, by: str) -> Evidence:
     """Twelve blocks in which a guest takes three times as long, by clocks that may differ."""
-    arms = (Arm("beside", "", True), Arm("guest", "", args={"place": "guest"}))
+    arms = (Arm(id="beside", says="", promised=True), Arm(id="guest", says="", args={"place": "guest"}))
     rep = {"samples": {"ns": [100.0, 101.0, 99.0]}, "facts": {}, "elapsed_ns": 300}
     slow = {"samples": {"ns": [300.0, 301.0, 299.0]}, "facts": {"host_ns": host}, "elapsed_ns": own}
     blocks = [{"n": n, "probe": "container-vm", "case": id, "control": None, "order": ["beside", "guest"],
                "reps": {"beside": rep, "guest": slow}} for n in range(12)]  # fmt: skip
-    return Evidence(Case(id, "ns", "ns", arms, hurts=1.5), blocks, facts={"guest": {"by": by}})
+    return Evidence(
+        case=Case(id=id, quantity="ns", unit="ns", arms=arms, hurts=1.5), blocks=blocks, facts={"guest": {"by": by}}
+    )
 
 
 @pytest.mark.parametrize(
@@ -390,7 +392,7 @@ def test_an_emulated_guest_says_so_and_one_on_hardware_does_not() -> None:
     for by in (EMULATED, "kvm"):
         found = judge(evidence("guest-call", 1e9, 1e9, by))
         assert found.term == by
-        said = delivers(Verdict(Word.HONEST, cases={"guest-call": found}), HOST)
+        said = delivers(Verdict(word=Word.HONEST, cases={"guest-call": found}), HOST)
         assert said.startswith("In a guest")
         assert ("no word about virtual machines" in said) == (by == EMULATED)
         assert "a system call 3.00 (300 ns against 100 ns)" in said
@@ -400,7 +402,7 @@ def costs(**values: float) -> Verdict:
     rows = {k.replace("_", "-"): v for k, v in values.items()}
     word = {k: Word.COSTLY if v >= 1.5 else Word.HARMLESS if v >= 1.1 else Word.HONEST for k, v in rows.items()}
     return Verdict(
-        Word.COSTLY, cases={k: Verdict(word[k], value=v, promised=1.0, delivered=v) for k, v in rows.items()}
+        word=Word.COSTLY, cases={k: Verdict(word=word[k], value=v, promised=1.0, delivered=v) for k, v in rows.items()}
     )
 
 

@@ -89,7 +89,7 @@ def test_a_quota_is_found_within_a_point(tmp_path: Path, percent: int) -> None:
     for _ in range(TRIES):
         with quota(bench.stage, percent / 100) as group:
             before_others(group)
-            rep = bench.stage.core("cpu-gap", Turn(Arm("gap"), "gap"), window_ms=1000, samples=3)
+            rep = bench.stage.core("cpu-gap", Turn(Arm(id="gap"), "gap"), window_ms=1000, samples=3)
         delay = sum(rep.samples["delay"]) / 3
         lost.append(100 - 100 * float(rep.facts["accounted_ms"]) / float(rep.facts["wall_ms"]) + delay)
         delayed.append(delay)
@@ -138,7 +138,7 @@ def test_a_planted_gap_is_found_below(tmp_path: Path) -> None:
 
 
 def cycle_ns(chain: str, bench: Bench) -> float:
-    rep = bench.stage.core("cpu-frequency", Turn(Arm("x", args={"chain": chain}), "x"))
+    rep = bench.stage.core("cpu-frequency", Turn(Arm(id="x", args={"chain": chain}), "x"))
     return median(rep.samples["ns"]) / float(rep.facts["cycles"])
 
 

@@ -36,7 +36,7 @@ def test_fio_reads_the_same_disk_as_we_do(bench: Bench, tmp_path: Path) -> None:
         pairs = []
         for _ in range(5):
             (theirs,) = fio(bench.stage, [{**job, "io_size": "4m"}], tmp_path)
-            ours = bench.stage.core("block-io", Turn(Arm("x"), "x"), file=file, samples=1000)
+            ours = bench.stage.core("block-io", Turn(Arm(id="x"), "x"), file=file, samples=1000)
             pairs.append(sum(ours.samples["us"]) / 1000 / theirs.samples["us"][0])
         middle = sorted(pairs)[2]
         if 0.85 < middle < 1.2:

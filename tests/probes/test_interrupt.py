@@ -25,7 +25,7 @@ from tests.helpers.live import PROBES, Bench, planted
 
 HOST = read_host()
 TWO_CPUS = pytest.mark.skipif(not LAB.met(HOST) or len(HOST.processors) < 2, reason="needs iproute2 and two processors")
-X = Turn(Arm("x"), "x")
+X = Turn(Arm(id="x"), "x")
 TRIES, PACKETS = 6, 4000
 
 
@@ -166,13 +166,13 @@ def test_the_kernels_own_counters_of_a_card_are_read_by_name(tmp_path: Path) -> 
 
 
 def test_advice_needs_a_reason() -> None:
-    honest = {"spread": Verdict(Word.HONEST, term="spread"), "allowance": Verdict(Word.HONEST, term="kept")}
-    assert not advise(Verdict(Word.HONEST, cases=honest), HOST)
+    honest = {"spread": Verdict(word=Word.HONEST, term="spread"), "allowance": Verdict(word=Word.HONEST, term="kept")}
+    assert not advise(Verdict(word=Word.HONEST, cases=honest), HOST)
     bad = {
-        "spread": Verdict(Word.HARMLESS, term="on one", why="one"),
-        "allowance": Verdict(Word.COSTLY, term="exceeded", why="more"),
+        "spread": Verdict(word=Word.HARMLESS, term="on one", why="one"),
+        "allowance": Verdict(word=Word.COSTLY, term="exceeded", why="more"),
     }
-    assert [p.change for p in advise(Verdict(Word.COSTLY, cases=bad), HOST)] == ["steer-packets", "ask-provider"]
+    assert [p.change for p in advise(Verdict(word=Word.COSTLY, cases=bad), HOST)] == ["steer-packets", "ask-provider"]
 
 
 @pytest.mark.parametrize("value", ["0", "many", "-5"])

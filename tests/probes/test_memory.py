@@ -57,7 +57,7 @@ def test_another_probes_swap_file_is_not_the_hosts(swapping: Bench, tmp_path: Pa
 def test_a_smaller_request_is_kept(tmp_path: Path) -> None:
     bench = Bench("memory-promise", HOST, tmp_path)
     with memory(bench.stage, 64):
-        rep = bench.stage.core("memory-touch", Turn(Arm("x"), "x"), mib=32)
+        rep = bench.stage.core("memory-touch", Turn(Arm(id="x"), "x"), mib=32)
     assert (rep.facts["value"], list(rep.samples["mib"])) == ("kept", [32])
 
 
@@ -79,11 +79,11 @@ def read(tmp_path: Path) -> Iterator[Any]:
     """``read(limit, **args)`` -> facts and median of one repetition in a group of ours."""
     bench = Bench("file-map", HOST, tmp_path)
     file = f"{tmp_path}/file"
-    bench.stage.core("file-map", Turn(Arm("build"), "build"), file=file, file_mib=32, build=1)
+    bench.stage.core("file-map", Turn(Arm(id="build"), "build"), file=file, file_mib=32, build=1)
 
     def once(limit: int, **args: str | int) -> tuple[dict[str, Any], float]:
         with memory(bench.stage, limit):
-            rep = bench.stage.core("file-map", Turn(Arm("x", args=args), "x"), file=file, file_mib=32)
+            rep = bench.stage.core("file-map", Turn(Arm(id="x", args=args), "x"), file=file, file_mib=32)
         return dict(rep.facts), median(rep.samples["ns"])
 
     yield once
@@ -146,8 +146,8 @@ H, OPEN, HONEST, COST = Word.HELPFUL, Word.INCONCLUSIVE, Word.HONEST, Word.COSTL
 )
 def test_a_swappiness_is_advised_where_it_won_and_lost_nothing(spare: Any, contested: Any, says: list[str]) -> None:
     made = zip(("cold-to-spare", "contested"), (spare, contested), strict=True)
-    cases = {name: Verdict(word, value=0.5, arm=f"swappiness-{value}") for name, (word, value) in made}
-    assert [p.to for p in PROBES["swap-cache"].probe.advise(Verdict(Word.HELPFUL, cases=cases), HOST)] == says
+    cases = {name: Verdict(word=word, value=0.5, arm=f"swappiness-{value}") for name, (word, value) in made}
+    assert [p.to for p in PROBES["swap-cache"].probe.advise(Verdict(word=Word.HELPFUL, cases=cases), HOST)] == says
 
 
 def test_swap_of_ours_wants_consent_and_a_declaration(tmp_path: Path) -> None:
@@ -183,11 +183,11 @@ def swapping(tmp_path: Path) -> Iterator[Bench]:
 @pytest.mark.skipif(not per_group(HOST), reason="needs groups with a swappiness of their own")
 def test_at_0_nothing_is_swapped_and_at_200_the_cold_memory_is(swapping: Bench, tmp_path: Path) -> None:
     args: dict[str, str | float] = {"file": f"{tmp_path}/file", "file_mib": 28, "hot_mib": 10, "cold_mib": 24}
-    swapping.stage.core("swap-cache", Turn(Arm("x"), "x"), build=1, **args)
+    swapping.stage.core("swap-cache", Turn(Arm(id="x"), "x"), build=1, **args)
     swapped = {}
     for value in (0, 200):
         with memory(swapping.stage, 48, value):
-            swapped[value] = swapping.stage.core("swap-cache", Turn(Arm("x"), "x"), rounds=3000, **args).facts
+            swapped[value] = swapping.stage.core("swap-cache", Turn(Arm(id="x"), "x"), rounds=3000, **args).facts
     assert swapped[0]["swapped_kib"] == 0
     assert swapped[200]["swapped_kib"] > 0.4 * 24 * 1024
     assert swapped[200]["disk_mib"] < 0.5 * swapped[0]["disk_mib"]  # fixed work: the file stays where it can
@@ -197,7 +197,7 @@ def test_at_0_nothing_is_swapped_and_at_200_the_cold_memory_is(swapping: Bench, 
 @GROUP
 def test_what_was_paged_out_comes_from_swap(swapping: Bench, tmp_path: Path) -> None:
     with memory(swapping.stage, 48):
-        rep = swapping.stage.core("swap-cost", Turn(Arm("x"), "x"), **{"from": "swap"}, push_mib=44)
+        rep = swapping.stage.core("swap-cost", Turn(Arm(id="x"), "x"), **{"from": "swap"}, push_mib=44)
     assert rep.facts["paged_out"] > 0.6
 
 
@@ -242,14 +242,16 @@ def test_a_process_that_is_killed_is_said_so(tmp_path: Path) -> None:
     if HOST.facts["memory"]["swap_mib"]:
         pytest.skip("needs a host without swap")
     file = f"{tmp_path}/file"
-    bench.stage.core("file-map", Turn(Arm("build"), "build"), file=file, file_mib=64, build=1)
+    bench.stage.core("file-map", Turn(Arm(id="build"), "build"), file=file, file_mib=64, build=1)
     with memory(bench.stage, 12), pytest.raises(CoreKilled, match="memory limit"):
-        bench.stage.core("file-map", Turn(Arm("x"), "x"), file=file, file_mib=64, mode="own", ws_mib=64, cache_mib=64)
+        bench.stage.core(
+            "file-map", Turn(Arm(id="x"), "x"), file=file, file_mib=64, mode="own", ws_mib=64, cache_mib=64
+        )
     assert left_behind(tmp_path) == []
 
 
 def interval(low: float, high: float) -> Verdict:
-    return Verdict(Word.HONEST, value=(low * high) ** 0.5, low=low, high=high)
+    return Verdict(word=Word.HONEST, value=(low * high) ** 0.5, low=low, high=high)
 
 
 @pytest.mark.parametrize(

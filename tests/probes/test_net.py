@@ -24,7 +24,7 @@ from tests.helpers.live import NET, SS, Bench, host_with, networks_gone, planted
 
 HOST = read_host()
 TRIES = 5
-X = Turn(Arm("x"), "x")
+X = Turn(Arm(id="x"), "x")
 
 
 @pytest.fixture
@@ -112,7 +112,16 @@ def test_where_the_congestion_control_sets_its_own_rate_silence_costs_nothing(be
 def test_what_ss_says_of_connections_to_others() -> None:
     found = parse(SS)
     assert [c.congestion for c in found] == ["cubic", "bbr", "reno"]
-    assert found[0] == Connection("cubic", 140, 204, 3.2, 1000, 500, 250, 0)
+    assert found[0] == Connection(
+        congestion="cubic",
+        cwnd=140,
+        rto_ms=204,
+        rtt_ms=3.2,
+        silent_ms=1000,
+        busy_ms=500,
+        rwnd_limited_ms=250,
+        sndbuf_limited_ms=0,
+    )
     assert found[0].limited() == 0.5
     assert found[0].decayed(10) == 10  # four timeouts: 140, 70, 35, 17, and 8 is less than the initial window
     assert dataclasses.replace(found[0], silent_ms=300).decayed(10) == 70
@@ -232,7 +241,7 @@ def test_packets_cost_more_than_segments(virtual: Bench) -> None:
 
 
 def test_an_overlay_is_advised_against_only_where_the_host_has_one() -> None:
-    cases = {"byte-overlay": Verdict(Word.COSTLY, value=50.0)}
-    assert not advise_virtual(Verdict(Word.HONEST, cases=cases), host_with(net={"tunnels": 0}))
-    said = advise_virtual(Verdict(Word.HONEST, cases=cases), host_with(net={"tunnels": 2}))
+    cases = {"byte-overlay": Verdict(word=Word.COSTLY, value=50.0)}
+    assert not advise_virtual(Verdict(word=Word.HONEST, cases=cases), host_with(net={"tunnels": 0}))
+    said = advise_virtual(Verdict(word=Word.HONEST, cases=cases), host_with(net={"tunnels": 2}))
     assert [p.change for p in said] == ["cheaper-wiring"]

@@ -62,7 +62,7 @@ def test_a_quota_of_known_size_makes_a_spike_as_late_as_the_model_says(
     seen: list[float] = []
     for _ in range(TRIES):
         with quota(bench.stage, allowed_us / 100_000, 100_000, burst_us):
-            turn = Turn(Arm("x", args={"work_ms": WORK_MS, "every_ms": every}), "x")
+            turn = Turn(Arm(id="x", args={"work_ms": WORK_MS, "every_ms": every}), "x")
             seen += bench.stage.core("cpu-spike", turn, samples=8).samples["ms"]
         if len(seen) >= 24 and fmean(seen) == pytest.approx(model, rel=0.1):
             break
@@ -110,8 +110,8 @@ def test_the_spike_needs_what_it_says() -> None:
 
 
 def verdict(spike: Word, burst: Word) -> Verdict:
-    cases = {"spike": Verdict(spike, value=1.5), "burst": Verdict(burst, value=1.0)}
-    return Verdict(spike, value=1.5, cases=cases)
+    cases = {"spike": Verdict(word=spike, value=1.5), "burst": Verdict(word=burst, value=1.0)}
+    return Verdict(word=spike, value=1.5, cases=cases)
 
 
 @pytest.mark.parametrize(("cpus", "to"), [(0.2, "20000"), (2.0, str(QUOTA_US))])

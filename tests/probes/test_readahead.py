@@ -108,16 +108,16 @@ def test_what_is_proposed_keeps_the_disk_busy_and_no_more(tmp_path: Path) -> Non
     assert worth_reading_ahead(50_000, 1) == 16384  # never above what the trial can show
     tree = Tree(tmp_path)
     tree.mount(tree.disk("sda"), "/")
-    small = Verdict(Word.HARMLESS, delivered=44.0)
-    busy = Verdict(Word.HELPFUL, value=0.5, promised=4.0, delivered=1.81)
-    dear = Verdict(Word.COSTLY, value=70.0)
-    waits = Verdict(Word.COSTLY, value=3.0, promised=8.0, delivered=24.0)
-    fine = Verdict(Word.HARMLESS, value=2.0)
+    small = Verdict(word=Word.HARMLESS, delivered=44.0)
+    busy = Verdict(word=Word.HELPFUL, value=0.5, promised=4.0, delivered=1.81)
+    dear = Verdict(word=Word.COSTLY, value=70.0)
+    waits = Verdict(word=Word.COSTLY, value=3.0, promised=8.0, delivered=24.0)
+    fine = Verdict(word=Word.HARMLESS, value=2.0)
 
     def proposed(kib: int, ahead: Verdict, around: Verdict) -> list[tuple[str, str]]:
         tree.write("/sys/block/sda/queue/read_ahead_kb", str(kib))
         cases = {"small": small, "ahead": ahead, "around": around}
-        return [(p.change, p.to) for p in advise(Verdict(Word.COSTLY, cases=cases), tree.host)]
+        return [(p.change, p.to) for p in advise(Verdict(word=Word.COSTLY, cases=cases), tree.host)]
 
     assert proposed(8192, busy, dear) == [("readahead", "512")]
     assert proposed(256, busy, dear) == []  # less than is worth it already

@@ -104,9 +104,11 @@ def test_two_threads_on_one_processor_are_stacked(tmp_path: Path) -> None:
 
     bench = Bench("smt-core", read_host(), tmp_path)
     cpu = bench.host.processors[0]
-    facts = bench.stage.core("smt-pair", Turn(Arm("x", args={"cpu": cpu, "peer": cpu}), "x"), samples=20).facts
+    facts = bench.stage.core("smt-pair", Turn(Arm(id="x", args={"cpu": cpu, "peer": cpu}), "x"), samples=20).facts
     assert relation(0.9, 1.1, facts["handoff_ns"], facts["together"], False)[1] == "stacked"
     for mix in ("add", "mul"):
-        rep = bench.stage.core("smt-worth", Turn(Arm("x", args={"cpu": cpu, "peer": cpu, "mix": mix}), "x"), samples=30)
+        rep = bench.stage.core(
+            "smt-worth", Turn(Arm(id="x", args={"cpu": cpu, "peer": cpu, "mix": mix}), "x"), samples=30
+        )
         whole, pair = sorted(rep.samples["whole_ns"])[15], sorted(rep.samples["pair_ns"])[15]
         assert 2 * whole / pair == pytest.approx(1.0, abs=0.2)

@@ -311,9 +311,10 @@ def costs(**ratios: float) -> Verdict:
     word = {name: Word.COSTLY if ratio > 2 else Word.HARMLESS for name, ratio in ratios.items()}
     names = {name: name.replace("_", "-") for name in ratios}
     cases = {
-        names[n]: Verdict(word[n], value=ratio, promised=100.0, delivered=100 * ratio) for n, ratio in ratios.items()
+        names[n]: Verdict(word=word[n], value=ratio, promised=100.0, delivered=100 * ratio)
+        for n, ratio in ratios.items()
     }
-    return Verdict(Word.COSTLY, value=3.0, cases=cases)
+    return Verdict(word=Word.COSTLY, value=3.0, cases=cases)
 
 
 def test_what_a_call_costs_is_said_in_its_own_unit() -> None:
@@ -322,7 +323,7 @@ def test_what_a_call_costs_is_said_in_its_own_unit() -> None:
         "A system call takes 100 ns here, 140 ns below a container's filter, 3.5 us where a supervisor on the same"
     )
     assert "40 us where one on another processor does" in said
-    assert delivers(Verdict(Word.INCONCLUSIVE), host_with(process=BARE)).startswith("Not enough was measured")
+    assert delivers(Verdict(word=Word.INCONCLUSIVE), host_with(process=BARE)).startswith("Not enough was measured")
 
 
 def test_advice_only_where_it_was_measured_to_be_costly() -> None:

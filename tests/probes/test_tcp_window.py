@@ -41,7 +41,7 @@ def _arrives(window: Bench, limit: str, sizes: tuple[int, int], expected: float)
     """
     case = next(c for c in window.part.cases if c.id == "fixed")
     args = {"trip_ms": "40", "congestion": "cubic"}
-    turns = [Turn(Arm(str(size), args={limit: str(size), **args}), str(size)) for size in sizes]
+    turns = [Turn(Arm(id=str(size), args={limit: str(size), **args}), str(size)) for size in sizes]
     ratios: list[float] = []
     with rig_of(window.part, window.stage) as rig:
         while len(ratios) < 15 and (len(ratios) < 3 or abs(median(ratios) / expected - 1) > 0.05):
@@ -88,11 +88,16 @@ def test_how_far_the_maxima_reach(net: dict[str, Any], mbit: float, trip_ms: flo
 
 def test_maxima_are_raised_only_where_connections_are_held_back() -> None:
     host = host_with(net={"rmem_most": 6291456, "wmem_most": 4194304})
-    limited = Verdict(Word.COSTLY, term="limited", why="held")
-    near, far = Verdict(Word.HARMLESS, term="not so far", why="short"), Verdict(Word.HONEST, term="far enough")
-    assert not advise(Verdict(Word.HONEST, cases={"sockets": Verdict(Word.HONEST, term="free"), "reach": near}), host)
-    assert not advise(Verdict(Word.COSTLY, cases={"sockets": limited, "reach": far}), host)
-    said = advise(Verdict(Word.COSTLY, cases={"sockets": limited, "reach": near}), host)
+    limited = Verdict(word=Word.COSTLY, term="limited", why="held")
+    near, far = (
+        Verdict(word=Word.HARMLESS, term="not so far", why="short"),
+        Verdict(word=Word.HONEST, term="far enough"),
+    )
+    assert not advise(
+        Verdict(word=Word.HONEST, cases={"sockets": Verdict(word=Word.HONEST, term="free"), "reach": near}), host
+    )
+    assert not advise(Verdict(word=Word.COSTLY, cases={"sockets": limited, "reach": far}), host)
+    said = advise(Verdict(word=Word.COSTLY, cases={"sockets": limited, "reach": near}), host)
     assert [(p.change, p.to) for p in said] == [("receive-window", "12582912"), ("send-window", "8388608")]
 
 

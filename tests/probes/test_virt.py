@@ -192,7 +192,7 @@ def test_a_thread_that_sleeps_on_our_own_processor_costs_no_shootdown(tmp_path: 
     bench, same, beside = Bench("tlb-flush", HOST, tmp_path), [], []
 
     def op_ns(**args: int) -> float:
-        arm = Arm("x", args={"op": "madvise", **args})
+        arm = Arm(id="x", args={"op": "madvise", **args})
         return median(bench.stage.core("tlb-flush", Turn(arm, "x"), ops=30, samples=20).samples["ns"])
 
     for _ in range(24):
@@ -213,9 +213,9 @@ def test_a_chase_without_its_pages_is_void() -> None:
         def core(self, kernel: str, turn: Turn) -> Any:
             from liebench.contract import Rep
 
-            return Rep({"ns": [1.0]}, facts={"huge_kib": self.kib})
+            return Rep(samples={"ns": [1.0]}, facts={"huge_kib": self.kib})
 
-    huge, small = (Turn(Arm(p, args={"pages": p, "mib": 32}), p) for p in ("huge", "small"))
+    huge, small = (Turn(Arm(id=p, args={"pages": p, "mib": 32}), p) for p in ("huge", "small"))
     whole = 32 << 10
     assert _chase(Kernel(whole), huge).flags == _chase(Kernel(0), small).flags == ()  # type: ignore[arg-type]
     assert _chase(Kernel(0), huge).flags == _chase(Kernel(whole), small).flags == ("VOID_OTHER_PAGES",)  # type: ignore[arg-type]

@@ -55,7 +55,7 @@ class Layer(fakes.World):
 
     def once(self, c: Case, turns: Sequence[Turn]) -> Mapping[str, Rep]:
         if c.id == "rate":
-            return {t.label: Rep({"ppm": [self.ppm + self.rng.gauss(0, 0.001)]}) for t in turns}
+            return {t.label: Rep(samples={"ppm": [self.ppm + self.rng.gauss(0, 0.001)]}) for t in turns}
         if c.id != "steps":
             return super().once(c, turns)
         self.ticks += 1
@@ -66,7 +66,9 @@ class Layer(fakes.World):
         planted = [t.plant["step_ns"] for t in turns if "step_ns" in t.plant]
         value = "stepped" if found or planted else "none"
         return {
-            t.label: Rep({"step_ns": [*found, *(planted if t.label == "plant" else ())]}, facts={"value": value})
+            t.label: Rep(
+                samples={"step_ns": [*found, *(planted if t.label == "plant" else ())]}, facts={"value": value}
+            )
             for t in turns
         }
 
@@ -82,7 +84,9 @@ def known(layer: Layer, *plants: Plant, cases: Sequence[Case] = (READING, EVENT)
 
 def test_a_lie_put_into_the_layer_is_compared_with_the_same_arm_without_it() -> None:
     layer = Layer()
-    plant = Plant("rate", {}, "rate", 100.0, 0.01, put=lambda stage: layer.rate(stage, 100.0))
+    plant = Plant(
+        id="rate", set={}, case="rate", expect=100.0, tolerance=0.01, put=lambda stage: layer.rate(stage, 100.0)
+    )
     (found,) = known(layer, plant)
     assert found.status == "shown"
     assert found.shown is not None
@@ -94,15 +98,19 @@ def test_a_lie_put_into_the_layer_is_compared_with_the_same_arm_without_it() -> 
 @pytest.mark.parametrize("really", [90.0, 0.0])
 def test_a_lie_of_another_size_is_missed(really: float) -> None:
     layer = Layer()
-    plant = Plant("rate", {}, "rate", 100.0, 0.01, put=lambda stage: layer.rate(stage, really))
+    plant = Plant(
+        id="rate", set={}, case="rate", expect=100.0, tolerance=0.01, put=lambda stage: layer.rate(stage, really)
+    )
     assert known(layer, plant)[0].status == "failed"
 
 
 def test_an_event_is_put_into_an_open_window() -> None:
     layer = Layer()
-    real = Plant("step", {}, "steps", 5e7, 1000.0, put=lambda stage: layer.step(stage, 5e7 + 10))
-    argued = Plant("argument", {"step_ns": 5e7}, "steps", 5e7, 1000.0)
-    wrong = Plant("wrong", {"step_ns": 6e7}, "steps", 5e7, 1000.0)
+    real = Plant(
+        id="step", set={}, case="steps", expect=5e7, tolerance=1000.0, put=lambda stage: layer.step(stage, 5e7 + 10)
+    )
+    argued = Plant(id="argument", set={"step_ns": 5e7}, case="steps", expect=5e7, tolerance=1000.0)
+    wrong = Plant(id="wrong", set={"step_ns": 6e7}, case="steps", expect=5e7, tolerance=1000.0)
     assert [a.status for a in known(layer, real, argued, wrong)] == ["shown", "shown", "failed"]
 
 
@@ -118,19 +126,21 @@ def test_what_may_not_be_put_is_skipped_and_what_breaks_has_failed(error: Except
     def put(stage: object) -> Any:
         raise error
 
-    (found,) = known(Layer(), Plant("rate", {}, "rate", 100.0, 0.01, put=put))
+    (found,) = known(Layer(), Plant(id="rate", set={}, case="rate", expect=100.0, tolerance=0.01, put=put))
     assert (found.status, found.why) == (status, str(error))
 
 
 def test_a_plant_without_its_case_is_skipped() -> None:
-    (found,) = known(Layer(), Plant("x", {}, "no-such-case", 1.0, 0.1))
+    (found,) = known(Layer(), Plant(id="x", set={}, case="no-such-case", expect=1.0, tolerance=0.1))
     assert (found.status, found.why) == ("skipped", "there is no case no-such-case here")
 
 
 def test_rates_are_taken_of_kernel_arguments_only() -> None:
     layer = Layer()
-    share = Plant("share", {"plant_share": 0.5}, "speed", 1.5, 0.03)
-    put = Plant("rate", {}, "rate", 100.0, 0.01, put=lambda stage: layer.rate(stage, 100.0))
+    share = Plant(id="share", set={"plant_share": 0.5}, case="speed", expect=1.5, tolerance=0.03)
+    put = Plant(
+        id="rate", set={}, case="rate", expect=100.0, tolerance=0.01, put=lambda stage: layer.rate(stage, 100.0)
+    )
     planned, _ = fakes.plan(fakes.probe(layer, fakes.case(), READING, plants=(share, put)))
     found = {r.kind: r for r in rates(planned[0], None, 5, 1)}  # type: ignore[arg-type]
     assert set(found) == {"null", "share"}
@@ -141,7 +151,7 @@ def test_rates_are_taken_of_kernel_arguments_only() -> None:
 def test_the_controls_of_a_run_may_be_events(tmp_path: Path) -> None:
     from liebench.judge.run import judge_run
 
-    plant = Plant("argument", {"step_ns": 5e7}, "steps", 5e7, 1000.0, control=True)
+    plant = Plant(id="argument", set={"step_ns": 5e7}, case="steps", expect=5e7, tolerance=1000.0, control=True)
     session = fakes.session(tmp_path, *fakes.plan(fakes.probe(Layer(), fakes.case(), EVENT, plants=(plant,))))
     session.run()
     found = judge_run(session.writer.document)

@@ -102,7 +102,7 @@ def test_stopping_between_blocks_keeps_what_was_measured(tmp_path: Path) -> None
 
 
 def test_controls_are_in_the_stream_and_found(tmp_path: Path) -> None:
-    plant = Plant("half", {"plant_share": 0.5}, "speed", expect=1.5, tolerance=0.03, control=True)
+    plant = Plant(id="half", set={"plant_share": 0.5}, case="speed", expect=1.5, tolerance=0.03, control=True)
     session = fakes.session(tmp_path, *fakes.plan(fakes.probe(fakes.World(1.1), plants=[plant])))
     session.run()
     found = judge_run(session.writer.document)
@@ -111,7 +111,7 @@ def test_controls_are_in_the_stream_and_found(tmp_path: Path) -> None:
 
 
 def test_a_plant_of_another_size_fails_and_lowers_the_verdicts_of_its_class(tmp_path: Path) -> None:
-    wrong = Plant("half", {"plant_share": 0.5}, "speed", expect=1.3, tolerance=0.03, control=True)
+    wrong = Plant(id="half", set={"plant_share": 0.5}, case="speed", expect=1.3, tolerance=0.03, control=True)
     session = fakes.session(tmp_path, *fakes.plan(fakes.probe(fakes.World(1.5), plants=[wrong])))
     session.run()
     found = judge_run(session.writer.document)
@@ -160,7 +160,7 @@ def test_without_consent_the_rest_of_a_probe_is_judged(tmp_path: Path) -> None:
     from liebench.contract import Arm, Disturbs
 
     touches = Touches(keys=("/proc/sys/x",), disturbs=Disturbs.HOST)
-    loud = fakes.case("loud", arms=(Arm("promised", promised=True), Arm("delivered", touches=touches)))
+    loud = fakes.case("loud", arms=(Arm(id="promised", promised=True), Arm(id="delivered", touches=touches)))
     planned, settings = fakes.plan(fakes.probe(fakes.World(1.5), fakes.case("soft"), loud))
     session = fakes.session(tmp_path, planned, settings)
     session.run()

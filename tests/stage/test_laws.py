@@ -7,14 +7,17 @@ from liebench.stage.laws import Law
 
 
 def case(name: str) -> Case:
-    arms = (Arm("formula", "", True, {"part": "said"}), Arm("measured", "", args={"part": "seen"}))
-    return Case(name, "us", "us", arms, kind=Kind.LAW)
+    arms = (
+        Arm(id="formula", says="", promised=True, args={"part": "said"}),
+        Arm(id="measured", says="", args={"part": "seen"}),
+    )
+    return Case(id=name, quantity="us", unit="us", arms=arms, kind=Kind.LAW)
 
 
 def law(done: list[str]) -> Law:
     def work(turn: Turn) -> Rep:
         done.append(turn.label)
-        return Rep({"said": [float(len(done))], "seen": [float(len(done))]})
+        return Rep(samples={"said": [float(len(done))], "seen": [float(len(done))]})
 
     return Law(work)
 

@@ -171,7 +171,7 @@ def test_a_core_that_misbehaves_is_named(tmp_path: Path, script: str, says: str)
     core.chmod(0o755)
     stage = Stage(fakes.host(), core, Journal(tmp_path, "boot"))
     with pytest.raises(CoreFailed, match=says):
-        stage.core("clock-read", Turn(Arm("a"), "a"))
+        stage.core("clock-read", Turn(Arm(id="a"), "a"))
 
 
 def test_a_folder_that_its_owner_may_not_enter_goes_all_the_same() -> None:

@@ -10,12 +10,14 @@ import pytest
 from liebench.trial.proofs import Proof, confirmed, proof_from
 from liebench.trial.result import Found, Subject, TrialResult
 
-SUBJECT = Subject("idle-restart", "net.ipv4.x", "1", "0", "namespace", "tcp-idle-restart")
+SUBJECT = Subject(
+    knob="idle-restart", key="net.ipv4.x", now="1", to="0", scope="namespace", workload="tcp-idle-restart"
+)
 
 
 def result(found: Found = Found.WIN, ratio: float | None = 0.5, **more: Any) -> TrialResult:
     fields = {"case": "c", "ratio": ratio, "low": 0.45, "high": 0.6} | more
-    return TrialResult(SUBJECT, found, "", **fields)
+    return TrialResult(subject=SUBJECT, found=found, why="", **fields)
 
 
 def proof(trial: str, found: Found = Found.WIN, **more: Any) -> Proof:

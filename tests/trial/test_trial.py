@@ -93,7 +93,9 @@ def test_what_one_target_gains_and_another_loses_is_no_win_and_no_loss(tmp_path:
 
 
 def test_a_control_that_fails_proves_nothing(tmp_path: Path) -> None:
-    lost = Plant("plant_share=0.5", {"plant_nothing": 0.5}, "speed", expect=1.5, tolerance=0.03, control=True)
+    lost = Plant(
+        id="plant_share=0.5", set={"plant_nothing": 0.5}, case="speed", expect=1.5, tolerance=0.03, control=True
+    )
     result = trial(tmp_path, 0.5, plants=(lost,))
     assert result.found is Found.CANNOT_TELL
     assert "control failed" in result.why
@@ -153,7 +155,16 @@ def test_every_word_has_a_next_step(tmp_path: Path) -> None:
 def test_what_is_proved_says_how_to_keep_it_or_what_is_still_to_be_proved(
     knob: str, key: str, to: str, scope: str, says: str
 ) -> None:
-    result = TrialResult(Subject(knob, key, "1", to, scope, "w"), Found.WIN, "", "c", 0.5, 0.4, 0.6, 12)
+    result = TrialResult(
+        subject=Subject(knob=knob, key=key, now="1", to=to, scope=scope, workload="w"),
+        found=Found.WIN,
+        why="",
+        case="c",
+        ratio=0.5,
+        low=0.4,
+        high=0.6,
+        pairs=12,
+    )
     assert says in " ".join(trial_text(result, confirmed=True).split())
 
 
