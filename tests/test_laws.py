@@ -1,7 +1,7 @@
 """The laws of ARCHITECTURE.md that no other file holds: 4, 8, 9, 17.
 
-Laws 1 and 3 are held by test_light, 2 by test_house, 5 by stage/test_recovery, 6 by stage/test_laws, 7 by stage/test_alibi,
-10 by judge/test_cost, 11 by runner/test_session.
+Laws 1 and 3 are held by test_light, 2 by test_house, 5 by stage/test_recovery, 6 by stage/test_laws, 7 by
+stage/test_alibi, 10 by judge/test_cost, 11 by runner/test_session.
 """
 
 from __future__ import annotations
