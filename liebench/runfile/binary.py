@@ -1,0 +1,207 @@
+"""A run document as the bytes of a run file, and back. Pure.
+
+What a reader of words needs stands first (``chunks.Kind``): head, probes and controls, looks, blocks, repetitions, the
+samples that the cases ask for; then what only a figure or a probe's own judge reads. Repetitions stand by series
+(probe, case, control, arm), so that what is alike stands together.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from liebench.errors import RunUnreadable
+from liebench.runfile.chunks import SIGNATURE, Frame, Kind, framed, frames
+from liebench.runfile.column import get_column, get_table, put_column, put_table
+from liebench.runfile.ints import Cursor
+from liebench.runfile.lists import get_lists, put_lists
+
+APART = ("probes", "controls", "looks", "blocks")  # what has frames of its own
+PARTS = ("args", "alibi", "sentinel", "facts")  # of a repetition: objects whose names become columns
+LISTS = ("samples", "offsets_ns", "steps")
+Rep = Mapping[str, Any]
+
+
+def packed(doc: Mapping[str, Any], level: int = 6) -> bytes:
+    """The bytes of a run file with this document."""
+    blocks = doc["blocks"]
+    reps = _series(blocks)
+    asked = _asked(doc)
+    parts = {
+        Kind.HEAD: _json({k: v for k, v in doc.items() if k not in APART}),
+        Kind.PROBES: _json({"probes": doc["probes"], "controls": doc["controls"]}),
+        Kind.LOOKS: _table(doc["looks"]),
+        Kind.BLOCKS: _table([_block(block) for block in blocks]),
+        Kind.REPS: _table([_flat(rep) for _, _, rep in reps]),
+        Kind.JUDGED: _samples(reps, lambda key, name: name in asked.get(key, ())),
+        Kind.OTHER: _samples(reps, lambda key, name: name not in asked.get(key, ())),
+        Kind.OFFSETS: _offsets([rep for _, _, rep in reps]),
+    }
+    return SIGNATURE + b"".join(framed(kind, data, level) for kind, data in parts.items())
+
+
+def _json(value: object) -> bytes:
+    return json.dumps(value, separators=(",", ":"), allow_nan=False).encode()
+
+
+def _table(rows: Sequence[Mapping[str, Any]]) -> bytes:
+    out = bytearray()
+    put_table(out, rows)
+    return bytes(out)
+
+
+def _series(blocks: Sequence[Mapping[str, Any]]) -> list[tuple[int, tuple[str, str], Rep]]:
+    """(place of the block, (probe, case), repetition) by series, in the order of blocks within each."""
+    found = [
+        ((block["probe"], block["case"], block.get("control") or "", label), n, rep)
+        for n, block in enumerate(blocks)
+        for label, rep in block["reps"].items()
+    ]
+    found.sort(key=lambda row: row[:2])
+    return [(n, key[:2], rep) for key, n, rep in found]
+
+
+def _block(block: Mapping[str, Any]) -> dict[str, Any]:
+    return {k: v for k, v in block.items() if k != "reps"} | {"labels": list(block["reps"])}
+
+
+def _flat(rep: Rep) -> dict[str, Any]:
+    """A repetition without its lists, the names within its objects joined to theirs: ``alibi.majflt``."""
+    row = {k: v for k, v in rep.items() if k not in PARTS and k not in LISTS}
+    for part in PARTS:
+        row |= {f"{part}.{name}": value for name, value in (rep.get(part) or {}).items()}
+    return row
+
+
+def _asked(doc: Mapping[str, Any]) -> dict[tuple[str, str], Collection[str]]:
+    """The quantities that each case is judged by."""
+    return {
+        (probe, name): {case["quantity"], *(("low", "high") if case.get("bounds") else ())}
+        for probe, row in doc["probes"].items()
+        for name, case in (row.get("cases") or {}).items()
+    }
+
+
+def _samples(reps: Sequence[tuple[int, tuple[str, str], Rep]], wanted: Any) -> bytes:
+    """Lists of samples: which repetition and quantity each belongs to, its step, its values."""
+    chosen = [
+        (place, name, rep.get("steps", {}).get(name), values)
+        for place, (_, key, rep) in enumerate(reps)
+        for name, values in rep["samples"].items()
+        if wanted(key, name)
+    ]
+    chosen.sort(key=lambda row: (row[1], row[0]))  # by quantity: numbers of one kind stand together
+    out = bytearray()
+    put_column(out, [place for place, *_ in chosen])
+    put_column(out, [name for _, name, *_ in chosen])
+    put_column(out, [step for *_, step, _ in chosen])
+    put_lists(out, [(values, step) for *_, step, values in chosen])
+    return bytes(out)
+
+
+def _offsets(reps: Sequence[Rep]) -> bytes:
+    """When each sample began: whole microseconds by their second differences, which are those of a steady rhythm."""
+    out = bytearray()
+    put_lists(out, [(list(rep.get("offsets_ns") or ()), None) for rep in reps])
+    return bytes(out)
+
+
+def document(data: bytes, samples: bool = True) -> dict[str, Any]:
+    """The document of a finished file. ``samples`` False: without blocks, as soon as the head and the looks are read.
+
+    Raises RunUnreadable with the frame that is damaged or missing.
+    """
+    found: dict[int, Cursor] = {}
+    for frame in frames(data):
+        if not samples and frame.kind > Kind.LOOKS:
+            break
+        found[frame.kind] = Cursor(frame.data(), _name(frame))
+    doc = {**_object(found, Kind.HEAD), **_object(found, Kind.PROBES), "looks": get_table(_frame(found, Kind.LOOKS))}
+    return {**doc, "blocks": _blocks(found)} if samples else doc
+
+
+def _name(frame: Frame) -> str:
+    known = frame.kind in Kind.__members__.values()
+    return f"{frame.number} ({Kind(frame.kind).name.lower() if known else 'unknown'})"
+
+
+def _frame(found: Mapping[int, Cursor], kind: Kind) -> Cursor:
+    if kind not in found:
+        raise RunUnreadable(f"its frame of {kind.name.lower()} is missing; nothing was changed")
+    return found[kind]
+
+
+def _object(found: Mapping[int, Cursor], kind: Kind) -> dict[str, Any]:
+    cursor = _frame(found, kind)
+    try:
+        value = json.loads(cursor.data)
+    except (ValueError, RecursionError) as error:
+        raise cursor.refuse(f"{error}") from error
+    if not isinstance(value, dict):
+        raise cursor.refuse("it is no object")
+    return value
+
+
+def _blocks(found: Mapping[int, Cursor]) -> list[dict[str, Any]]:
+    cursor = _frame(found, Kind.BLOCKS)
+    blocks = get_table(cursor)
+    for block in blocks:
+        labels = block.pop("labels", None)
+        named = [block.get(k) for k in ("probe", "case")]
+        if not isinstance(labels, list) or not all(isinstance(name, str) for name in (*labels, *named)):
+            raise cursor.refuse("a block without probe, case or arms")
+        block["reps"] = dict.fromkeys(labels)
+    places = _series([{**b, "reps": dict.fromkeys(b["reps"], n)} for n, b in enumerate(blocks)])
+    reps = [_whole(row) for row in get_table(_frame(found, Kind.REPS))]
+    if len(reps) != len(places):
+        raise cursor.refuse(f"{len(reps)} repetitions where blocks name {len(places)}")
+    for kind in (Kind.JUDGED, Kind.OTHER):
+        if kind in found:
+            _add_samples(found[kind], reps)
+    if Kind.OFFSETS in found:
+        for rep, values in zip(reps, get_lists(found[Kind.OFFSETS], [None] * len(reps)), strict=True):
+            rep["offsets_ns"] = values
+    for (n, label), rep in zip(_labels(blocks), reps, strict=True):
+        blocks[n]["reps"][label] = rep
+    return blocks
+
+
+def _labels(blocks: Sequence[Mapping[str, Any]]) -> Iterator[tuple[int, str]]:
+    """(block, label) of every repetition in the order of series."""
+    keys = [
+        ((b["probe"], b["case"], b.get("control") or "", label), n) for n, b in enumerate(blocks) for label in b["reps"]
+    ]
+    return ((n, key[3]) for key, n in sorted(keys))
+
+
+def _whole(row: Mapping[str, Any]) -> dict[str, Any]:
+    rep: dict[str, Any] = {"samples": {}, "offsets_ns": [], "steps": {}, **{part: {} for part in PARTS}}
+    for name, value in row.items():
+        part, dot, key = name.partition(".")
+        if dot and part in PARTS:
+            rep[part][key] = value
+        else:
+            rep[name] = value
+    return rep
+
+
+def _add_samples(cursor: Cursor, reps: Sequence[dict[str, Any]]) -> None:
+    places, names, steps = (get_column(cursor) for _ in range(3))
+    if not len(places) == len(names) == len(steps):
+        raise cursor.refuse("lists of samples without their places, names or steps")
+    for place, name, step, values in zip(places, names, steps, get_lists(cursor, steps), strict=True):
+        if not isinstance(place, int) or not 0 <= place < len(reps) or not isinstance(name, str):
+            raise cursor.refuse("samples of no repetition")
+        reps[place]["samples"][name] = values
+        if step is not None:
+            reps[place]["steps"][name] = step
+
+
+def records(data: bytes) -> Iterable[tuple[int, Any]]:
+    """(number of the frame, record) of a growing file, up to the frame that was being written."""
+    for frame in frames(data, growing=True):
+        try:
+            yield frame.number, json.loads(frame.data())
+        except (ValueError, RecursionError) as error:
+            raise RunUnreadable(f"frame {frame.number} is damaged: {error}; nothing was changed") from error
