@@ -37,6 +37,7 @@ def packed(doc: Mapping[str, Any], level: int = 6) -> bytes:
         Kind.JUDGED: _samples(reps, lambda key, name: name in asked.get(key, ())),
         Kind.OTHER: _samples(reps, lambda key, name: name not in asked.get(key, ())),
         Kind.OFFSETS: _offsets([rep for _, _, rep in reps]),
+        Kind.END: b"",
     }
     return SIGNATURE + b"".join(framed(kind, data, level) for kind, data in parts.items())
 
@@ -114,9 +115,9 @@ def document(data: bytes, samples: bool = True) -> dict[str, Any]:
     """
     found: dict[int, Cursor] = {}
     for frame in frames(data):
-        if not samples and frame.kind > Kind.LOOKS:
-            break
         found[frame.kind] = Cursor(frame.data(), _name(frame))
+        if not samples and frame.kind == Kind.LOOKS:
+            break
     doc = {**_object(found, Kind.HEAD), **_object(found, Kind.PROBES), "looks": get_table(_frame(found, Kind.LOOKS))}
     return {**doc, "blocks": _blocks(found)} if samples else doc
 
@@ -144,6 +145,7 @@ def _object(found: Mapping[int, Cursor], kind: Kind) -> dict[str, Any]:
 
 
 def _blocks(found: Mapping[int, Cursor]) -> list[dict[str, Any]]:
+    _frame(found, Kind.END)
     cursor = _frame(found, Kind.BLOCKS)
     blocks = get_table(cursor)
     for block in blocks:

@@ -36,6 +36,7 @@ class Kind(IntEnum):
     JUDGED = 7  # samples of what the cases ask for
     OTHER = 8  # samples of everything else
     OFFSETS = 9  # when each sample began
+    END = 10  # nothing: without it a file was cut off between two frames
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,6 +85,8 @@ def get_lists(cursor: Cursor, steps: Sequence[float | None]) -> Iterator[list[fl
     lengths, bases = (iter(get_column(cursor)) for _ in range(2))
     near, doubles = cursor.ints(), get_column(cursor)
     at = wide = 0
+    count: int | None
+    base: int | None
     before: list[float] = []
     if len(forms) != len(steps):
         raise cursor.refuse(f"{len(forms)} lists of samples where {len(steps)} are declared")
@@ -105,7 +107,14 @@ def get_lists(cursor: Cursor, steps: Sequence[float | None]) -> Iterator[list[fl
             part = near[at : at + count - (rising and count > 0)]
             at += len(part)
             whole = list(accumulate(part, initial=base)) if rising and count else [base + v for v in part]
-            before = times(whole, step) if form == Form.STEPS and step is not None else list(whole)
+            before = _scaled(cursor, whole, step) if form == Form.STEPS else list(whole)
         if len(before) != count:
             raise cursor.refuse(f"a list of {len(before)} samples where {count} are stated")
         yield list(before)
+
+
+def _scaled(cursor: Cursor, whole: Sequence[int], step: float | None) -> list[float]:
+    try:
+        return times(whole, step or 0.0)
+    except (ValueError, TypeError, OverflowError) as error:
+        raise cursor.refuse(f"{error}") from error
