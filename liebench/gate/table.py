@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 
 from liebench.contract import Case, Outcome, State, Word
 from liebench.errors import RunUnreadable, UsageError
