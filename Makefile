@@ -35,7 +35,7 @@ $(VENV)/bin/python:
 	@test -n "$(PYTHON)" || { echo "make: no Python 3.11 or newer with venv was found; install python3 and python3-venv" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
-SOURCES := pyproject.toml setup.py $(wildcard liebench/core/*.[ch] liebench/core/*/*.[ch] probes/*/*.[ch])
+SOURCES := pyproject.toml setup.py $(wildcard liebench/core/*.[chS] liebench/core/*/*.[chS] probes/*/*.[chS])
 
 $(VENV)/installed: $(SOURCES) | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .

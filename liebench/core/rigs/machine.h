@@ -2,17 +2,22 @@
 #ifndef LB_MACHINE_H
 #define LB_MACHINE_H
 
+#include "guest.h"
 #include "lb.h"
 
 #include <linux/kvm.h>
 
 enum { MEMORY = 64 << 20, TABLES = 0x2000, DESCRIPTORS = 0x8000, MAIL = 0x9000, CODE = 0x10000, STACK = 0x1f000 };
-enum { FIELD = 32 << 20, PAGE = 4096, PORT_WORK = 0x10, PORT_DONE = 0x11, WATCHDOG_S = 40 };
+enum { FIELD = 32 << 20, PAGE = 4096, WATCHDOG_S = 40 };
 
 /* What lies in the mail page: in by the host, out by the guest. */
 struct mail {
     uint64_t count, threshold, ticks, gaps, longest, field;
 };
+_Static_assert(offsetof(struct mail, count) == MAIL_COUNT && offsetof(struct mail, threshold) == MAIL_THRESHOLD &&
+                   offsetof(struct mail, ticks) == MAIL_TICKS && offsetof(struct mail, gaps) == MAIL_GAPS &&
+                   offsetof(struct mail, longest) == MAIL_LONGEST && offsetof(struct mail, field) == MAIL_FIELD,
+               "guest.h names other places than struct mail has");
 
 struct machine {
     int cpu;
