@@ -93,6 +93,7 @@ static void take(struct lb_run *run, const char *argument)
     if (run->texts[i])
         lb_usage("%s is given twice", run->keys[i].name);
     const char *text = run->texts[i] = sign + 1;
+    run->given[run->given_count++] = i;
     if (run->keys[i].type == 'w')
         run->values[i] = word(&run->keys[i], text);
     else if (run->keys[i].type != 's')
@@ -124,8 +125,6 @@ void lb_parse(struct lb_run *run, int argc, char **argv)
     run->values[find(run, "ops", 3)] = run->kernel->ops;
     run->values[find(run, "samples", 7)] = run->kernel->samples;
     add_keys(run, run->kernel->keys);
-    run->argc = argc;
-    run->argv = argv;
     for (int i = 0; i < argc; i++)
         take(run, argv[i]);
     check_plants(run);

@@ -1,43 +1,14 @@
 /* liebench-core KERNEL key=value... : one kernel, one repetition, one JSON object. Exit 0, 1 failed, 2 usage. */
 #include "lb.h"
 
-#include <errno.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
 /* Filled by LB_KERNEL; the linker names the two ends of a section whose name is an identifier. */
 extern const struct lb_kernel *const __start_lb_kernels[], *const __stop_lb_kernels[];
-
-static void complain(const char *format, va_list list)
-{
-    fputs("liebench-core: ", stderr);
-    vfprintf(stderr, format, list);
-}
-
-_Noreturn void lb_fail(const char *format, ...)
-{
-    va_list list;
-    va_start(list, format);
-    complain(format, list);
-    va_end(list);
-    fputc('\n', stderr);
-    exit(LB_FAILED);
-}
-
-_Noreturn void lb_usage(const char *format, ...)
-{
-    va_list list;
-    va_start(list, format);
-    complain(format, list);
-    va_end(list);
-    fputs("; try: liebench-core --help\n", stderr);
-    exit(LB_USAGE);
-}
 
 static void stop(int signal)
 {

@@ -20,19 +20,6 @@ void *lb_room(size_t count, size_t size)
     return room;
 }
 
-uint32_t *lb_order(size_t count, uint64_t seed)
-{
-    uint32_t *order = lb_room(count, sizeof *order);
-    for (size_t i = 0; i < count; i++)
-        order[i] = (uint32_t)i;
-    for (size_t i = count - 1; i > 0; i--) {
-        size_t j = (size_t)(lb_random(&seed) % (i + 1));
-        uint32_t kept = order[i];
-        order[i] = order[j], order[j] = kept;
-    }
-    return order;
-}
-
 double *lb_series(struct lb_run *run, const char *quantity)
 {
     if (run->series_count == LB_SERIES)

@@ -82,12 +82,6 @@ static void *work(void *given)
     return NULL;
 }
 
-static int compare(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return x < y ? -1 : x > y;
-}
-
 /* The 99th percentile of a closed loop over the same time: each request is sent when the one before is answered, and
  * is timed by itself. */
 static double closed_p99(const struct stream *s)
@@ -100,7 +94,7 @@ static double closed_p99(const struct stream *s)
             continue; /* never sent: the loop was still waiting */
         seen[used++] = (double)s->own_ns[i] / 1e6, free_at = due + s->own_ns[i];
     }
-    qsort(seen, (size_t)used, sizeof *seen, compare);
+    lb_sort(seen, (size_t)used);
     double found = used ? seen[(used * 99) / 100] : NAN;
     free(seen);
     return found;

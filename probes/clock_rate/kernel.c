@@ -103,9 +103,10 @@ static void put_clocks(const struct lb_run *run, struct watch *watch, const stru
         struct watched *one = &watch->clocks[i];
         if (watch->tick == 0)
             one->first = seen[i].value;
-        printf("%s\"%s\":{\"raw_ns\":%" PRId64 ",\"%s\":%" PRId64 ",\"width_ns\":%" PRId64 "}", i ? "," : "", one->name,
-               seen[i].raw, one->clock == COUNTER ? "ticks" : "ns", planted(run, watch, one, seen[i].value),
-               seen[i].width);
+        fputs(i ? "," : "", stdout);
+        lb_put_name(one->name);
+        printf("{\"raw_ns\":%" PRId64 ",\"%s\":%" PRId64 ",\"width_ns\":%" PRId64 "}", seen[i].raw,
+               one->clock == COUNTER ? "ticks" : "ns", planted(run, watch, one, seen[i].value), seen[i].width);
     }
 }
 
@@ -122,11 +123,9 @@ static int answer(const struct lb_run *run, void *state)
         printf("},\"cancelled\":null,");
     else
         printf("},\"cancelled\":%d,", was_set(watch->timer_fd));
-    if (delay < 0 || watch->run_delay < 0)
-        printf("\"run_delay_ns\":null,");
-    else
-        printf("\"run_delay_ns\":%" PRId64 ",", delay - watch->run_delay);
-    printf("\"cpu\":%d,\"took_ns\":%" PRId64 "}\n", lb_cpu(), lb_now() - started);
+    lb_put_name("run_delay_ns");
+    lb_put_int(delay - watch->run_delay, delay >= 0 && watch->run_delay >= 0);
+    printf(",\"cpu\":%d,\"took_ns\":%" PRId64 "}\n", lb_cpu(), lb_now() - started);
     watch->run_delay = delay;
     watch->tick++;
     return lb_flush();

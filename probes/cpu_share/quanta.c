@@ -20,12 +20,6 @@ static double quantum(uint64_t *value)
     return (double)(lb_now() - from);
 }
 
-static int ascending(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 static int run(struct lb_run *run)
 {
     int64_t window_ns = lb_int(run, "window_ms") * 1000000, most = run->samples * (window_ns / 2000 + 1), count = 0;
@@ -54,7 +48,7 @@ static int run(struct lb_run *run)
     double *ordered = lb_room((size_t)count, sizeof *ordered);
     for (int64_t i = 0; i < count; i++)
         ordered[i] = took[i];
-    qsort(ordered, (size_t)count, sizeof *ordered, ascending);
+    lb_sort(ordered, (size_t)count);
     double alone = ordered[count / 10];
     for (int64_t w = 0, i = 0; w < run->samples; w++) {
         double sum = 0, excess = 0;

@@ -112,16 +112,12 @@ static void *neighbour(void *unused)
 /* As many slots of each kind as there are samples, in a random order that `seed` gives. */
 static void shuffle(int64_t samples, uint64_t seed)
 {
+    /* Knuth's multiplier (MMIX) spreads neighbouring seeds over all bits; no seed of 32 bits becomes 0 */
+    uint32_t *order = lb_order((size_t)pair.slots, seed * 6364136223846793005u + 1442695040888963407u);
     pair.hungry = lb_room((size_t)pair.slots, 1);
     for (int64_t i = 0; i < pair.slots; i++)
-        pair.hungry[i] = i < samples;
-    for (int64_t i = pair.slots - 1; i > 0; i--) {
-        seed = seed * 6364136223846793005u + 1442695040888963407u;
-        int64_t j = (int64_t)((seed >> 33) % (uint64_t)(i + 1));
-        unsigned char kept = pair.hungry[i];
-        pair.hungry[i] = pair.hungry[j];
-        pair.hungry[j] = kept;
-    }
+        pair.hungry[i] = order[i] < samples;
+    free(order);
 }
 
 static void lock_in(struct lb_run *run, double *light, double *hungry)
@@ -156,12 +152,6 @@ static void *answer(void *unused)
     return NULL;
 }
 
-static int ascending(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 /* One way in ns: the lowest decile of means over `times` round trips. Stacked processors take milliseconds for each,
  * so it gives up after 0.2 s and says what it has. */
 static double handoff(int64_t means, int64_t times)
@@ -181,7 +171,7 @@ static double handoff(int64_t means, int64_t times)
     }
     atomic_store(&pair.stop, 1);
     pthread_join(peer, NULL);
-    qsort(seen, (size_t)taken, sizeof *seen, ascending);
+    lb_sort(seen, (size_t)taken);
     return seen[taken / 10];
 }
 

@@ -47,7 +47,7 @@ static void branches(void *state)
 {
     uint64_t *s = state, x = s[0] | 1, sum = 0;
     for (int i = 0; i < 4; i++) {
-        x ^= x << 13, x ^= x >> 7, x ^= x << 17;
+        lb_random(&x);
         for (int bit = 0; bit < 8; bit++)
             if (x >> bit & 1) {
                 sum += x;

@@ -79,18 +79,12 @@ static void forget(int64_t operations)
     io.next = io.places > (size_t)operations ? io.places - (size_t)operations : 0;
 }
 
-static int compare(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return x < y ? -1 : x > y;
-}
-
 /* The median of what was seen, for who needs one number of a repetition (the difference of two disks). */
 static double typical(const double *values, int64_t count)
 {
     double *ordered = lb_room((size_t)count, sizeof *ordered);
     memcpy(ordered, values, (size_t)count * sizeof *ordered);
-    qsort(ordered, (size_t)count, sizeof *ordered, compare);
+    lb_sort(ordered, (size_t)count);
     double found = (ordered[(count - 1) / 2] + ordered[count / 2]) / 2;
     free(ordered);
     return found;

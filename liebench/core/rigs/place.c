@@ -110,9 +110,8 @@ static void put_error(int said, int status)
     char text[512];
     ssize_t got = read(said, text, sizeof text - 1);
     text[got > 0 ? got : 0] = '\0';
-    for (char *c = text; *c; c++)
-        if (*c < ' ')
-            *c = ' ';
+    for (char *c = text; (c = strchr(c, '\n'));) /* one line, as whoever asked will show it */
+        *c = ' ';
     fputs("{\"error\":", stdout);
     lb_put_text(*text ? text : "no word");
     printf(",\"status\":%d}\n", status);

@@ -110,16 +110,10 @@ static int64_t next_due(const struct relay *relay)
     return next;
 }
 
-static int by_size(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 static int answer(struct relay *relay)
 {
     size_t n = relay->frames < LATE ? (size_t)relay->frames : LATE;
-    qsort(relay->late, n, sizeof *relay->late, by_size);
+    lb_sort(relay->late, n);
     printf("{\"frames\":%lld,\"dropped\":%lld,\"late_p50_us\":", (long long)relay->frames, (long long)relay->dropped);
     lb_put_num(n ? relay->late[n / 2] : 0, 6);
     fputs(",\"late_p99_us\":", stdout);
