@@ -107,6 +107,7 @@ void lb_timer_init(struct lb_timer *timer);
 /* The clock of an index in LB_CLOCKS; -1 for the counter. */
 clockid_t lb_clock_id(int64_t word);
 
+/* A moment or a length in ns. */
 static inline int64_t lb_ns(struct timespec t) { return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec; }
 
 /* clock_gettime by the bare system call: 0, or a negative errno. */
@@ -244,8 +245,9 @@ void lb_put_int(int64_t value, bool is_known);
 
 /* ---- the answer (output.c) ---- */
 
-/* A fact beside the samples: null where it is not finite. Name and text are copied. */
+/* A fact beside the samples, null in the answer where it is not finite. The name is copied. */
 void lb_fact_num(struct lb_run *run, const char *name, double value);
+/* A fact that is a text. Both are copied. */
 void lb_fact_text(struct lb_run *run, const char *name, const char *value);
 /* The whole answer of a repetition on one line; the exit status. */
 int lb_output(struct lb_run *run);
