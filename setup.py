@@ -1,4 +1,4 @@
-"""What pyproject.toml cannot say: the mapped packages, and the native core built from every C and assembler file of the tree."""
+"""What pyproject.toml cannot say: the mapped packages, and the native core built from its C and assembler files."""
 
 from __future__ import annotations
 

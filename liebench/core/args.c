@@ -104,16 +104,17 @@ static void take(struct lb_run *run, const char *argument)
 static void check_plants(const struct lb_run *run)
 {
     unsigned flags = run->kernel->flags;
-    if (!(flags & LB_PLANTS) && lb_num(run, "plant_ns") > 0)
+    bool time = lb_num(run, "plant_ns") > 0;
+    bool work = lb_num(run, "plant_work") > 0, share = lb_num(run, "plant_share") > 0;
+    if (time && !(flags & LB_PLANTS))
         lb_usage("%s takes no plant_ns", run->kernel->name);
     if ((flags & LB_BATCHED) == LB_BATCHED) {
-        if ((lb_num(run, "plant_ns") > 0) + (lb_num(run, "plant_work") > 0) + (lb_num(run, "plant_share") > 0) > 1)
+        if (time + work + share > 1)
             lb_usage("plant_ns, plant_work and plant_share exclude each other");
         return;
     }
-    for (const char *const *name = (const char *const[]){"plant_work", "plant_share", NULL}; *name; name++)
-        if (lb_num(run, *name) > 0)
-            lb_usage("%s takes no %s", run->kernel->name, *name);
+    if (work || share)
+        lb_usage("%s takes no %s", run->kernel->name, work ? "plant_work" : "plant_share");
     if (lb_int(run, "calibrate"))
         lb_usage("%s is not batched: there is nothing to calibrate", run->kernel->name);
 }

@@ -12,7 +12,8 @@ static size_t sequence(const unsigned char *at, bool *whole)
     unsigned char first = at[0];
     unsigned char low = first == 0xe0 ? 0xa0 : first == 0xf0 ? 0x90 : 0x80;
     unsigned char high = first == 0xed ? 0x9f : first == 0xf4 ? 0x8f : 0xbf;
-    size_t more = first < 0xc2 || first > 0xf4 ? 0 : 1 + (size_t)(first >= 0xe0) + (size_t)(first >= 0xf0), got = 0;
+    size_t more = first < 0xc2 ? 0 : first < 0xe0 ? 1 : first < 0xf0 ? 2 : first < 0xf5 ? 3 : 0;
+    size_t got = 0;
     for (; got < more && at[got + 1] >= low && at[got + 1] <= high; got++)
         low = 0x80, high = 0xbf;
     *whole = first < 0x80 || (more && got == more);
