@@ -1,4 +1,5 @@
-/* Arguments: strict key=value. A misspelt key that is silently ignored would be a measurement of something else. */
+/* Arguments: strict key=value. A misspelt key that is silently ignored would be a measurement of
+ * something else. */
 #include "lb.h"
 
 #include <math.h>
@@ -45,10 +46,16 @@ static int known(const struct lb_run *run, const char *name)
     return i;
 }
 
-bool lb_given(const struct lb_run *run, const char *key) { return run->texts[known(run, key)] != NULL; }
+bool lb_given(const struct lb_run *run, const char *key)
+{
+    return run->texts[known(run, key)] != NULL;
+}
 double lb_num(const struct lb_run *run, const char *key) { return run->values[known(run, key)]; }
 int64_t lb_int(const struct lb_run *run, const char *key) { return (int64_t)lb_num(run, key); }
-const char *lb_text(const struct lb_run *run, const char *key) { return run->texts[known(run, key)]; }
+const char *lb_text(const struct lb_run *run, const char *key)
+{
+    return run->texts[known(run, key)];
+}
 
 static double number(const struct lb_key *key, const char *text)
 {
@@ -84,7 +91,8 @@ static void take(struct lb_run *run, const char *argument)
     const char *sign = strchr(argument, '=');
     for (const char *c = argument; *c; c++)
         if (*c < ' ' || *c > '~')
-            lb_usage("an argument of %s holds a byte that is not printable ASCII", run->kernel->name);
+            lb_usage("an argument of %s holds a byte that is not printable ASCII",
+                     run->kernel->name);
     if (!sign)
         lb_usage("\"%s\" is not key=value", argument);
     int i = find(run, argument, (size_t)(sign - argument));
@@ -119,7 +127,8 @@ static void check_plants(const struct lb_run *run)
         lb_usage("%s is not batched: there is nothing to calibrate", run->kernel->name);
 }
 
-/* Reads all arguments of run->kernel; ends with usage (exit 2) at the first that cannot be understood. */
+/* Reads all arguments of run->kernel; ends with usage (exit 2) at the first that cannot be
+ * understood. */
 void lb_parse(struct lb_run *run, int argc, char **argv)
 {
     add_keys(run, COMMON);

@@ -1,4 +1,5 @@
-/* How the core ends where it cannot go on: one line on stderr that says what was seen, and an exit status. */
+/* How the core ends where it cannot go on: one line on stderr that says what was seen, and an exit
+ * status. */
 #include "lb.h"
 
 #include <stdarg.h>

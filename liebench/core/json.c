@@ -1,12 +1,14 @@
-/* JSON on stdout: every text goes through lb_put_text and every number that may not be finite through lb_put_num. */
+/* JSON on stdout: every text goes through lb_put_text and every number that may not be finite
+ * through lb_put_num. */
 #include "lb.h"
 
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 
-/* Bytes of the UTF-8 sequence that begins here (RFC 3629); where it is none, `whole` is false and they are what was
- * right until then, at least one: what a reader that goes on behind an error skips (Unicode 15.0, 3.9, U+FFFD). */
+/* Bytes of the UTF-8 sequence that begins here (RFC 3629); where it is none, `whole` is false and
+ * they are what was right until then, at least one: what a reader that goes on behind an error
+ * skips (Unicode 15.0, 3.9, U+FFFD). */
 static size_t sequence(const unsigned char *at, bool *whole)
 {
     unsigned char first = at[0];

@@ -53,7 +53,7 @@ struct lb_key {
     const char *name;
     char type;                  /* 'i' whole number, 'f' number, 'w' one of `words`, 's' text */
     double low, high, fallback; /* bounds are inclusive; fallback stands where the key is absent */
-    const char *words;          /* for 'w': separated by one space; the value is the index */
+    const char *words; /* for 'w': separated by one space; the value is the index */
 };
 
 struct lb_run;
@@ -65,7 +65,7 @@ struct lb_kernel {
     const char *name, *summary;
     int (*run)(struct lb_run *); /* its exit status: what lb_output or lb_serve returned */
     unsigned flags;
-    double ops, samples;       /* defaults */
+    double ops, samples; /* defaults */
     const struct lb_key *keys; /* own keys, ended by a null name; NULL: none */
 };
 
@@ -108,7 +108,10 @@ void lb_timer_init(struct lb_timer *timer);
 clockid_t lb_clock_id(int64_t word);
 
 /* A moment or a length in ns. */
-static inline int64_t lb_ns(struct timespec t) { return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec; }
+static inline int64_t lb_ns(struct timespec t)
+{
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
 
 /* clock_gettime by the bare system call: 0, or a negative errno. */
 static inline int lb_syscall_gettime(clockid_t clock, struct timespec *t)
@@ -177,7 +180,7 @@ struct lb_run {
     int key_count, given_count;
     struct lb_timer timer;
     int64_t ops, samples;
-    double plant_work;  /* iterations of lb_chain per operation */
+    double plant_work; /* iterations of lb_chain per operation */
     double plant_share; /* operations that are made again for each that is counted */
     struct lb_series series[LB_SERIES];
     int series_count;

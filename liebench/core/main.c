@@ -1,4 +1,5 @@
-/* liebench-core KERNEL key=value... : one kernel, one repetition, one JSON object. Exit 0, 1 failed, 2 usage. */
+/* liebench-core KERNEL key=value... : one kernel, one repetition, one JSON object. Exit 0, 1
+ * failed, 2 usage. */
 #include "lb.h"
 
 #include <signal.h>
@@ -12,9 +13,12 @@ extern const struct lb_kernel *const __start_lb_kernels[], *const __stop_lb_kern
 
 static void stop(int signal)
 {
-    static const char wall[] = "liebench-core: stopped: it ran longer than limit_s; ask for fewer ops or samples\n";
-    static const char cpu[] = "liebench-core: stopped: it used more CPU than limit_s; ask for fewer ops or samples\n";
-    ssize_t put = signal == SIGALRM ? write(2, wall, sizeof wall - 1) : write(2, cpu, sizeof cpu - 1);
+    static const char wall[] =
+        "liebench-core: stopped: it ran longer than limit_s; ask for fewer ops or samples\n";
+    static const char cpu[] =
+        "liebench-core: stopped: it used more CPU than limit_s; ask for fewer ops or samples\n";
+    ssize_t put =
+        signal == SIGALRM ? write(2, wall, sizeof wall - 1) : write(2, cpu, sizeof cpu - 1);
     (void)put;
     _exit(LB_FAILED);
 }
@@ -24,9 +28,11 @@ void lb_watchdog(unsigned seconds) { alarm(seconds); }
 /* Nothing that goes wrong in here may outlive its parent or its limit. */
 static void guard(unsigned seconds)
 {
-    struct rlimit limit = {.rlim_cur = seconds, .rlim_max = seconds + 2}; /* then SIGKILL, handler or not */
+    /* then SIGKILL, handler or not */
+    struct rlimit limit = {.rlim_cur = seconds, .rlim_max = seconds + 2};
     struct rlimit found;
-    if (getrlimit(RLIMIT_CPU, &found) == 0 && found.rlim_max != RLIM_INFINITY && found.rlim_max < limit.rlim_max)
+    if (getrlimit(RLIMIT_CPU, &found) == 0 && found.rlim_max != RLIM_INFINITY &&
+        found.rlim_max < limit.rlim_max)
         limit.rlim_max = found.rlim_max;
     if (limit.rlim_cur > limit.rlim_max)
         limit.rlim_cur = limit.rlim_max;
@@ -48,7 +54,8 @@ static const struct lb_kernel *find(const char *name)
 static int list(void)
 {
     for (const struct lb_kernel *const *k = __start_lb_kernels; k < __stop_lb_kernels; k++)
-        printf("%s\t%s\t%s\n", (*k)->name, (*k)->flags & LB_BATCHED & ~LB_PLANTS ? "batched" : "plain", (*k)->summary);
+        printf("%s\t%s\t%s\n", (*k)->name,
+               (*k)->flags & LB_BATCHED & ~LB_PLANTS ? "batched" : "plain", (*k)->summary);
     return lb_flush();
 }
 

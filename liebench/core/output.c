@@ -1,4 +1,5 @@
-/* The answer: one JSON object on one line. JSON itself is written by json.c. A write that fails is a failure. */
+/* The answer: one JSON object on one line. JSON itself is written by json.c. A write that fails is
+ * a failure. */
 #include "lb.h"
 
 #include <errno.h>
@@ -31,11 +32,13 @@ static void put_head(const struct lb_run *run)
         lb_put_name(run->keys[run->given[i]].name);
         lb_put_text(run->texts[run->given[i]]);
     }
-    printf("},\"timer\":{\"step_ns\":%.6g,\"gcd_ns\":%.6g,\"read_ns\":%.6g,\"vdso\":%s}", run->timer.step_ns,
-           run->timer.gcd_ns, run->timer.read_ns, run->timer.vdso ? "true" : "false");
+    printf("},\"timer\":{\"step_ns\":%.6g,\"gcd_ns\":%.6g,\"read_ns\":%.6g,\"vdso\":%s}",
+           run->timer.step_ns, run->timer.gcd_ns, run->timer.read_ns,
+           run->timer.vdso ? "true" : "false");
 }
 
-/* Seven digits are enough for a cost; a large offset needs more, or its two bounds would print as one number. */
+/* Seven digits are enough for a cost; a large offset needs more, or its two bounds would print as
+ * one number. */
 static void put_sample(double value) { lb_put_num(value, fabs(value) < 1e4 ? 7 : 12); }
 
 static void put_samples(const struct lb_run *run)
@@ -83,7 +86,8 @@ static void put_sentinel(const struct lb_run *run)
 {
     printf(",\"sentinel\":{");
     if (run->sentinel.chain1_ns > 0)
-        printf("\"chain1_ns\":%.6g,\"chain8_ns\":%.6g", run->sentinel.chain1_ns, run->sentinel.chain8_ns);
+        printf("\"chain1_ns\":%.6g,\"chain8_ns\":%.6g", run->sentinel.chain1_ns,
+               run->sentinel.chain8_ns);
     putchar('}');
 }
 
@@ -119,23 +123,30 @@ static struct lb_fact *add_fact(struct lb_run *run, const char *name)
     return fact;
 }
 
-void lb_fact_num(struct lb_run *run, const char *name, double value) { add_fact(run, name)->value = value; }
+void lb_fact_num(struct lb_run *run, const char *name, double value)
+{
+    add_fact(run, name)->value = value;
+}
 
-void lb_fact_text(struct lb_run *run, const char *name, const char *value) { add_fact(run, name)->text = copy(value); }
+void lb_fact_text(struct lb_run *run, const char *name, const char *value)
+{
+    add_fact(run, name)->text = copy(value);
+}
 
 int lb_flush(void)
 {
     if (fflush(stdout) == 0 && !ferror(stdout))
         return LB_OK;
-    fprintf(stderr, "liebench-core: the answer could not be written to stdout: %s\n", strerror(errno));
+    fprintf(stderr, "liebench-core: the answer could not be written to stdout: %s\n",
+            strerror(errno));
     return LB_FAILED;
 }
 
 int lb_output(struct lb_run *run)
 {
     put_head(run);
-    printf(",\"start_ns\":%" PRId64 ",\"elapsed_ns\":%" PRId64 ",\"ops\":%" PRId64, run->start_ns, run->elapsed_ns,
-           run->ops);
+    printf(",\"start_ns\":%" PRId64 ",\"elapsed_ns\":%" PRId64 ",\"ops\":%" PRId64, run->start_ns,
+           run->elapsed_ns, run->ops);
     put_samples(run);
     put_alibi(run);
     put_sentinel(run);

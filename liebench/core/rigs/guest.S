@@ -1,7 +1,8 @@
 /* The guests of kvm.c: position-independent code that machine.c copies into a virtual machine.
  *
- * Each starts in 64-bit mode with rbx at the mail page, does its work, writes the answer there, reports by `out` and
- * begins again. None uses a stack. They are data to the executable itself, which never runs them.
+ * Each starts in 64-bit mode with rbx at the mail page, does its work, writes the answer there,
+ * reports by `out` and begins again. None uses a stack. They are data to the executable itself,
+ * which never runs them.
  */
 #include "guest.h"
 

@@ -1,4 +1,5 @@
-/* What a guest and its host agree on, for C and for the assembler (guest.S): ports, and places in the mail page. */
+/* What a guest and its host agree on, for C and for the assembler (guest.S): ports, and places in
+ * the mail page. */
 #ifndef LB_GUEST_H
 #define LB_GUEST_H
 

@@ -1,12 +1,15 @@
-/* A hypervisor of our own, small enough to know what it does: one virtual CPU, 64-bit mode, no devices, no interrupts.
+/* A hypervisor of our own, small enough to know what it does: one virtual CPU, 64-bit mode, no
+ * devices, no interrupts.
  *
- * kvm-exit   the guest leaves `ops` times a sample; the host spins spin_us before it goes back in
- * kvm-gap    the guest reads its counter in a loop and adds up the gaps; the host holds the CPU back for off_us in turns
- * kvm-touch  the guest writes to every page; the host dropped what lies behind them before (drop=1) or not
- * kvm-cpuid  the guest asks cpuid who its hypervisor is; the host answers with `signature`
+ * - kvm-exit: the guest leaves `ops` times a sample; the host spins spin_us before it goes back in
+ * - kvm-gap: the guest reads its counter in a loop and adds up the gaps; the host holds the CPU
+ *   back for off_us in turns
+ * - kvm-touch: the guest writes to every page; the host dropped what lies behind them before
+ *   (drop=1) or not
+ * - kvm-cpuid: the guest asks cpuid who its hypervisor is; the host answers with `signature`
  *
- * The guests are written in guest.S; they talk by `out` to a port and by one page of memory. Every run of the virtual
- * CPU stands under the process's watchdog.
+ * The guests are written in guest.S; they talk by `out` to a port and by one page of memory. Every
+ * run of the virtual CPU stands under the process's watchdog.
  */
 #include "lb.h"
 
@@ -213,7 +216,8 @@ LB_KERNEL(KVM_EXIT_KERNEL);
 
 static const struct lb_kernel KVM_GAP_KERNEL = {
     .name = "kvm-gap",
-    .summary = "share of its time that a guest of ours sees missing, against what its host held back",
+    .summary =
+        "share of its time that a guest of ours sees missing, against what its host held back",
     .run = run_gap,
     .ops = 1,
     .samples = 2,
