@@ -66,6 +66,7 @@ def test_every_folder_with_sources_is_compiled(suffix: str) -> None:
 def test_no_source_grows_beyond_reading() -> None:
     lines = {str(p.relative_to(ROOT)): p.read_text().splitlines() for p in sources.files(ROOT, *sources.SOURCES)}
     assert {name: len(found) for name, found in lines.items() if len(found) >= 300} == {}
+    assert [name for name, found in lines.items() if max(map(len, found)) > 100] == []
 
 
 def test_dynamic_and_static_are_told_apart(core: Path) -> None:
