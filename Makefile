@@ -9,7 +9,7 @@ PACKAGES := gcc libc6-dev make python3 python3-venv python3-dev fio nbdkit libnb
 TEST_PACKAGES := $(PACKAGES) chromium gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static cpio \
 	bubblewrap podman runsc crun musl-tools wireguard-tools busybox-static kmod e2fsprogs dmsetup mdadm xz-utils zstd
 
-.PHONY: run test check lint types clean system-run system-test
+.PHONY: run test lint format types clean system-run system-test
 
 run: system-run $(VENV)/installed
 	$(BIN)/liebench run
@@ -21,6 +21,11 @@ test: system-test $(VENV)/installed-test $(VENV)/export-tools lint types
 lint: $(VENV)/installed-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/clang-format --dry-run -Werror $(C_FILES)
+
+format: $(VENV)/installed-test
+	$(BIN)/ruff format .
+	$(BIN)/clang-format -i $(C_FILES)
 
 types: $(VENV)/installed-test
 	$(BIN)/mypy
@@ -35,7 +40,9 @@ $(VENV)/bin/python:
 	@test -n "$(PYTHON)" || { echo "make: no Python 3.11 or newer with venv was found; install python3 and python3-venv" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
-SOURCES := pyproject.toml setup.py $(wildcard liebench/core/*.[ch] liebench/core/*/*.[ch] probes/*/*.[ch])
+CORE := $(wildcard liebench/core/*.[chS] liebench/core/*/*.[chS] probes/*/*.[chS])
+SOURCES := pyproject.toml setup.py $(CORE)
+C_FILES := $(filter %.c %.h,$(CORE)) $(wildcard ci/bench/oracle/*.c)
 
 $(VENV)/installed: $(SOURCES) | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .

@@ -34,7 +34,7 @@ def source_build_id() -> str | None:
 
     Compare it with the id that ``liebench-core --version`` prints: where they differ, the executable is stale.
     """
-    return sources.build_id(_HERE.parents[1]) if (_HERE / "lb.h").is_file() else None
+    return sources.build_id(_HERE.parents[1]) if (_HERE / "main.c").is_file() else None
 
 
 def is_static(path: Path) -> bool:
