@@ -53,14 +53,14 @@ def _documents(sources: Sequence[str]) -> list[tuple[str, dict[str, Any]]]:
     A run that lies there twice is one. Raises RunUnreadable for a file that was named, UsageError for nothing at all.
     """
     from liebench.cli import common
-    from liebench.compare.index import run_files
     from liebench.errors import RunUnreadable, UsageError
+    from liebench.runfile.files import run_files
 
     made: dict[str, tuple[str, dict[str, Any]]] = {}
     for source in sources or (str(common.latest_run()),):
         folder = Path(source)
         inside = folder.is_dir()
-        names = [str(p) for p in sorted(run_files(folder), key=lambda p: p.name)] if inside else [source]
+        names = [str(p) for p in sorted(run_files(folder, below=True), key=lambda p: p.name)] if inside else [source]
         for name in names:
             try:
                 doc = _read(name)

@@ -9,9 +9,9 @@ from dataclasses import asdict
 from typing import Any
 
 from liebench.errors import UsageError
-from liebench.export.safe import exact, known, visible
+from liebench.export.safe import exact, visible
 from liebench.export.tables import NUMBERS
-from liebench.judge.rows import Table
+from liebench.judge.rows import Table, known
 from liebench.runfile.repetitions import Record
 
 VERDICTS = {

@@ -10,7 +10,7 @@ from liebench.errors import RunUnreadable, UsageError
 from liebench.gate.pairs import STATISTICS, Family, Metric, Pair, Question, as_costs, pairs_of, questions, replay
 from liebench.gate.policy import TAIL, Level, Policy, Rule, policy_of
 from liebench.judge.controls import by_work
-from liebench.judge.effects import levels
+from liebench.judge.effects import levels, outward
 from liebench.judge.family import Judged
 from liebench.judge.rows import Row, Table
 from liebench.judge.rule import ORDER
@@ -68,10 +68,6 @@ def _percent(share: float) -> str:
     return f"+{100 * share:.{2 if share < 0.995 else 3}g} %" if share < 10 else "no size that was asked for"
 
 
-def _ratio(effect: float) -> float | None:
-    return math.exp(effect) if math.isfinite(effect) and abs(effect) < 700 else None
-
-
 def _rows(question: Question, family: Family, pairs: Sequence[Pair], failed: str) -> Iterator[Row]:
     case = as_costs(question.case)
     assert case is not None
@@ -87,9 +83,9 @@ def _rows(question: Question, family: Family, pairs: Sequence[Pair], failed: str
         yield Row(
             **place,
             word=Outcome.INCONCLUSIVE.value if failed else judged.outcome.value,
-            value=_ratio(judged.estimate),
-            low=_ratio(judged.low),
-            high=_ratio(judged.high),
+            value=outward(judged.estimate),
+            low=outward(judged.low),
+            high=outward(judged.high),
             limit=1 + judged.detectable if math.isfinite(judged.detectable) else None,
             statistic=shown,
             blocks=judged.n,

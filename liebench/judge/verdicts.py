@@ -88,7 +88,7 @@ def _logged(interval: Interval) -> list[float | None]:
 def look(case: Case, blocks: Sequence[Json], arm: str, promised: str) -> Look:
     """Judge all blocks so far of one case (or of one control: its labels are promised/null, promised/plant ...)."""
     if case.kind is Kind.FACT:
-        return Look(case, blocks, arm, None, "decided" if _values(case, blocks) else "continue")
+        return Look(case, blocks, arm, None, "decided" if fact_values(case, blocks) else "continue")
     reading = read(case, blocks, arm, promised)
     return Look(case, blocks, arm, reading, stop(case, reading, blocks))
 
@@ -184,7 +184,7 @@ def _why(case: Case, reading: Reading, low: float | None, high: float | None) ->
     return f"half width {width} after {reading.units}{more}"
 
 
-def _values(case: Case, blocks: Sequence[Json]) -> list[str]:
+def fact_values(case: Case, blocks: Sequence[Json]) -> list[str]:
     """The values of a fact in all repetitions, as keys of ``Case.words``."""
     found: list[str] = []
     for block in blocks:
@@ -200,7 +200,7 @@ def _values(case: Case, blocks: Sequence[Json]) -> list[str]:
 def _fact(evidence: Evidence) -> Verdict:
     """The meaning of the worst value that was stored."""
     case = evidence.case
-    values = _values(case, evidence.blocks)
+    values = fact_values(case, evidence.blocks)
     if not values:
         return Verdict(word=Word.INCONCLUSIVE, unit=case.unit, statistic="fact", why="nothing was stored")
     unknown = Meaning(Word.INCONCLUSIVE, f"the probe has no word for {values[-1]!r}")

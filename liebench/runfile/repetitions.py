@@ -114,8 +114,9 @@ def _repetition(rep: Json, place: str) -> Record:
 
 def _quantities(rep: Json, case: Json, place: str) -> Iterator[Record]:
     judged, unit = _word(case.get("quantity"), "quantity"), _word(case.get("unit"), "unit")
-    held = mapping(rep.get("samples") or {}, f"{place}.samples") or {judged: []}
-    for quantity, values in held.items():
+    samples = mapping(rep.get("samples") or {}, f"{place}.samples")
+    held: Iterable[tuple[str | None, Any]] = samples.items() or [(judged, [])]
+    for quantity, values in held:
         at = f"{place}.samples.{quantity}"
         found = {"quantity": quantity, "unit": unit if quantity == judged or case.get("bounds") else None}
         yield found | _summary(sizes(sequence(values or [], at), at))

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from liebench.facts.memory import kib
 from liebench.facts.reader import Reader, as_int, cpu_list
 from liebench.host import Host
 
@@ -42,9 +43,8 @@ class Kernel:
     @property
     def memory_kb(self) -> int | None:
         """MemTotal; None where it is unknown, or no memory that a machine can have."""
-        words = (self.reader.field("/proc/meminfo", "MemTotal") or "").split()
-        found = as_int(words[0]) if words else None
-        return found if found is not None and 1024 <= found < 1 << 50 else None
+        found = kib(self.reader, "MemTotal")
+        return found if found is not None and found >= 1024 else None
 
     @property
     def small_pages(self) -> bool:

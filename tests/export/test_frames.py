@@ -17,9 +17,9 @@ from hypothesis import example, given
 
 from liebench.errors import RunUnreadable, UsageError
 from liebench.export import frames
-from liebench.export.safe import known, visible
+from liebench.export.safe import visible
 from liebench.export.tables import NUMBERS, as_json, tables_of
-from liebench.judge.rows import Table
+from liebench.judge.rows import Table, known
 from liebench.runfile.repetitions import COLUMNS, repetitions
 
 from tests.helpers import hostile
