@@ -13,7 +13,7 @@ from liebench.compare.metrics import FACT, LEVEL, Key, RunMetrics, direction
 from liebench.compare.sides import GONE, OTHER_WORK, Comparison, compare, compare_table
 from liebench.contract import Case, Kind, Outcome
 from liebench.errors import NotComparable
-from liebench.gate.policy import Level, Policy, Rule
+from liebench.gate.policy import Level, LevelRule, Policy
 from liebench.gate.table import INCONCLUSIVE, OK, exit_code
 from liebench.judge.family import Limits
 from liebench.judge.rows import Row, Table
@@ -23,7 +23,7 @@ FEWEST_FLEET = 19  # hosts beside ours: 1 / 20 is the smallest rank that says 5 
 OUTLIER = 0.05
 
 
-RuleOf = Callable[[Key], Rule]
+RuleOf = Callable[[Key], LevelRule]
 
 
 def _rules(policy: Policy, runs: Sequence[RunMetrics]) -> RuleOf:
@@ -120,7 +120,7 @@ def fleet_table(others: Sequence[RunMetrics], ours: RunMetrics, policy: Policy) 
     return replace(table, kind="gate", exit=code)
 
 
-def _ranked(key: Key, case: Case, value: float, rest: Sequence[float], rule: Rule) -> Row:
+def _ranked(key: Key, case: Case, value: float, rest: Sequence[float], rule: LevelRule) -> Row:
     ratio = case.kind is not Kind.READING
     as_bad = sum(v >= value for v in rest)
     p = (1 + as_bad) / (len(rest) + 1)

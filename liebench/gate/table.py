@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from liebench.contract import Case, Outcome, State, Word
 from liebench.errors import RunUnreadable, UsageError
 from liebench.gate.pairs import STATISTICS, Family, Metric, Pair, Question, as_costs, pairs_of, questions, replay
-from liebench.gate.policy import TAIL, Level, Policy, Rule, policy_of
+from liebench.gate.policy import TAIL, Level, LevelRule, Policy, policy_of
 from liebench.judge.controls import by_work
 from liebench.judge.effects import levels, outward
 from liebench.judge.family import Judged
@@ -49,7 +49,7 @@ def _carrier(words: Mapping[str, Judged]) -> str:
     return min(ranked, key=lambda s: WORST.index(words[s].outcome), default="median")
 
 
-def _why(words: Mapping[str, Judged], shown: str, rule: Rule) -> str:
+def _why(words: Mapping[str, Judged], shown: str, rule: LevelRule) -> str:
     tail, said = words.get(TAIL), []
     own = words.get(shown)
     if own is not None and own.outcome is Outcome.INCONCLUSIVE:
