@@ -15,11 +15,31 @@ from liebench.judge.rows import Table, known
 from liebench.runfile.repetitions import Record
 
 VERDICTS = {
-    "kind": str, "title": str, "host": str, "machine": str, "started": str, "exit": int, "name": str, "probe": str,
-    "case": str, "arm": str, "what": str, "word": str, "value": float, "low": float, "high": float, "unit": str,
-    "limit": float, "statistic": str, "blocks": int, "why": str, "level": str, "before": float, "after": float,
+    "kind": str,
+    "title": str,
+    "host": str,
+    "machine": str,
+    "started": str,
+    "exit": int,
+    "name": str,
+    "probe": str,
+    "case": str,
+    "arm": str,
+    "what": str,
+    "word": str,
+    "value": float,
+    "low": float,
+    "high": float,
+    "unit": str,
+    "limit": float,
+    "statistic": str,
+    "blocks": int,
+    "why": str,
+    "level": str,
+    "before": float,
+    "after": float,
     "of_unit": str,
-}  # fmt: skip
+}
 FORMULA = ("=", "+", "-", "@")  # what a spreadsheet would compute
 
 

@@ -109,8 +109,11 @@ def fleet_table(others: Sequence[RunMetrics], ours: RunMetrics, policy: Policy) 
         if key.what in (LEVEL, FACT) or rule.level is Level.OFF:
             continue
         case, work = ours.cases[key[:2]], ours.works[key[:2]]
-        rest = [direction(case, m.values[key].value) for m in newest.values()
-                if key in m.values and m.works.get(key[:2]) == work]  # fmt: skip
+        rest = [
+            direction(case, m.values[key].value)
+            for m in newest.values()
+            if key in m.values and m.works.get(key[:2]) == work
+        ]
         rows.append(_ranked(key, case, direction(case, value.value), rest, rule))
     if not rows:
         raise NotComparable("this run holds no lie that other hosts' could be held against")
@@ -173,9 +176,16 @@ def trend_table(runs: Sequence[RunMetrics], policy: Policy) -> Table:
         known = [what for i, what in line.marks if i == at]
         outcome = Outcome.WORSE if after > before else Outcome.BETTER
         why = f"a new level since {line.points[at].started}" + (f"; the {known[0]} changed there" if known else "")
-        rows.append(Row(
-            **key._asdict(), word=outcome.value, value=_factor(after - before) if ratio else after - before,
-            unit="ratio" if ratio else case.unit, blocks=len(line.points), why=why, level=Level.WARN.value,
-        ))  # fmt: skip
+        rows.append(
+            Row(
+                **key._asdict(),
+                word=outcome.value,
+                value=_factor(after - before) if ratio else after - before,
+                unit="ratio" if ratio else case.unit,
+                blocks=len(line.points),
+                why=why,
+                level=Level.WARN.value,
+            )
+        )
     table = compare_table(Comparison(rows, ()), ours[-1], f"{len(ours)} runs of this host")
     return replace(table, kind="gate", exit=OK)

@@ -198,9 +198,12 @@ def _early(doc: Json) -> tuple[str, ...]:
 
 
 def _lost(
-    doc: Json, policy: Policy, rows: Sequence[Row], failures: Mapping[str, str],
+    doc: Json,
+    policy: Policy,
+    rows: Sequence[Row],
+    failures: Mapping[str, str],
     pairs: Mapping[tuple[str, str], Sequence[Pair]],
-) -> dict[str, str]:  # fmt: skip
+) -> dict[str, str]:
     """What should have been gated and has no number: a failed probe, an arm without samples. What only warns cannot."""
     strict = {q.probe for q in gate_questions(doc, policy, (State.FAILED,)) if Level.ERROR in _levels(q)}
     bare = {k for k in failures if not mapping(section(doc, "probes")[k], f"probes.{k}").get("cases")}

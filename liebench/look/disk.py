@@ -9,8 +9,17 @@ from __future__ import annotations
 from liebench.facts.reader import Reader
 from liebench.look.sign import OURS, Calm, Finding, Sign, Suspect, Window, number, since
 
-COLUMNS = {"reads": 0, "read_ms": 3, "writes": 4, "write_ms": 7, "busy_ms": 9, "discards": 11, "discard_ms": 14,
-           "flushes": 15, "flush_ms": 16}  # fmt: skip
+COLUMNS = {
+    "reads": 0,
+    "read_ms": 3,
+    "writes": 4,
+    "write_ms": 7,
+    "busy_ms": 9,
+    "discards": 11,
+    "discard_ms": 14,
+    "flushes": 15,
+    "flush_ms": 16,
+}
 FLIGHT = 8
 ETCD = "etcd: its log wants flushes below 10 ms at p99"
 SIGNS = (

@@ -108,7 +108,8 @@ SUGGEST_RULES: Mapping[str, SuggestRule] = {
     "zswap": _other({"Y": "N", "": "Y"}, "the other of its two values (zswap.rst)"),
     "halt-poll": _other({"0": "200000", "": "0"}, "none, or the kernel's own 200 us (guest-halt-polling.rst)"),
     "clocksource": _offered(
-        "/sys/devices/system/clocksource/clocksource0/available_clocksource", ("tsc",),
+        "/sys/devices/system/clocksource/clocksource0/available_clocksource",
+        ("tsc",),
         "the counter that is read without leaving the program (timekeeping.rst)",
     ),
     "timer-slack": _fixed("1", "the least that there is (PR_SET_TIMERSLACK in prctl(2))"),
@@ -124,7 +125,7 @@ SUGGEST_RULES: Mapping[str, SuggestRule] = {
     "mount": _other({"noatime": "relatime", "": "noatime"}, "no times of reading, or the kernel's own way (mount(8))"),
     "readahead": _twice("twice as much as now (queue-sysfs.rst)"),
     "not-rotational": _other({"0": "1", "": "0"}, "the other of its two values (queue-sysfs.rst)"),
-}  # fmt: skip
+}
 
 
 def proposed(name: str, host: Host, advised: Mapping[str, tuple[str, str]]) -> tuple[str, str]:

@@ -10,8 +10,13 @@ from liebench.settings.audit import Setting, Standing
 from liebench.words import clean, tally, wrapped
 
 ORDER = (Standing.LOWERS, Standing.NO_EFFECT, Standing.DIFFERS, Standing.UNKNOWN, Standing.DEFAULT)
-SHAPES = {Standing.LOWERS: "◆", Standing.NO_EFFECT: "○", Standing.DIFFERS: "◇", Standing.UNKNOWN: "?",
-          Standing.DEFAULT: "●"}  # fmt: skip
+SHAPES = {
+    Standing.LOWERS: "◆",
+    Standing.NO_EFFECT: "○",
+    Standing.DIFFERS: "◇",
+    Standing.UNKNOWN: "?",
+    Standing.DEFAULT: "●",
+}
 
 
 def as_text(settings: Sequence[Setting], release: str | None, everything: bool) -> str:
@@ -51,8 +56,15 @@ def _hanging(text: str, indent: str = "") -> list[str]:
 def as_json(settings: Sequence[Setting], release: str | None) -> dict[str, Any]:
     """Every setting by its key; what is not known is null."""
     rows = {
-        s.key: {"now": s.now, "default": s.default, "standing": s.standing.value, "by": s.by, "note": s.note or None,
-                "source": s.source, "owners": [asdict(o) for o in s.owners]}
+        s.key: {
+            "now": s.now,
+            "default": s.default,
+            "standing": s.standing.value,
+            "by": s.by,
+            "note": s.note or None,
+            "source": s.source,
+            "owners": [asdict(o) for o in s.owners],
+        }
         for s in settings
-    }  # fmt: skip
+    }
     return {"schema": "liebench.audit/1", "exit": 0, "kernel": release, "settings": rows}
