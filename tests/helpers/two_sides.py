@@ -32,7 +32,7 @@ class Sides:
         def dearer(case: Any, turn: Any) -> Any:
             made = rep(case, turn)
             scaled = {k: [v * self.factor for v in values] for k, values in made.samples.items()}
-            return type(made)(scaled, elapsed_ns=made.elapsed_ns)
+            return type(made)(samples=scaled, elapsed_ns=made.elapsed_ns)
 
         world.rep = dearer if name == CANDIDATE else before  # type: ignore[method-assign]
         try:

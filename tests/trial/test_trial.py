@@ -58,7 +58,9 @@ def dearer(sides: Any, again: Callable[[str, list[str]], float]) -> None:
 
     def made(c: Any, turn: Any) -> Any:
         found, times = rep(c, turn), again(c.id, sides.order)
-        return type(found)({k: [v * times for v in values] for k, values in found.samples.items()}, elapsed_ns=1000)
+        return type(found)(
+            samples={k: [v * times for v in values] for k, values in found.samples.items()}, elapsed_ns=1000
+        )
 
     sides.world.rep = made
 
