@@ -116,7 +116,9 @@ def _disk_rule(name: str, attribute: str) -> DefaultRule | None:
 
     return {
         "scheduler": DefaultRule(scheduler, "block/elevator.c: elevator_get_default"),
-        "read_ahead_kb": DefaultRule(read_ahead, "block/blk-settings.c: 128 KiB, or twice the optimal request", True),
+        "read_ahead_kb": DefaultRule(
+            read_ahead, "block/blk-settings.c: 128 KiB, or twice the optimal request", limit=True
+        ),
         "wbt_lat_usec": DefaultRule(throttle, "block/blk-wbt.c: wbt_default_latency_nsec"),
     }.get(attribute)
 
@@ -228,15 +230,18 @@ def _built(name: str, off: str | None = None) -> Callable[[Kernel], str | None]:
 
 
 DEFAULT_RULES: Mapping[str, DefaultRule] = {
-    "vm.min_free_kbytes": DefaultRule(_of_memory(_min_free), "mm/page_alloc.c, mm/khugepaged.c", True, True),
-    "net.ipv4.tcp_mem": DefaultRule(_of_memory(_tcp_mem), "net/ipv4/tcp.c: tcp_init_mem", True, True),
+    "vm.min_free_kbytes": DefaultRule(_of_memory(_min_free), "mm/page_alloc.c, mm/khugepaged.c", limit=True, near=True),
+    "net.ipv4.tcp_mem": DefaultRule(_of_memory(_tcp_mem), "net/ipv4/tcp.c: tcp_init_mem", limit=True, near=True),
     "net.ipv4.tcp_rmem": DefaultRule(
-        _of_memory(_rmem), "net/ipv4/tcp.c: tcp_init; commits a337531b942b (4.20), 572be9bf9d0d (6.16)", True, True
+        _of_memory(_rmem),
+        "net/ipv4/tcp.c: tcp_init; commits a337531b942b (4.20), 572be9bf9d0d (6.16)",
+        limit=True,
+        near=True,
     ),
-    "net.ipv4.tcp_wmem": DefaultRule(_of_memory(_wmem), "net/ipv4/tcp.c: tcp_init", True, True),
-    "net.ipv4.tcp_max_syn_backlog": DefaultRule(_of_memory(_syn_backlog), "net/ipv4/tcp_ipv4.c", True),
+    "net.ipv4.tcp_wmem": DefaultRule(_of_memory(_wmem), "net/ipv4/tcp.c: tcp_init", limit=True, near=True),
+    "net.ipv4.tcp_max_syn_backlog": DefaultRule(_of_memory(_syn_backlog), "net/ipv4/tcp_ipv4.c", limit=True),
     "net.ipv4.tcp_max_tw_buckets": DefaultRule(
-        _of_memory(lambda kb, kernel: str(_hashed(kb) // 2)), "net/ipv4/tcp_ipv4.c", True
+        _of_memory(lambda kb, kernel: str(_hashed(kb) // 2)), "net/ipv4/tcp_ipv4.c", limit=True
     ),
     "net.ipv4.tcp_congestion_control": DefaultRule(_built("DEFAULT_TCP_CONG"), "net/ipv4/Kconfig: DEFAULT_TCP_CONG"),
     "net.core.default_qdisc": DefaultRule(
@@ -247,9 +252,11 @@ DEFAULT_RULES: Mapping[str, DefaultRule] = {
     ),
     "kernel.numa_balancing": DefaultRule(_balancing, "mm/mempolicy.c: check_numabalancing_enable"),
     "kernel.nmi_watchdog": DefaultRule(_watchdog, "kernel/watchdog.c, commit 692297d8f968"),
-    "kernel.threads-max": DefaultRule(_of_memory(_threads), "kernel/fork.c: set_max_threads", True, True),
-    "kernel.pid_max": DefaultRule(_pids, "kernel/pid.c: 1024 for each processor", True),
-    "fs.file-max": DefaultRule(_of_memory(lambda kb, kernel: str(max(kb // 10, 8192))), "fs/file_table.c", True, True),
+    "kernel.threads-max": DefaultRule(_of_memory(_threads), "kernel/fork.c: set_max_threads", limit=True, near=True),
+    "kernel.pid_max": DefaultRule(_pids, "kernel/pid.c: 1024 for each processor", limit=True),
+    "fs.file-max": DefaultRule(
+        _of_memory(lambda kb, kernel: str(max(kb // 10, 8192))), "fs/file_table.c", limit=True, near=True
+    ),
     f"{THP}/enabled": DefaultRule(_huge, "mm/Kconfig: TRANSPARENT_HUGEPAGE_*"),
     f"{THP}/defrag": DefaultRule(_defrag, "mm/huge_memory.c, commit 444eb2a449ef"),
 }

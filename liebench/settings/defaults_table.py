@@ -71,15 +71,20 @@ KERNEL = (
 
 BUFFERS = "include/net/sock.h: SKB_TRUESIZE(256) * 256, on 64 bits; commit a6d4f25888b8 (6.18)"
 CORE = (
-    Known("net.core.somaxconn", ((OLDEST, "128"), ("5.4", "4096")), "commit 19f92a030ca6, listen(2)", True),
-    Known("net.core.netdev_max_backlog", ((OLDEST, "1000"),), "net/core/hotdata.c, before that dev.c", True),
-    Known("net.core.netdev_budget", ((OLDEST, "300"),), "net/core/hotdata.c, before that dev.c", True),
+    Known("net.core.somaxconn", ((OLDEST, "128"), ("5.4", "4096")), "commit 19f92a030ca6, listen(2)", limit=True),
+    Known("net.core.netdev_max_backlog", ((OLDEST, "1000"),), "net/core/hotdata.c, before that dev.c", limit=True),
+    Known("net.core.netdev_budget", ((OLDEST, "300"),), "net/core/hotdata.c, before that dev.c", limit=True),
     Known("net.core.dev_weight", ((OLDEST, "64"),), "net/core/dev.c"),
-    Known("net.core.rmem_default", ((OLDEST, "212992"),), BUFFERS, True),
-    Known("net.core.wmem_default", ((OLDEST, "212992"),), BUFFERS, True),
-    Known("net.core.rmem_max", ((OLDEST, "212992"), ("6.18", "4194304")), BUFFERS, True),
-    Known("net.core.wmem_max", ((OLDEST, "212992"), ("6.18", "4194304")), BUFFERS, True),
-    Known("net.core.optmem_max", ((OLDEST, "20480"), ("6.8", "131072")), "net/core/sock.c, commit 4944566706b2", True),
+    Known("net.core.rmem_default", ((OLDEST, "212992"),), BUFFERS, limit=True),
+    Known("net.core.wmem_default", ((OLDEST, "212992"),), BUFFERS, limit=True),
+    Known("net.core.rmem_max", ((OLDEST, "212992"), ("6.18", "4194304")), BUFFERS, limit=True),
+    Known("net.core.wmem_max", ((OLDEST, "212992"), ("6.18", "4194304")), BUFFERS, limit=True),
+    Known(
+        "net.core.optmem_max",
+        ((OLDEST, "20480"), ("6.8", "131072")),
+        "net/core/sock.c, commit 4944566706b2",
+        limit=True,
+    ),
     *_same("net.core", "net/core/sock.c", busy_read="0", busy_poll="0"),
 )
 
@@ -110,15 +115,15 @@ IPV4 = (
     Known("net.ipv4.tcp_fastopen", (("3.13", "1"),), f"{TCP_C}: TFO_CLIENT_ENABLE"),
     Known("net.ipv4.tcp_autocorking", (("3.14", "1"),), TCP_C),
     Known("net.ipv4.tcp_notsent_lowat", (("3.12", "4294967295"),), f"{TCP_C}: UINT_MAX"),
-    Known("net.ipv4.tcp_limit_output_bytes", (("5.4", "1048576"), ("6.16", "4194304")), TCP_C, True),
+    Known("net.ipv4.tcp_limit_output_bytes", (("5.4", "1048576"), ("6.16", "4194304")), TCP_C, limit=True),
     Known("net.ipv4.tcp_tw_recycle", ((OLDEST, "0"), ("4.12", GONE)), "commit 4396e46187ca"),
     Known("net.ipv4.tcp_fack", (("5.4", "0"),), "Documentation/networking/ip-sysctl.rst: a legacy option"),
     Known("net.ipv4.ip_local_port_range", ((OLDEST, "32768 61000"), ("4.2", "32768 60999")), "commit 07f4c90062f8"),
 )
 
 FS = (
-    Known("fs.nr_open", ((OLDEST, "1048576"),), "fs/file.c", True),
-    Known("fs.aio-max-nr", ((OLDEST, "65536"),), "fs/aio.c", True),
+    Known("fs.nr_open", ((OLDEST, "1048576"),), "fs/file.c", limit=True),
+    Known("fs.aio-max-nr", ((OLDEST, "65536"),), "fs/aio.c", limit=True),
 )
 
 TABLE = {known.key: known for known in (*VM, *KERNEL, *CORE, *IPV4, *FS)}
