@@ -35,7 +35,7 @@ ARITHMETIC = {
     "typing",
 }
 PURE = ("stats", "judge", "words", "contract", "gate/pairs", "gate/table", "gate/policy", "gate/verify",
-        "runfile/fields", "trial/result", "probes/*/verdict.py")  # fmt: skip
+        "runfile/fields", "runfile/repetitions", "trial/result", "probes/*/verdict.py")  # fmt: skip
 
 
 @lru_cache

@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import os
 import re
-import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -22,7 +21,9 @@ from liebench.settings.launch import is_launch, kept_by, trial_line, wider
 from liebench.settings.origin import whence
 from liebench.state.journal import held
 from liebench.trial.proofs import config_of, lapsed, needed_scope, proof_for, read_proofs, set_otherwise
+from liebench.words import wrapped
 
+INDENT = "  "
 UNTESTED = "untested: nobody has measured this change on this host"
 DEFAULT_S, LEAST_S, MOST_S = 600.0, 1.0, 86400.0
 UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
@@ -152,18 +153,16 @@ def _rivals(hands: Hands, knob: Knob, to: str) -> tuple[str, ...]:
     return tuple(said)
 
 
-def wrapped(text: str, indent: str = "  ") -> list[str]:
-    return textwrap.wrap(text, 80, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False)
-
-
 def _late(hands: Hands, changes: Sequence[Change]) -> list[str]:
     """What a drop-in for sysfs cannot promise."""
     if not any(c.dropin == VALUES for c in changes):
         return []
     if not program(hands.host, "systemd-tmpfiles"):
-        return wrapped(f"at boot {VALUES} is read by systemd-tmpfiles, which is not here: it will not last")
+        return wrapped(f"at boot {VALUES} is read by systemd-tmpfiles, which is not here: it will not last", INDENT)
     if any(c.path.startswith(("/sys/block/", "/sys/class/net/", "/sys/fs/cgroup/")) for c in changes):
-        return wrapped("at boot it is set once: a disk, card or control group that comes later keeps its default")
+        return wrapped(
+            "at boot it is set once: a disk, card or control group that comes later keeps its default", INDENT
+        )
     return []
 
 
@@ -171,10 +170,10 @@ def difference(hands: Hands, ledger: Ledger, changes: Sequence[Change], wanted: 
     """What would change: values, evidence, risk, whom it overrides, and the drop-ins as a unified difference."""
     lines: list[str] = []
     for change, w in zip(changes, wanted, strict=True):
-        lines += [f"{change.key}: {change.from_} -> {change.to}", *wrapped(whence(w.knob, hands.host))]
-        lines += wrapped(change.evidence)
-        lines += wrapped(f"what can get worse: {change.risk}")
-        lines += [line for words in w.overrides for line in wrapped(words)]
+        lines += [f"{change.key}: {change.from_} -> {change.to}", *wrapped(whence(w.knob, hands.host), INDENT)]
+        lines += wrapped(change.evidence, INDENT)
+        lines += wrapped(f"what can get worse: {change.risk}", INDENT)
+        lines += [line for words in w.overrides for line in wrapped(words, INDENT)]
         lines += [f"  {path} becomes 0 by it; it is {text}" for path, text in change.beside.items()]
     lines += _late(hands, changes)
     for file in dict.fromkeys(c.dropin for c in changes):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -173,26 +172,13 @@ def _graded(doc: dict[str, Any], advice: Sequence[Any]) -> Sequence[Any]:
     return graded(advice, proofs, str(doc["hashes"].get("host") or ""), catalogue())
 
 
-HEAD = 1000  # bytes of a run file in which its kind stands
-
-
-def run_files(folder: Path, kind: str = "run") -> list[Path]:
-    """Finished run files of a folder, oldest first: runs, gates, or trials. The kind stands at the head of the file."""
-    found = []
-    for path in sorted(folder.glob("*T*Z-????????.json")):
-        with contextlib.suppress(OSError), path.open("rb") as file:
-            stated = re.search(rb'"kind"\s*:\s*"(run|gate|trial)"', file.read(HEAD))
-            if (stated[1].decode() if stated else "run") == kind:
-                found.append(path)
-    return found
-
-
 def latest_run() -> Path:
     """The newest finished run file of the results folder."""
+    from liebench.runfile.files import run_files
     from liebench.state.files import results_dir
 
     folder = results_dir()
-    found = run_files(folder)
+    found = run_files(folder, "run")
     if not found:
         raise UsageError(f"there is no run file in {folder}; make one with `liebench run`, or name a file")
     return found[-1]
@@ -201,12 +187,13 @@ def latest_run() -> Path:
 def read_runs(paths: Sequence[str]) -> list[dict[str, Any]]:
     """Run documents of files, and of all finished runs in folders. Raises RunUnreadable naming the file."""
     from liebench.errors import RunUnreadable
+    from liebench.runfile.files import run_files
     from liebench.runfile.reader import read_run
 
     files: list[str] = []
     for path in paths:
         folder = Path(path)
-        found = [str(p) for p in run_files(folder)] if folder.is_dir() else [path]
+        found = [str(p) for p in run_files(folder, "run")] if folder.is_dir() else [path]
         if not found:
             raise RunUnreadable(f"there is no run file in {path}; make one with `liebench run --out {path}`")
         files += found

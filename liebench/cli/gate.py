@@ -223,10 +223,11 @@ def _expected(bench: Any, asked: Any, settings: Any, policy: Any) -> str:
     from liebench.gate.forecast import forecast, says
     from liebench.gate.pairs import NOISE
     from liebench.gate.table import gate_family
+    from liebench.runfile.files import run_files
     from liebench.runfile.reader import read_run
 
     ours = bench.host.hashes().get("host")
-    for path in reversed(common.run_files(bench.out, "gate")[-MOST_LOOKED_AT:]):
+    for path in reversed(run_files(bench.out, "gate")[-MOST_LOOKED_AT:]):
         try:
             doc = read_run(path)
             if doc.get("switch") == NOISE and doc["hashes"].get("host") == ours:

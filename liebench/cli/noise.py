@@ -47,11 +47,12 @@ def _past(out: Path | None, doc: dict[str, Any]) -> list[Any]:
     """Stored runs of this host, damaged ones left out: they are asked for nothing but their spread."""
     from liebench.compare.metrics import run_metrics
     from liebench.errors import RunUnreadable
+    from liebench.runfile.files import run_files
     from liebench.runfile.reader import read_run
     from liebench.state.files import results_dir
 
     found = []
-    for path in common.run_files(results_dir(out)):
+    for path in run_files(results_dir(out), "run"):
         try:
             past = read_run(path)
             if past["hashes"].get("host") == doc["hashes"].get("host"):

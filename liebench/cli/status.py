@@ -18,9 +18,9 @@ def status(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
 ) -> None:
     """Show the applied changes by number, and end what was cut off."""
-    from liebench.apply.plan import wrapped
     from liebench.apply.transaction import settle_if_any
     from liebench.cli import changing, common
+    from liebench.words import wrapped
 
     hands = changing.make_hands()
     notes = settle_if_any(hands)
@@ -45,7 +45,7 @@ def status(
         common.say(line)
     print("\n".join(_lines(rows)))
     if ended:
-        print("ended lately\n" + "\n".join(line for said in ended for line in wrapped(said)))
+        print("ended lately\n" + "\n".join(line for said in ended for line in wrapped(said, "  ")))
     if proofs:
         print("proved here and not applied\n" + "\n".join(f"  {p['change']}: {p['words']}" for p in proofs))
 
@@ -75,7 +75,7 @@ def _proofs(hands: Hands) -> list[dict[str, Any]]:
 
 
 def _lines(rows: Sequence[dict[str, Any]]) -> list[str]:
-    from liebench.apply.plan import wrapped
+    from liebench.words import wrapped
 
     lines = [] if rows else ["nothing of liebench is applied on this host"]
     for r in rows:

@@ -93,9 +93,10 @@ def _wishes(
 
 def _advice(bench: Any) -> list[Any]:
     """What the newest run of this host advised; nothing where there is none."""
+    from liebench.runfile.files import run_files
     from liebench.runfile.reader import read_run
 
-    files = common.run_files(bench.out)
+    files = run_files(bench.out, "run")
     return list(common.judged(read_run(files[-1]))[1]) if files else []
 
 
@@ -113,9 +114,10 @@ def _proposed(name: str, advice: list[Any], bench: Any) -> str:
 def _advised(advice: list[Any], bench: Any) -> list[str]:
     """The advice that can be tried; what cannot is named, with what to do instead."""
     from liebench.errors import UsageError
+    from liebench.runfile.files import run_files
     from liebench.settings.catalogue import catalogue, parse
 
-    if not common.run_files(bench.out):
+    if not run_files(bench.out, "run"):
         raise UsageError(f"there is no run in {bench.out} whose advice could be tried; `liebench run` makes one")
     known, found = catalogue(), []
     for item in advice:

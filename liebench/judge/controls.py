@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from statistics import median
 
 from liebench.contract import Case, Kind
-from liebench.judge.effects import Effects, MissingValue, effects, is_void, place_of, samples
+from liebench.judge.effects import Effects, MissingValue, effects, is_void, outward, place_of, samples
 from liebench.judge.readings import limits, read
 from liebench.judge.rule import LOOK_ALPHA
 from liebench.runfile.fields import Json, mapping, optional_number, refuse, text
@@ -118,7 +118,7 @@ def _control(
     entry: Json, case: Case, kind: str, status: str, expect: float, tolerance: float, span: Interval, place: str
 ) -> Control:
     ratio = case.kind not in DIFFERENCES
-    value, lower, upper = (_terms(v, ratio) for v in (span.estimate, span.low, span.high))
+    value, lower, upper = (outward(v, ratio) for v in (span.estimate, span.low, span.high))
     name, work, probe = (text(entry.get(k, ""), f"{place}.{k}") for k in ("id", "work", "probe"))
     unit = "ratio" if ratio else case.unit
     return Control(
@@ -166,10 +166,6 @@ def _status(span: Interval, band: tuple[float, float], b: float, kind: str) -> s
     # A plant is shown when a lie was seen, of a size that agrees, with an interval that could have disagreed.
     seen = span.low > 0 if (low + high) > 0 else span.high < 0
     return "shown" if seen and span.high - span.low < max(abs(low + high), 2 * b) else "not shown"
-
-
-def _terms(value: float, ratio: bool) -> float | None:
-    return None if not math.isfinite(value) else math.exp(value) if ratio else value
 
 
 def by_work(controls: Sequence[Control]) -> dict[str, tuple[str, str]]:

@@ -21,6 +21,7 @@ from liebench.stats.intervals import hodges_lehmann, quantile
 from liebench.stats.trend import slope
 
 VOID = frozenset({"void", "error", "warmup", "clock_step", "below_timer_res", "too_short"})
+MOST_LOG = 700  # of a factor that a double can hold
 TAIL_SAMPLES = 20  # a quantile q needs 20 / (1 - q) samples, else blocks are pooled until they have them
 Statistic = Callable[[Sequence[float]], float]
 
@@ -84,6 +85,13 @@ def contrast(case: Case, delivered: float, promised: float) -> float:
     if case.kind is not Kind.READING:
         return math.log(delivered) - math.log(promised)
     return (promised - delivered) if case.better is Better.HIGHER else (delivered - promised)
+
+
+def outward(effect: float, ratio: bool = True) -> float | None:
+    """An effect as tables show it: a factor where it is a ratio, else a difference; None where it is not known."""
+    if not math.isfinite(effect):
+        return None
+    return math.exp(min(effect, MOST_LOG)) if ratio else effect
 
 
 def cost_of(case: Case, block: Json, label: str, statistic: Statistic) -> float:

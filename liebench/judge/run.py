@@ -12,13 +12,13 @@ from dataclasses import dataclass, field, replace
 
 from liebench.contract import Case, Kind, State, Subject, Verdict, Word
 from liebench.judge.controls import Control, Modes, Sentinel, by_work, judge_control, modes_of, sentinel_of
-from liebench.judge.readings import Reading, competes
+from liebench.judge.readings import Estimate, competes
 from liebench.judge.rule import ORDER
-from liebench.judge.verdicts import Evidence, Judge, Look, case_verdict, look, under_control
+from liebench.judge.verdicts import Evidence, InterimLook, Judge, case_verdict, look, under_control
 from liebench.runfile.fields import Json, case_of, mapping, member, records, refuse, section, text
 from liebench.stats.intervals import Interval, signed_rank_interval
 
-__all__ = ["Detail", "Evidence", "Look", "RunVerdicts", "case_verdict", "combine", "judge_run", "look"]
+__all__ = ["Detail", "Evidence", "InterimLook", "RunVerdicts", "case_verdict", "combine", "judge_run", "look"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -27,8 +27,8 @@ class Detail:
 
     case: Case
     arm: str
-    reading: Reading | None
-    arms: Mapping[str, Reading] = field(default_factory=dict)
+    reading: Estimate | None
+    arms: Mapping[str, Estimate] = field(default_factory=dict)
     slope: Interval | None = None  # linear law: unit per number
     modes: Modes | None = None
 

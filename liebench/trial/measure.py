@@ -15,7 +15,7 @@ from liebench.errors import NotMeasurable, UsageError
 from liebench.gate.command import COMMAND
 from liebench.gate.measure import stages_of
 from liebench.gate.pairs import BASELINE, CANDIDATE
-from liebench.gate.policy import Level, Policy, Rule
+from liebench.gate.policy import Level, LevelRule, Policy
 from liebench.gate.session import PairSession, Side, gate_part
 from liebench.host import Host
 from liebench.registry import Registered
@@ -106,7 +106,7 @@ def options_for(wish: Wish, probe: str, host: Host) -> Mapping[str, str]:
 def policy_for(wish: Wish, layer: str, probe: str, limit: float | None, floor: float) -> Policy:
     """Targets decide, every other case of the probe guards, arms that carry no value are left out."""
     practical = limit if limit is not None else LIMITS.get(layer, LIMIT)
-    base = Rule(Level.OFF, practical, floor, max(0.10, 2 * practical))
+    base = LevelRule(Level.OFF, practical, floor, max(0.10, 2 * practical))
     target = {"level": Level.ERROR}
     if wish.command:
         return Policy(base, {"command/wall": target})
