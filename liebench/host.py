@@ -126,11 +126,13 @@ class Host:
     def redacted(self) -> dict[str, Any]:
         """The facts without names, addresses and secrets: what a run file may hold."""
         facts = json.loads(json.dumps(self.facts))
-        words = (facts["kernel"]["cmdline"] or "").partition(" -- ")[0].split()  # what follows is for init alone
-        facts["kernel"]["cmdline"] = " ".join(
+        said = facts["kernel"]["cmdline"] or ""
+        words = [
             w.split("=")[0] + "=(redacted)" if any(s in w.lower() for s in SECRET) or "addr" in w.lower() else w
-            for w in words
-        )
+            for w in said.partition(" -- ")[0].split()  # what follows is for init alone
+        ]
+        if words != said.split():  # else as it is, so that the configuration's hash can be made again from it
+            facts["kernel"]["cmdline"] = " ".join(words)
         facts["boot"]["token"] = _hash(facts["boot"]["token"])
         facts["sysctls"] = {k: self.read(f"/proc/sys/{k}") for k in CONFIG_SYSCTLS}
         facts["volumes"] = [{**asdict(v), "mounts": []} for v in volumes(self)]

@@ -67,9 +67,12 @@ def _tried(
     for key in keys:
         try:
             named = find(key) if knob.several else knob
+        except UsageError:  # a file that this liebench does not know
+            continue
+        try:
             now = in_force(named, host, rig=True)
-        except UsageError:
-            named, now = knob, ""
+        except UsageError:  # the run does not tell
+            now = ""
         yield named, now, standing(proofs, named, now, to, host, originals)
 
 
