@@ -27,7 +27,8 @@ def proposed(source: Path) -> Iterator[str | None]:
     """The first argument of every ``Proposal(...)`` of a file; None where it is computed."""
     for node in ast.walk(ast.parse(source.read_text())):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Proposal":
-            yield node.args[0].value if isinstance(node.args[0], ast.Constant) else None
+            first = node.args[0]
+            yield str(first.value) if isinstance(first, ast.Constant) else None
 
 
 # Modules that compute an id, with all that it can be.

@@ -27,9 +27,10 @@ def kept(host: Host) -> StoredHost:
     return stored_host(json.loads(json.dumps({"host": facts, "hashes": host.hashes()})))
 
 
-@pytest.mark.parametrize(
-    "knob", [k for k in catalogue().values() if not k.several and k.pick is None], ids=lambda k: k.id
-)
+OWN = [knob for knob in catalogue().values() if not knob.several and knob.pick is None]
+
+
+@pytest.mark.parametrize("knob", OWN, ids=lambda k: k.id)
 def test_a_run_file_says_what_this_host_says(knob: Knob) -> None:
     host = read_host()
     assert present(knob, kept(host)) == present(knob, host) == (knob.read(host) or "")
