@@ -111,9 +111,14 @@ class Host:
         return {"host": _hash(salt + machine), "kind": _hash(kind), "config": self.config()}
 
     def config(self, instead: Mapping[str, str] | None = None) -> str:
-        """Identity of the configuration. ``instead``: by the path of a setting, what counts in place of its value."""
+        """Identity of the configuration, made of what a run file holds (``redacted``).
+
+        ``instead``: by the path of a setting, what counts in place of its value.
+        """
         facts, instead = self.facts, instead or {}
-        config = {k: facts[k] for k in ("kernel", "limits")} | {
+        config = {
+            "kernel": {**facts["kernel"], "cmdline": _told(facts["kernel"]["cmdline"])},
+            "limits": facts["limits"],
             "clock": instead.get(CLOCKSOURCE, facts["clock"]["current"]),
             "governor": facts["cpu"]["governor"],
             "microcode": facts["cpu"]["microcode"],
@@ -126,13 +131,7 @@ class Host:
     def redacted(self) -> dict[str, Any]:
         """The facts without names, addresses and secrets: what a run file may hold."""
         facts = json.loads(json.dumps(self.facts))
-        said = facts["kernel"]["cmdline"] or ""
-        words = [
-            w.split("=")[0] + "=(redacted)" if any(s in w.lower() for s in SECRET) or "addr" in w.lower() else w
-            for w in said.partition(" -- ")[0].split()  # what follows is for init alone
-        ]
-        if words != said.split():  # else as it is, so that the configuration's hash can be made again from it
-            facts["kernel"]["cmdline"] = " ".join(words)
+        facts["kernel"]["cmdline"] = _told(facts["kernel"]["cmdline"])
         facts["boot"]["token"] = _hash(facts["boot"]["token"])
         facts["sysctls"] = {k: self.read(f"/proc/sys/{k}") for k in CONFIG_SYSCTLS}
         facts["volumes"] = [{**asdict(v), "mounts": []} for v in volumes(self)]
@@ -168,17 +167,27 @@ class StoredHost(Host):
     def config(self, instead: Mapping[str, str] | None = None) -> str:
         """As of the host itself; empty where the file holds too little to tell.
 
-        Facts that were redacted, or kept by another liebench, give another hash than the run's: then it is known only
+        Facts that another liebench kept, or that were edited, give another hash than the run's: then it is known only
         where nothing of the configuration is asked to count otherwise.
         """
         try:
             faithful = super().config() == self.taken.get("config")
-        except (KeyError, TypeError):
+        except (KeyError, TypeError, AttributeError):
             faithful = False
         if faithful:
             return super().config(instead)
         counts = {CLOCKSOURCE, HUGE_PAGES, *(f"/proc/sys/{k}" for k in CONFIG_SYSCTLS)}
         return "" if counts & set(instead or {}) else self.hashes()["config"]
+
+
+def _told(cmdline: str | None) -> str | None:
+    """The kernel's command line as a run file may hold it: without names, addresses and secrets, none of init's."""
+    words = (cmdline or "").partition(" -- ")[0].split()
+    shown = [
+        w.split("=")[0] + "=(redacted)" if any(s in w.lower() for s in SECRET) or "addr" in w.lower() else w
+        for w in words
+    ]
+    return cmdline if shown == (cmdline or "").split() else " ".join(shown)
 
 
 def _area(facts: Mapping[str, Any], name: str) -> Mapping[str, Any]:

@@ -36,7 +36,7 @@ SETTINGS = {
     "/sys/block/vdb/queue/read_ahead_kb": "4096",
 }
 FACTS: dict[str, Any] = {
-    "kernel": {"release": "6.12.0"},
+    "kernel": {"release": "6.12.0", "cmdline": "ro"},
     "limits": {},
     "clock": {"current": "tsc"},
     "cpu": {"governor": None, "microcode": None},
@@ -198,7 +198,7 @@ def test_what_the_run_file_does_not_tell_is_said_and_never_proved() -> None:
     item = replace(ITEM, change="swappiness", to="10")
     config = config_of(HOST, find("swappiness"), {})
     proof = replace(WON, change="swappiness", key="vm.swappiness", from_="60", to="10", config=config, scope=Scope.HOST)
-    redacted = StoredHost({**FACTS, "kernel": {"release": "(redacted)"}}, taken=HOST.taken)
+    redacted = StoredHost({**FACTS, "kernel": {"release": "edited", "cmdline": "ro"}}, taken=HOST.taken)
     found = one(proof, item=item, host=redacted)
     assert found.grade is Grade.LAPSED
     assert "cannot be held against this configuration: the run file does not tell all of it" in found.evidence

@@ -36,7 +36,11 @@ def test_a_run_file_says_what_this_host_says(knob: Knob) -> None:
     assert present(knob, kept(host)) == present(knob, host) == (knob.read(host) or "")
 
 
-def test_the_configuration_is_the_same_from_the_file(tmp_path: Path) -> None:
+@pytest.mark.parametrize("words", [None, "quiet  splash", "ro key=secret ip_addr=1.2.3.4", "ro -- --init x"])
+def test_the_configuration_is_the_same_from_the_file(tmp_path: Path, words: str | None) -> None:
+    if words is not None:
+        (tmp_path / "proc").mkdir()
+        (tmp_path / "proc/cmdline").write_text(words)
     host = machine(tmp_path)
     stored = kept(host)
     assert stored.hashes() == host.hashes()
