@@ -17,10 +17,11 @@ from liebench.errors import UsageError
 from liebench.host import program
 from liebench.settings.catalogue import parse
 from liebench.settings.knob import Knob, Scope, offered
-from liebench.settings.launch import is_launch, kept_by, trial_line, wider
+from liebench.settings.launch import is_launch, kept_by
 from liebench.settings.origin import whence
 from liebench.state.journal import held
-from liebench.trial.proofs import config_of, lapsed, needed_scope, proof_for, read_proofs, set_otherwise
+from liebench.trial.proofs import needed_scope, read_proofs, standing
+from liebench.trial.words import way_to_prove
 from liebench.words import wrapped
 
 INDENT = "  "
@@ -117,22 +118,16 @@ def _may_be(hands: Hands, knob: Knob, to: str) -> None:
 def _evidence(hands: Hands, ledger: Ledger, knob: Knob, now: str, to: str, untested: bool) -> str:
     """The proof in words. Raises UsageError where there is none and ``untested`` was not given."""
     proofs, said = read_proofs(hands.state)
-    config, scope = config_of(hands.host, knob, originals(ledger)), needed_scope(knob)
-    asked = (knob, now, to, hands.host.hashes()["host"], config, scope)
-    otherwise = [(p, set_otherwise(p, hands.host)) for p in proofs if p.change == knob.id]
-    elsewhere = [why for _, why in otherwise if why]
-    proof = proof_for([p for p, why in otherwise if not why], *asked)
-    if proof is not None:
-        return f"{proof.words}; trials {', '.join(proof.trials)}"
+    found = standing(proofs, knob, now, to, hands.host, originals(ledger))
+    if found.proof is not None:
+        return f"{found.proof.words}; trials {', '.join(found.proof.trials)}"
     if untested:
         return UNTESTED
-    why = "; ".join([*elsewhere[-1:], *lapsed(proofs, *asked)[:3], *said]) or "no trial of it has been made here"
-    narrow = knob.trial is None or knob.trial.scope.rank < scope.rank
-    name = knob.key if knob.family else knob.id
-    way = wider(name, to) if narrow else f"prove it with `{trial_line(knob, name, to)}`"
+    why = "; ".join([*found.said[:3], *said]) or "no trial of it has been made here"
+    way = way_to_prove(knob, knob.key if knob.family else knob.id, to)
     raise UsageError(
-        f"nothing proves on this host that {knob.key} {now} -> {to} helps (needed: a proof at {scope} scope): {why}. "
-        f"{way[0].upper()}{way[1:]}, or apply it unproved with --untested"
+        f"nothing proves on this host that {knob.key} {now} -> {to} helps (needed: a proof at {needed_scope(knob)} "
+        f"scope): {why}. {way[0].upper()}{way[1:]}, or apply it unproved with --untested"
     )
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from liebench.errors import UsageError
+from liebench.errors import RunUnreadable, UsageError
 
 
 def say(line: str = "") -> None:
@@ -33,16 +33,20 @@ def build_id(core: Path) -> str:
 
 def make_bench(out: Path | None, command: Sequence[str]) -> Any:
     """Everything a measuring command needs of this host. Recovers what a killed run left behind on the way."""
+    from dataclasses import replace
+
     from liebench.core import core_path
     from liebench.host import read_host
     from liebench.runner.measure import Bench
     from liebench.runner.processor import processor
+    from liebench.settings.present import readings
     from liebench.state.files import results_dir, state_dir
 
     core, host, state = core_path(), read_host(), state_dir()
     for line in settle_applied(host, state):
         say(line)
     host.facts["cpu"]["processor"] = processor(state, host.facts["boot"]["token"])
+    host = replace(host, facts={**host.facts, "settings": readings(host)})
     return Bench(host=host, core=core, build=build_id(core), state=state, out=results_dir(out), command=command)
 
 
@@ -147,29 +151,34 @@ def progress() -> Callable[[str], None]:
 def judged(doc: dict[str, Any]) -> tuple[Any, Any]:
     """(verdicts, advice) of a run document, by today's judge and the probes that are installed."""
     from liebench.advice.advise import advise_run
-    from liebench.host import Host
+    from liebench.host import stored_host
     from liebench.judge.run import judge_run
     from liebench.registry import find_probes
 
     found = find_probes()
     probes = {name: r.probe for name, r in found.probes.items()}
     verdicts = judge_run(doc, found.judges)
-    try:
-        advice = _graded(doc, advise_run(Host(doc["host"]), verdicts.probes, probes))
-    except (KeyError, TypeError):  # an edited run file may lack facts; its verdicts still stand
-        advice = []
-    return verdicts, advice
+    host = stored_host(doc)
+    found_advice = advise_run(host, verdicts.probes, probes)
+    for line in found_advice.said:
+        say(line)
+    return verdicts, _graded(host, found_advice.advice)
 
 
-def _graded(doc: dict[str, Any], advice: Sequence[Any]) -> Sequence[Any]:
+def _graded(host: Any, advice: Sequence[Any]) -> Sequence[Any]:
     """Advice with what trials of this host said about it; as it is where none was ever made."""
     from liebench.advice.evidence import graded
+    from liebench.apply.ledger import FILE, ledger_of, originals
     from liebench.settings.catalogue import catalogue
     from liebench.state.files import state_dir
+    from liebench.state.jsonl import records
     from liebench.trial.proofs import read_proofs
 
-    proofs, _ = read_proofs(state_dir())
-    return graded(advice, proofs, str(doc["hashes"].get("host") or ""), catalogue())
+    state, before = state_dir(), {}
+    proofs, _ = read_proofs(state)
+    with contextlib.suppress(OSError, RunUnreadable):  # without it what was applied counts as somebody else's change
+        before = originals(ledger_of(*records(state / FILE)))
+    return graded(advice, proofs, host, catalogue(), before)
 
 
 def latest_run() -> Path:

@@ -55,20 +55,17 @@ def _proofs(hands: Hands) -> list[dict[str, Any]]:
     from liebench.apply.ledger import originals
     from liebench.errors import UsageError
     from liebench.settings.catalogue import find, in_force
-    from liebench.trial.proofs import config_of, needed_scope, proof_for, read_proofs, set_otherwise
+    from liebench.trial.proofs import read_proofs, standing
 
-    ledger, host = hands.ledger(), hands.host.hashes()["host"]
+    before, proofs = originals(hands.ledger()), read_proofs(hands.state)[0]
     found = {}
-    for proof in read_proofs(hands.state)[0]:
+    for proof in proofs:
         try:
             knob = find(proof.key)
             now = in_force(knob, hands.host, rig=True)
         except UsageError:
             continue
-        if set_otherwise(proof, hands.host):
-            continue
-        config = config_of(hands.host, knob, originals(ledger))
-        best = proof_for([proof], knob, now, proof.to, host, config, needed_scope(knob))
+        best = standing(proofs, knob, now, proof.to, hands.host, before).proof
         if best is not None:
             found[f"{knob.key}={proof.to}"] = {"change": f"{knob.key}={proof.to}", "words": best.words}
     return list(found.values())

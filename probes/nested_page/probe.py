@@ -127,7 +127,7 @@ def advise(verdict: Verdict, host: Host) -> Sequence[Proposal]:
         found.append(Proposal("prefault", "MAP_POPULATE, AlwaysPreTouch or a loop at start-up", why))
     if walk is not None and walk.word is Word.COSTLY and host.facts["memory"]["thp"] == "madvise":
         why = f"random loads in {CHASE_MIB} MiB take {walk.value:.2g} times as long with small pages"
-        found.append(Proposal("huge-pages", "MADV_HUGEPAGE", why))
+        found.append(Proposal("map-huge", "MADV_HUGEPAGE", why))
     return found
 
 

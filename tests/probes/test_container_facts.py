@@ -231,7 +231,8 @@ def test_without_limits_everybody_is_right(bench: Bench) -> None:
     if len(HOST.processors) == HOST.facts["cpu"]["online"]:
         assert {v.word for n, v in verdict.cases.items() if n != "groups"} == {Word.HONEST}
         assert (
-            advise_run(HOST, {"container-facts": verdict}, {"container-facts": PROBES["container-facts"].probe}) == []
+            advise_run(HOST, {"container-facts": verdict}, {"container-facts": PROBES["container-facts"].probe}).advice
+            == ()
         )
 
 
@@ -267,7 +268,9 @@ def test_advice_names_the_settings_of_those_who_are_wrong_and_of_nobody_else() -
         "limited": Verdict(word=Word.COSTLY, term="CPUs, memory, heap"),
     }
     probe = {"container-facts": PROBES["container-facts"].probe}
-    advice = {a.change: a for a in advise_run(host, {"container-facts": Verdict(word=Word.COSTLY, cases=wrong)}, probe)}
+    given = advise_run(host, {"container-facts": Verdict(word=Word.COSTLY, cases=wrong)}, probe)
+    advice = {a.change: a for a in given.advice}
+    assert given.said == ()
     assert set(advice) == {"cpu-count-of-python", "heap-of-java", "lxcfs"}
     assert "export PYTHON_CPU_COUNT=2 " in advice["cpu-count-of-python"].how
     assert "-Xmx3072m" in advice["heap-of-java"].how

@@ -172,7 +172,7 @@ def test_advice_needs_a_reason() -> None:
         "spread": Verdict(word=Word.HARMLESS, term="on one", why="one"),
         "allowance": Verdict(word=Word.COSTLY, term="exceeded", why="more"),
     }
-    assert [p.change for p in advise(Verdict(word=Word.COSTLY, cases=bad), HOST)] == ["steer-packets", "ask-provider"]
+    assert [p.change for p in advise(Verdict(word=Word.COSTLY, cases=bad), HOST)] == ["spread-packets", "ask-provider"]
 
 
 @pytest.mark.parametrize("value", ["0", "many", "-5"])
