@@ -59,21 +59,17 @@ def points(group: str) -> tuple[Point, ...]:
 
 
 @lru_cache
-def _loaded(group: str, kind: type[Any]) -> Brought[Any]:
-    values: list[tuple[str, Any]] = []
-    refused: dict[str, str] = {}
+def _loaded(group: str) -> tuple[tuple[Point, tuple[object, ...], str], ...]:
+    """(entry point, what it names, why it could not be loaded) for each of a group; one that breaks stops no other."""
+    rows: list[tuple[Point, tuple[object, ...], str]] = []
     for point in points(group):
         try:
             named = point.load()
-            found = named if isinstance(named, tuple) else (named,)
-            strange = [type(value).__name__ for value in found if not isinstance(value, kind)]
-            if strange:
-                raise TypeError(f"{point.module} names a {strange[0]} there, not a {kind.__name__}")
-        except Exception as error:  # one broken package must not take the others with it
-            refused[point.name] = f"{type(error).__name__}: {error} (package {point.package})"
+        except Exception as error:
+            rows.append((point, (), f"{type(error).__name__}: {error} (package {point.package})"))
         else:
-            values += ((point.package, value) for value in found)
-    return Brought(tuple(values), refused)
+            rows.append((point, named if isinstance(named, tuple) else (named,), ""))
+    return tuple(rows)
 
 
 def brought(
@@ -85,17 +81,23 @@ def brought(
     ``prefixed`` also one whose first name does not begin with ``<distribution>:``.
     """
     owner = {name: "what is built in" for value in built_in for name in names(value) if name}
-    loaded: Brought[T] = _loaded(group, kind)
     kept: list[tuple[str, T]] = []
-    refused = dict(loaded.refused)
-    for package, value in loaded.values:
-        own = [name for name in names(value) if name]
-        taken = next((name for name in own if name in owner), None)
-        if prefixed and not own[0].startswith(f"{package}:"):
-            refused[own[0]] = f"the package {package} must call it {package}:{own[0].rpartition(':')[2]}"
-        elif taken is not None:
-            refused[own[0]] = f"{taken!r} is a name of {owner[taken]}; the package {package} must rename its own"
-        else:
-            kept.append((package, value))
-            owner |= dict.fromkeys(own, f"the package {package}")
+    refused: dict[str, str] = {}
+    for point, values, why in _loaded(group):
+        package = point.package
+        if why:
+            refused[point.name] = why
+        for value in values:
+            if not isinstance(value, kind):
+                refused[point.name] = f"{value!r} is no {kind.__name__} (package {package})"
+                continue
+            own = [name for name in names(value) if name]
+            taken = next((name for name in own if name in owner), None)
+            if prefixed and not own[0].startswith(f"{package}:"):
+                refused[own[0]] = f"the package {package} must call it {package}:{own[0].rpartition(':')[2]}"
+            elif taken is not None:
+                refused[own[0]] = f"{taken!r} is a name of {owner[taken]}; the package {package} must rename its own"
+            else:
+                kept.append((package, value))
+                owner |= dict.fromkeys(own, f"the package {package}")
     return Brought(tuple(kept), refused)

@@ -22,17 +22,21 @@ def _case(case: Case) -> str:
         return f"a fact, one of {', '.join(case.words) or 'none'}"
     others = ", ".join(a.id for a in case.delivered)
     words = [f"{case.kind} of {case.quantity} ({case.unit}), {case.promised.id} against {others}"]
-    limits = ("×", "") if case.kind is not Kind.READING else ("", f" {case.unit}")
-    words.append("matters from {1}{0[0]}{0[1]}, hurts from {2}{0[0]}{0[1]}".format(limits, case.matters, case.hurts))
+    unit = _unit(case)
+    words.append(f"matters from {case.matters:g}{unit}, hurts from {case.hurts:g}{unit}")
     words += ["not in --quick"] if not case.headline else []
     words += ["in a rig: never the verdict of the probe"] if case.subject is Subject.RIG else []
     return "; ".join(words)
 
 
+def _unit(case: Case) -> str:
+    """What stands behind the limits of a case: ratios are of no unit, readings and facts of their own."""
+    return f" {case.unit}" if case.kind in (Kind.READING, Kind.FACT) else "×"
+
+
 def _control(control: Control) -> str:
     """Which arm runs against itself, and within what its answer must lie."""
     stored = control.stored()
-    relative = control.case.kind not in (Kind.READING, Kind.FACT)
-    unit = "×" if relative else f" {control.case.unit}"
-    band = f"{100 * stored['tolerance']:.3g} %" if relative else f"{stored['tolerance']:.3g}{unit}"
+    unit = _unit(control.case)
+    band = f"{100 * stored['tolerance']:.3g} %" if unit == "×" else f"{stored['tolerance']:.3g}{unit}"
     return f"the arm {stored['arm']} twice must read {stored['expect']:g}{unit}, within {band}"
