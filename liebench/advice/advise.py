@@ -8,7 +8,6 @@ from enum import StrEnum
 
 from liebench.advice.catalogue import catalogue
 from liebench.contract import Verdict
-from liebench.errors import UsageError
 from liebench.host import Host
 from liebench.probe import Probe
 
@@ -52,12 +51,7 @@ def advise_run(host: Host, verdicts: Mapping[str, Verdict], probes: Mapping[str,
         if probe is None or probe.advise is None:
             continue
         for proposal in probe.advise(verdict, host):
-            change = known.get(proposal.change)
-            if change is None:
-                raise UsageError(
-                    f"the probe {name} advises the change {proposal.change!r}, which no catalogue has; a probe in this "
-                    "tree writes it into liebench/advice/, a package into its entry-point group liebench.changes"
-                )
+            change = known[proposal.change]
             now = change.now(host)
             if now == proposal.to:
                 continue

@@ -159,9 +159,6 @@ def judged(doc: dict[str, Any]) -> tuple[Any, Any]:
         advice = _graded(doc, advise_run(Host(doc["host"]), verdicts.probes, probes))
     except (KeyError, TypeError):  # an edited run file may lack facts; its verdicts still stand
         advice = []
-    except UsageError as error:  # a probe's mistake; the verdicts do not depend on it
-        say(f"no advice: {error}")
-        advice = []
     return verdicts, advice
 
 

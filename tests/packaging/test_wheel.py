@@ -34,6 +34,7 @@ for name in ("probes", "reports", "tests", "ci"):
 """
 
 pytestmark = [
+    pytest.mark.packaging,
     pytest.mark.skipif(int(version("setuptools").split(".")[0]) < 77, reason="needs setuptools>=77"),
     pytest.mark.skipif(shutil.which("cc") is None, reason="needs a C compiler"),
 ]
@@ -128,8 +129,12 @@ def test_the_wheel_holds_every_module_and_data_file(wheel: Path, tree: Path) -> 
     assert wanted - set(names(wheel)) == set()
 
 
-def test_the_wheel_holds_no_sources_of_the_core(wheel: Path) -> None:
-    assert [name for name in names(wheel) if name.endswith((".c", ".h"))] == []
+def test_of_the_core_the_wheel_holds_what_another_executable_is_built_from_and_no_kernel(
+    wheel: Path, tree: Path
+) -> None:
+    wanted = {f"liebench/core/{p.name}" for p in (tree / "liebench/core").iterdir() if p.suffix in (".c", ".h")}
+    assert {"liebench/core/lb.h", "liebench/core/main.c"} < wanted
+    assert {name for name in names(wheel) if name.endswith((".c", ".h", ".S"))} == wanted
 
 
 def test_the_executable_keeps_its_mode(wheel: Path) -> None:
