@@ -4,9 +4,10 @@ import os
 import subprocess
 from pathlib import Path
 
-from liebench.core import include_dir
 from setuptools import Distribution, setup
 from setuptools.command.build_py import build_py
+
+from liebench.core import include_dir
 
 
 class WithExecutable(build_py):
