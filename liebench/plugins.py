@@ -45,9 +45,14 @@ def _names_a_group(place: Path) -> bool:
 
 
 @lru_cache
+def _any_names_us() -> bool:
+    return any(_names_a_group(Path(place)) for place in dict.fromkeys(sys.path) if place)
+
+
+@lru_cache
 def points(group: str) -> tuple[Point, ...]:
     """The entry points of a group, sorted. importlib.metadata costs 25 ms: it is asked only where a file names us."""
-    if not any(_names_a_group(Path(place)) for place in dict.fromkeys(sys.path) if place):
+    if not _any_names_us():
         return ()
     from importlib.metadata import entry_points
 
