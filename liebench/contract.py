@@ -20,6 +20,8 @@ from typing import Any
 
 from liebench.host import Host
 
+VERSION = 1  # of this vocabulary; it grows where a probe that was written for it would no longer do
+
 
 class Layer(StrEnum):
     """Who makes the promise."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
+from liebench import plugins
 from liebench.advice import machine, program, sizes
 from liebench.advice.change import Change, of_setting
 from liebench.errors import UnknownChange, meant
@@ -25,15 +26,28 @@ ADVISED: Mapping[str, str] = {  # setting -> the probe that measures what it dec
 }
 
 
+def theirs() -> plugins.Brought[Change]:
+    """The changes of other packages, and why some were refused."""
+    return plugins.brought(plugins.CHANGES, Change, lambda change: (change.id,), [*_own(), *_of_settings().values()])
+
+
 def by_hand() -> Mapping[str, Change]:
-    """The changes that no setting holds, by id."""
-    return {change.id: change for area in (program, sizes, machine) for change in area.CHANGES}
+    """The changes that no setting holds, by id, with those of other packages."""
+    return {change.id: change for change in (*_own(), *(change for _, change in theirs().values))}
 
 
 def catalogue() -> Mapping[str, Change]:
     """Every change that a probe may advise, by id."""
+    return {**by_hand(), **_of_settings()}
+
+
+def _own() -> Sequence[Change]:
+    return [change for area in (program, sizes, machine) for change in area.CHANGES]
+
+
+def _of_settings() -> Mapping[str, Change]:
     known = settings()
-    return {**by_hand(), **{id: of_setting(known[id], probe) for id, probe in ADVISED.items()}}
+    return {id: of_setting(known[id], probe) for id, probe in ADVISED.items()}
 
 
 def change_of(id: str, probe: str) -> Change:

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import liebench
-from liebench.contract import Disturbs, Events
+from liebench.contract import Disturbs, Events, Touches
+from liebench.core import identity
 from liebench.host import Host
 from liebench.judge.rule import RULE
 from liebench.runfile.reader import SCHEMA
@@ -41,6 +42,21 @@ class Bench:
     state: Path
     out: Path
     command: Sequence[str] = ()
+
+
+def stage_for(
+    bench: Bench, part: Planned, journal: Journal, settings: Settings, touches: Sequence[Touches] = ()
+) -> Stage:
+    """One probe's stage, which may touch what its planned cases declare, and ``touches``.
+
+    The probe's own executable is kept by version, build and hash. Raises CoreMissing where it cannot be used.
+    """
+    declared = (*(t for c in part.cases for t in c.touches), *touches)
+    stage = Stage(bench.host, bench.core, journal, declared, settings.disturb, own=part.probe.core)
+    stage.options = options_of(part.id, part.probe, settings)
+    if part.probe.core is not None:
+        stage.note("core", identity(part.probe.core).stored())
+    return stage
 
 
 def _now() -> str:
@@ -130,9 +146,7 @@ def _measured(
     stages: dict[str, Stage] = {}
 
     def stage_of(part: Planned) -> Stage:
-        touches = tuple(t for c in part.cases for t in c.touches)
-        stage = Stage(bench.host, bench.core, journal, touches, settings.disturb)
-        stage.options = options_of(part.id, part.probe, settings)
+        stage = stage_for(bench, part, journal, settings)
         stage.window_s = settings.profile.window_s
         stages[part.id] = stage
         return stage
