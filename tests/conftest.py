@@ -12,6 +12,7 @@ import re
 import shutil
 import tempfile
 import tomllib
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -63,5 +64,5 @@ def pytest_sessionfinish() -> None:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
     return allowed((yield))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from liebench.contract import Case, Outcome, State, Word
 from liebench.errors import RunUnreadable, UsageError
@@ -76,7 +77,7 @@ def _rows(question: Question, family: Family, pairs: Sequence[Pair], failed: str
     case = as_costs(question.case)
     assert case is not None
     for arm, rule in question.rules.items():
-        place = {"probe": question.probe, "case": question.case.id, "arm": arm, "what": "level"}
+        place: dict[str, Any] = {"probe": question.probe, "case": question.case.id, "arm": arm, "what": "level"}
         words = {s: j for s in STATISTICS if (j := family.words.get(Metric(question.probe, question.case.id, arm, s)))}
         if not words:
             yield Row(**place, word=Outcome.INCONCLUSIVE.value, why=_missing(pairs, arm), level=rule.level.value)

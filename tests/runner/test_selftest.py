@@ -38,7 +38,7 @@ class Layer(fakes.World):
 
     def __init__(self) -> None:
         super().__init__()
-        self.ppm, self.stepped, self.ticks = 0.0, [], 0
+        self.ppm, self.stepped, self.ticks = 0.0, list[float](), 0
         self.lying = 0
 
     @contextmanager
