@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 
 PROBE = """
-from liebench.contract import Claim, Cost, Layer, Probe
+from liebench.contract import Claim, Cost, Layer
+from liebench.probe import Probe
 PROBE = Probe(Claim(Layer.CPU, "It is fast.", "nowhere", "speed"), cases=lambda host, options: (), cost=Cost(1))
 """
 

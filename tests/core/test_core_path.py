@@ -61,6 +61,7 @@ def test_no_c_file_grows_beyond_reading() -> None:
     assert {p.name: n for p in sources.files(ROOT, ".c", ".h") if (n := len(p.read_text().splitlines())) >= 300} == {}
 
 
+@pytest.mark.machine
 def test_dynamic_and_static_are_told_apart(core: Path) -> None:
     from liebench.core import is_static
 

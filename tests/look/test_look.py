@@ -373,6 +373,7 @@ def quota() -> Iterator[Path]:
         yield group
 
 
+@pytest.mark.machine
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root to make a control group")
 def test_a_quota_that_throttles_us_shows(quota: Path) -> None:
     spin = subprocess.Popen(["sh", "-c", f"echo $$ > {quota}/cgroup.procs; while :; do :; done"])

@@ -34,6 +34,7 @@ for name in ("probes", "reports", "tests", "ci"):
 """
 
 pytestmark = [
+    pytest.mark.packaging,
     pytest.mark.skipif(int(version("setuptools").split(".")[0]) < 77, reason="needs setuptools>=77"),
     pytest.mark.skipif(shutil.which("cc") is None, reason="needs a C compiler"),
 ]

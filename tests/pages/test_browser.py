@@ -13,7 +13,7 @@ import pytest
 from tests.helpers.browser import CHROMIUM, Browser, Tab
 from tests.helpers.golden_pages import LOOKS, PAGES, golden, page_of
 
-pytestmark = pytest.mark.skipif(not CHROMIUM, reason="needs chromium")
+pytestmark = [pytest.mark.browser, pytest.mark.skipif(not CHROMIUM, reason="needs chromium")]
 FITS = "document.scrollingElement.scrollWidth <= innerWidth"
 AXE = "axe.run(document, {resultTypes: ['violations']}).then(r => r.violations.map(v => [v.id, v.nodes[0].html]))"
 # a text whose box is cut off by its own element can be read by nobody

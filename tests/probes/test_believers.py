@@ -17,6 +17,8 @@ from liebench.stage.core import ENVIRONMENT
 
 from tests.helpers.live import CPU_GROUP, MEMORY_GROUP, TWO, Bench, here
 
+pytestmark = pytest.mark.machine
+
 HOST = read_host()
 MIB = 1 << 20
 

@@ -32,6 +32,8 @@ from liebench.stats.clocks import Ticks, slope_ppm, steps
 
 from tests.helpers.other_user import as_nobody
 
+pytestmark = pytest.mark.machine
+
 LIEBENCH = str(Path(sys.executable).parent / "liebench")
 PROBES = find_probes().probes
 NEEDS_CLOCK = pytest.mark.skipif(

@@ -27,6 +27,8 @@ from liebench.stage.recovery import recover
 
 from tests.helpers.live import CPU_GROUP, MEMORY_GROUP, PROBES, TWO, Bench, before_others, here, host_with, left_behind
 
+pytestmark = pytest.mark.machine
+
 HOST = read_host()
 UNLIMITED = HOST.facts["limits"]["cpus"] is None and HOST.facts["limits"]["memory_mib"] is None
 TRIES = 6

@@ -32,6 +32,8 @@ from liebench.stage.recovery import recover
 
 from tests.helpers.live import Bench, left_behind, planted, scratches
 
+pytestmark = pytest.mark.machine
+
 HOST = read_host()
 ROOT = Path(__file__).parents[2]
 REAL = [k for k in kinds(HOST) if k in RUNTIMES][:1]  # crun refuses a hybrid of both versions of control groups

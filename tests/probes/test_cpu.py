@@ -21,6 +21,8 @@ from liebench.stage.cgroup import quota
 
 from tests.helpers.live import Bench, before_others, core, left_behind, planted
 
+pytestmark = pytest.mark.machine
+
 DUMPS = Path(__file__).parents[1] / "fixtures" / "cpuid"
 HOST = read_host()
 KVM = pytest.mark.skipif(not HOST.writable("/dev/kvm"), reason="needs /dev/kvm")

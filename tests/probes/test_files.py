@@ -22,6 +22,8 @@ from liebench.stage.needs import FUSE_OVERLAY
 from tests.helpers.live import Bench, core, left_behind, planted
 from tests.helpers.other_user import as_nobody
 
+pytestmark = pytest.mark.machine
+
 HOST = read_host()
 OVERLAY = pytest.mark.skipif("overlay" not in (HOST.read("/proc/filesystems") or ""), reason="needs overlayfs")
 ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")

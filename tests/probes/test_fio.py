@@ -15,6 +15,8 @@ from liebench.stage.fio import fio, read_json, version
 
 from tests.helpers.live import Bench, core
 
+pytestmark = pytest.mark.machine
+
 HOST = read_host()
 FIO = pytest.mark.skipif(not program(HOST, "fio"), reason="needs fio")
 TRIES = 5

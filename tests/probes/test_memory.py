@@ -24,6 +24,8 @@ from liebench.stage.swap import swapfile
 
 from tests.helpers.live import PROBES, Bench, core, host_with, left_behind, planted
 
+pytestmark = pytest.mark.machine
+
 HOST = read_host()
 GROUP = pytest.mark.skipif(home(HOST.root, "memory") is None, reason="needs a memory control group of our own")
 ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")

@@ -32,6 +32,8 @@ from liebench.runner.session import rig_of
 from tests.helpers.live import JUDGES, Bench, core, host_with, planted
 from tests.helpers.other_user import as_nobody
 
+pytestmark = pytest.mark.machine
+
 ID = "syscall-translated"
 HOST = read_host()
 TRIES = 6
@@ -209,7 +211,7 @@ def test_neither_outlives_the_other(way: str, who: str) -> None:
         assert "the process that was measured was killed" in said
 
 
-@pytest.mark.parametrize(("way", "samples"), [("trap", 4000), ("notify", 1500), ("ptrace", 800)])
+@pytest.mark.parametrize(("way", "samples"), [("trap", 2000), ("notify", 700), ("ptrace", 250)])
 def test_a_call_that_a_signal_interrupts_is_answered_once(way: str, samples: int) -> None:
     """Stopped while it waits, a call is begun anew, and a supervisor is asked twice about the same one."""
     need(way)

@@ -28,6 +28,8 @@ from liebench.probes.vm_exit.verdict import exit_class
 
 from tests.helpers.live import Bench, core, host_with
 
+pytestmark = pytest.mark.machine
+
 DUMPS = Path(__file__).parents[1] / "fixtures" / "cpuid"
 HOST = read_host()
 KVM = pytest.mark.skipif(not HOST.writable("/dev/kvm"), reason="needs /dev/kvm")

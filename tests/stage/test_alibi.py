@@ -128,6 +128,7 @@ def test_pressure_on_disks_counts_where_somebody_else_waits(
     assert watch.check() == expected
 
 
+@pytest.mark.machine
 def test_real_neighbours_are_seen_waiting() -> None:
     """Two processes on one CPU wait half of the time each; neither is ours by the time it is looked at."""
     cpu = str(min(os.sched_getaffinity(0)))
