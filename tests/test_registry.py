@@ -9,7 +9,8 @@ from pathlib import Path
 PROBE = """
 from liebench.contract import Claim, Cost, Layer
 from liebench.probe import Probe
-PROBE = Probe(Claim(Layer.CPU, "It is fast.", "nowhere", "speed"), cases=lambda host, options: (), cost=Cost(1))
+CLAIM = Claim(Layer.CPU, "It is fast.", "nowhere", "speed")
+PROBE = Probe(claim=CLAIM, cases=lambda host, options: (), cost=Cost(1))
 """
 
 

@@ -49,7 +49,7 @@ def homes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, subpro
     with contextlib.ExitStack() as ends:
         running = {}
         for name, home in HOMES.items():
-            command = command_in(home, tmp_path_factory.mktemp("home"), "--budget", "12")
+            command = command_in(home, tmp_path_factory.mktemp("home"), "--budget", "18")
             started = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
             running[name] = ends.enter_context(started)
             ends.callback(started.kill)
