@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import shutil
@@ -32,36 +31,19 @@ HOMES = {
 ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="needs root to make the home")
 
 
-def command_in(home: list[str], folder: Path, *args: str) -> list[str]:
-    """A short run in there."""
-    return [*home, LIEBENCH, "run", "--budget", "6", "--quick", "--json", "--out", str(folder), *args]
-
-
-def told(out: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """(what --json says, the run file)."""
-    said = json.loads(out)
+def run_in(home: list[str], folder: Path, *args: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """(what --json says, the run file) of a short run in there."""
+    command = [*home, LIEBENCH, "run", "--budget", "6", "--quick", "--json", "--out", str(folder), *args]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout)
     return said, read_run(Path(said["run"]))
-
-
-@pytest.fixture(scope="module")
-def homes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, subprocess.Popen[str]]]:
-    """A run in each of them, beside one another: what they say of their homes is asked here, and no number."""
-    with contextlib.ExitStack() as ends:
-        running = {}
-        for name, home in HOMES.items():
-            command = command_in(home, tmp_path_factory.mktemp("home"), "--budget", "18")
-            started = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-            running[name] = ends.enter_context(started)
-            ends.callback(started.kill)
-        yield running
 
 
 @ROOT
 @pytest.mark.parametrize("name", HOMES)
-def test_it_runs_in(name: str, homes: dict[str, subprocess.Popen[str]]) -> None:
-    out, err = homes[name].communicate()
-    assert homes[name].returncode == 0, err
-    said, doc = told(out)
+def test_it_runs_in(name: str, tmp_path: Path) -> None:
+    said, doc = run_in(HOMES[name], tmp_path, "--budget", "12")
     assert doc["stopped"] in ("done", "budget")
     assert said["failed"] == {}
     assert {"clock-read", "clock-rate", "clock-jump", "timer-wake", "cpu-share", "smt-core"} <= set(said["verdicts"])
@@ -86,9 +68,7 @@ def quota(request: pytest.FixtureRequest) -> Iterator[Path]:
 @ROOT
 def test_under_a_quota_it_says_so_and_marks_what_was_throttled(quota: Path, tmp_path: Path) -> None:
     enter = ["sh", "-c", f'echo 0 > {quota}/cgroup.procs && exec "$@"', "sh"]
-    done = subprocess.run(command_in(enter, tmp_path, "clock-read"), capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    _, doc = told(done.stdout)
+    _, doc = run_in(enter, tmp_path, "clock-read")
     assert doc["host"]["limits"]["cpus"] == 0.5
     marks = [f for b in doc["blocks"] for r in b["reps"].values() for f in r["flags"]]
     assert "THROTTLED" in marks
