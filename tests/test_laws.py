@@ -134,6 +134,7 @@ def test_law_17_what_is_in_the_file_is_every_sample_every_seed_every_order(tmp_p
     assert [look["blocks"] for look in doc["looks"]] == [12]
 
 
+@pytest.mark.machine
 def test_law_17_a_kernel_cannot_give_more_samples_than_are_kept_raw() -> None:
     done = subprocess.run([core_path(), "clock-read", "samples=100001"], capture_output=True, text=True, check=False)
     assert done.returncode == 2

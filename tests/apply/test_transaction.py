@@ -199,13 +199,14 @@ class _At(Hands):
     """The same hands, so many seconds later."""
 
     __slots__ = ("later",)
+    later: float
 
     def __init__(self, host: Any, state: Path, later: float) -> None:
         super().__init__(host, state)
         object.__setattr__(self, "later", later)
 
     def now_s(self) -> float:
-        return Hands.now_s(self) + float(self.later)
+        return Hands.now_s(self) + self.later
 
 
 def rebooted(h: Hands, swappiness: str) -> Hands:

@@ -69,6 +69,7 @@ def test_no_source_grows_beyond_reading() -> None:
     assert [name for name, found in lines.items() if max(map(len, found)) > 100] == []
 
 
+@pytest.mark.machine
 def test_dynamic_and_static_are_told_apart(core: Path) -> None:
     from liebench.core import is_static
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import collections
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from liebench.contract import Outcome, Rhythm
+from liebench.contract import Case, Outcome, Rep, Rhythm, Turn
 from liebench.errors import CoreFailed
 from liebench.gate.pairs import BASELINE, CANDIDATE, pairs_of
 from liebench.gate.policy import Policy, parse_policy
@@ -62,9 +63,9 @@ def test_settled_cases_stop_and_the_others_go_on(tmp_path: Path) -> None:
     session, sides = gate(tmp_path, 1.0, fakes.case("clear"), fakes.case("open"))
     rep = sides.world.rep
 
-    def noisy(case: Any, turn: Any) -> Any:
-        sides.world.noise = 0.9 if case.id == "open" else 0.01
-        return rep(case, turn)
+    def noisy(c: Case, turn: Turn) -> Rep:
+        sides.world.noise = 0.9 if c.id == "open" else 0.01
+        return rep(c, turn)
 
     sides.world.rep = noisy  # type: ignore[method-assign]
     session.run()
@@ -108,11 +109,11 @@ def test_a_probe_that_breaks_midway_is_missing_and_never_green(tmp_path: Path) -
     world, count = sides.world, [0]
     once = world.once
 
-    def breaks(case: Any, turns: Any) -> Any:
+    def breaks(c: Case, turns: Sequence[Turn]) -> Mapping[str, Rep]:
         count[0] += 1
         if count[0] > 9:
             raise CoreFailed("it went away")
-        return once(case, turns)
+        return once(c, turns)
 
     world.once = breaks  # type: ignore[method-assign]
     session.run()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -30,7 +31,7 @@ X = Turn(Arm(id="x"), "x")
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> Bench:
+def bench(tmp_path: Path) -> Iterator[Bench]:
     found = Bench("container-facts", HOST, tmp_path)
     found.stage.touches = (*found.stage.touches, Touches(other=(MEMORY, CONTAINERS)))
     yield found

@@ -38,7 +38,7 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str, str]]:
     """(arm, the switch, the knob) whenever the core works."""
     found, core = [], Stage.core
 
-    def noted(stage: Stage, kernel: str, turn: Turn, **args: object) -> Rep:
+    def noted(stage: Stage, kernel: str, turn: Turn, **args: str | float) -> Rep:
         if kernel == "swap-cache" and "build" not in args:
             found.append((turn.arm.id, mglru(), Path(KNOB).read_text().strip()))
         return core(stage, kernel, turn, **args)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from liebench.contract import Case, Rep, Turn
 from liebench.gate.pairs import BASELINE, CANDIDATE
 from liebench.gate.policy import Policy
 from liebench.gate.session import PairSession, Side, gate_part
@@ -20,7 +21,7 @@ class Sides:
     """Two sides of one world: the candidate's half costs ``factor`` times as much."""
 
     def __init__(self, world: fakes.World, factor: float) -> None:
-        self.world, self.factor, self.order = world, factor, []
+        self.world, self.factor, self.order = world, factor, list[str]()
         self.plain = world.factor
 
     @contextlib.contextmanager
@@ -29,10 +30,10 @@ class Sides:
         world = self.world
         before, rep = world.rep, world.rep
 
-        def dearer(case: Any, turn: Any) -> Any:
-            made = rep(case, turn)
+        def dearer(c: Case, turn: Turn) -> Rep:
+            made = rep(c, turn)
             scaled = {k: [v * self.factor for v in values] for k, values in made.samples.items()}
-            return type(made)(samples=scaled, elapsed_ns=made.elapsed_ns)
+            return Rep(samples=scaled, elapsed_ns=made.elapsed_ns)
 
         world.rep = dearer if name == CANDIDATE else before  # type: ignore[method-assign]
         try:
@@ -54,7 +55,7 @@ def gate(
     planned, settings = fakes.plan(fakes.probe(world, *cases, plants=plants), seed=seed)
     parts = [gate_part(p, policy) for p in planned]
     header = fakes.header(settings, parts) | {"kind": "gate", "switch": "fakes", "policy": policy.stored()}
-    stages = {n: (lambda part: None) for n in (BASELINE, CANDIDATE)}
+    stages: dict[str, Any] = {n: (lambda part: None) for n in (BASELINE, CANDIDATE)}
     session = PairSession(
         parts,
         settings,
@@ -63,6 +64,6 @@ def gate(
         QuietWatch(fakes.host(), 0.0),
         sides.both,
         policy,
-        **more,  # type: ignore[arg-type]
+        **more,
     )
     return session, sides

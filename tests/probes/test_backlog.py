@@ -19,6 +19,8 @@ from liebench.stage.net import LAB
 
 from tests.helpers.live import Bench, host_with, left_behind
 
+pytestmark = pytest.mark.machine
+
 HOST = read_host()
 X = Turn(Arm(id="x"), "x")
 TRIES, PACKETS = 6, 4000

@@ -23,6 +23,8 @@ from liebench.stage.wiring import wired
 
 from tests.helpers.live import PROBES, Bench, planted
 
+pytestmark = pytest.mark.machine
+
 HOST = read_host()
 TWO_CPUS = pytest.mark.skipif(not LAB.met(HOST) or len(HOST.processors) < 2, reason="needs iproute2 and two processors")
 X = Turn(Arm(id="x"), "x")

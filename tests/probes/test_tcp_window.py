@@ -19,6 +19,8 @@ from liebench.runner.session import rig_of
 
 from tests.helpers.live import NET, PROBES, SS, Bench, host_with, networks_gone, planted, settled
 
+pytestmark = pytest.mark.machine
+
 HOST = read_host()
 
 

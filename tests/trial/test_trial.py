@@ -58,9 +58,8 @@ def dearer(sides: Any, again: Callable[[str, list[str]], float]) -> None:
 
     def made(c: Any, turn: Any) -> Any:
         found, times = rep(c, turn), again(c.id, sides.order)
-        return type(found)(
-            samples={k: [v * times for v in values] for k, values in found.samples.items()}, elapsed_ns=1000
-        )
+        scaled = {k: [v * times for v in values] for k, values in found.samples.items()}
+        return type(found)(samples=scaled, elapsed_ns=1000)
 
     sides.world.rep = made
 
@@ -269,6 +268,7 @@ def tried(folder: Path, *words: str, code: int = 0) -> tuple[list[dict[str, Any]
     return json.loads(done.stdout)["trials"] if done.stdout.startswith("{") else [], done.stderr
 
 
+@pytest.mark.machine
 def test_timer_slack_wins_for_a_process_and_touches_nothing(tmp_path: Path) -> None:
     for budget in ("20", "60", "150"):
         found = tried(tmp_path, "timer-slack=1", "--budget", budget)[0][0]
@@ -282,6 +282,7 @@ def test_timer_slack_wins_for_a_process_and_touches_nothing(tmp_path: Path) -> N
     assert differences(doc) == []
 
 
+@pytest.mark.machine
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 def test_a_live_value_is_tried_on_the_users_command_and_put_back(tmp_path: Path) -> None:
     path = Path("/proc/sys/vm/swappiness")
@@ -292,6 +293,7 @@ def test_a_live_value_is_tried_on_the_users_command_and_put_back(tmp_path: Path)
     assert path.read_text() == before
 
 
+@pytest.mark.machine
 def test_hostile_words_reach_no_shell(tmp_path: Path) -> None:
     for words in (["vm.swappiness=$(touch pwned)"], ["idle-restart=0", "--using", "congestion=$(touch pwned)"]):
         done = subprocess.run(
