@@ -41,6 +41,7 @@ ASKS = {
     "go": "Does Go?",
 }
 CHEAP = ("kernel", "sysconf", "nproc", "python")
+MATTERS = 1.1  # of the CPUs that are allowed
 GROUP = Touches(other=(CONTROLLERS,), disturbs=Disturbs.NOBODY)
 BOTH = Touches(other=(CONTROLLERS, MEMORY), disturbs=Disturbs.NOBODY)
 
@@ -64,7 +65,9 @@ def _law(name: str, asks: str, touches: Touches = NOTHING, **running: Unpack[Run
     allowed = Arm(id="allowed", says="the smallest limit on the way up")
     used = Arm(id="used", says=says, args={"busy": 1}, touches=touches)
     more: Running = {"headline": False, "work": "busy", **running}
-    return Case.law(name, asks, "CPUs", allowed, used, quantity="cpus", matters=1.1, hurts=1.5, target=1.1 - 1, **more)
+    return Case.law(
+        name, asks, "CPUs", allowed, used, quantity="cpus", matters=MATTERS, hurts=1.5, target=MATTERS - 1, **more
+    )
 
 
 def cases(host: Host, options: Options) -> tuple[Case, ...]:
