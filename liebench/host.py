@@ -89,7 +89,7 @@ class Host:
         return limits.throttled_us(Reader(self.root))
 
     def hashes(self, salt: str = "liebench", instead: Mapping[str, str] | None = None) -> dict[str, str]:
-        """Three identities: this host, its kind of hardware, its configuration (design, section 7).
+        """Three identities: this host, its kind of hardware, its configuration.
 
         ``instead``: by the path of a setting, the value that counts in place of the one in force.
         """

@@ -63,7 +63,7 @@ def delivers(verdict: Verdict, host: Host) -> str:
 def advise(verdict: Verdict, host: Host) -> Sequence[Proposal]:
     case = verdict.cases.get("madvise", verdict)
     if case.delivered is None or case.promised is None or case.delivered - case.promised < 5000:
-        return []  # below 5 us an allocator's habits do not show (research, 3)
+        return []  # below 5 us an allocator's habits do not show
     why = f"telling one other processor takes {(case.delivered - case.promised) / 1000:.2g} us here"
     return [
         Proposal("fewer-shootdowns", "let the allocator keep freed memory for longer, or free from one thread", why)
