@@ -22,9 +22,8 @@ from liebench.stage.stage import Stage
 from liebench.state.journal import Journal
 
 SWITCH_S = 60.0
-REP_MS = (
-    20.0  # many short repetitions: ten times fewer samples in 27 ms than in 270 gave half the width (research, 0.3)
-)
+# Many short repetitions: on recorded noise ten times fewer samples, in 27 ms instead of 270, gave half the width.
+REP_MS = 20.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 Both sides of every pair are the same, through the same path as a gate, so what differs is noise. The smallest rise
 that n pairs find in about 80 % of cases is (1 + floor) exp(2 half widths) - 1: promised 1.9-4.2 % on recorded noise,
-found in 76-88 % (research, section 7).
+found in 76-88 %.
 """
 
 from __future__ import annotations

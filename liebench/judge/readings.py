@@ -7,7 +7,7 @@ reading      the same, after neighbours were merged where one value resembles th
 bounds       the intersection of hard bounds; bounds that contradict each other mean that the quantity moved
 once         median and interval from 6 values on, a range below
 several arms (a ratio case with more than one delivered arm) every interval comes from every second block of the
-             case, the 2nd, 4th, ...; the other half only chooses which arm the verdict speaks of (law 8)
+             case, the 2nd, 4th, ...; the other half only chooses which arm the verdict speaks of
 """
 
 from __future__ import annotations
@@ -143,7 +143,7 @@ def _once(case: Case, found: Effects) -> Estimate:
 
 
 def _settled(case: Case, found: Effects) -> Estimate:
-    """A reading after the check for wander (research: statistics, sections 3 and 4)."""
+    """A reading after the check for wander."""
     values = found.location
     if len(values) >= FEWEST and _trends(values, narrow(case)):
         return _range(case, found, "wanders")

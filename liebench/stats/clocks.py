@@ -20,7 +20,7 @@ STEP_MADS = 8.0
 def slope_ppm(reference: Sequence[float], offset: Sequence[float]) -> float:
     """Rate of a clock against its reference in parts per million, by least squares over one window.
 
-    The window is one unit of replication; its own standard error is never used (research, statistics 1.7: an OLS
+    The window is one unit of replication; its own standard error is never used (simulated, an OLS
     interval covers the truth in 1-13 % of cases under wander). Raises ValueError below two distinct ticks.
     """
     # Differences first: absolute times of 1e18 ns lose 128 ns in a double.

@@ -70,7 +70,7 @@ def carried_over(family: Family, doc: Json) -> str:
 
     That the second half of every pair is dearer, or cheaper, cancels in the estimate; a trace that one of the values
     leaves does not. It alone makes the sum of a pair's halves depend on their order, and half of that difference is
-    what it adds to the estimate (Grizzle 1965, Biometrics 21; research, section 5).
+    what it adds to the estimate (Grizzle 1965, Biometrics 21).
     """
     pairs = pairs_of(records(doc, "blocks"))
     for metric, question, rule in family.metrics():

@@ -11,7 +11,7 @@ from liebench.facts.cards import Card
 from liebench.host import Host
 from liebench.judge.verdicts import Evidence, case_verdict
 
-CROWDED = 0.8  # of a card's interrupts on one processor (research, section 4)
+CROWDED = 0.8  # of a card's interrupts on one processor: from there on the others hardly help
 FEWEST = 1000  # interrupts below which a share says nothing
 RATE = 20_000  # packets a second that the demonstration takes
 SPREAD = {

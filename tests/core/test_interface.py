@@ -13,7 +13,7 @@ import pytest
 
 from liebench.core import sources
 from liebench.errors import CoreFailed
-from liebench.stage.core import batched, call
+from liebench.stage.core import call, kernels_of
 
 ROOT = Path(__file__).resolve().parents[2]
 HEADER = (ROOT / "liebench/core/lb.h").read_text()

@@ -15,7 +15,7 @@ from liebench.facts.limits import Allowed, allowed, view
 from liebench.facts.reader import Reader
 from liebench.host import read_host
 from liebench.probes.container_facts.verdict import groups
-from liebench.probes.swap_cache.probe import by_reclaim, per_group
+from liebench.probes.swap_cache.bench import by_reclaim, per_group
 from liebench.stage.believers import said
 from liebench.stage.cgroup import MEMORY, PERIOD_US, Limits, home, memory, nested, quota
 from liebench.stage.container import CONTAINERS, container

@@ -10,7 +10,8 @@ import pytest
 from liebench.contract import Case, Disturbs, Rep, Turn
 from liebench.errors import StageRefused
 from liebench.host import read_host
-from liebench.probes.swap_cache.probe import DEFAULT, KNOB, MGLRU, by_reclaim
+from liebench.probes.swap_cache.bench import KNOB, MGLRU, by_reclaim
+from liebench.probes.swap_cache.verdict import DEFAULT
 from liebench.runner.session import rig_of
 from liebench.stage.stage import Stage
 
@@ -50,7 +51,7 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str, str]]:
 @pytest.fixture(autouse=True)
 def few_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
     """Emulated rounds are dear; the cold memory is swapped out in these too."""
-    monkeypatch.setattr("liebench.probes.swap_cache.probe.ROUNDS", 600)
+    monkeypatch.setattr("liebench.probes.swap_cache.bench.ROUNDS", 600)
 
 
 def bench(folder: Path, consent: Disturbs = Disturbs.HOST) -> Bench:

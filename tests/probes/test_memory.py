@@ -17,7 +17,8 @@ from liebench.contract import Arm, Disturbs, Touches, Turn, Verdict, Word
 from liebench.errors import CoreKilled, NeedUnmet, StageRefused
 from liebench.host import Host, read_host
 from liebench.probes.file_map.probe import crossover
-from liebench.probes.swap_cache.probe import by_reclaim, per_group, suggested
+from liebench.probes.swap_cache.bench import by_reclaim, per_group
+from liebench.probes.swap_cache.verdict import suggested
 from liebench.stage.cgroup import MEMORY, home, memory
 from liebench.stage.recovery import recover
 from liebench.stage.swap import swapfile
