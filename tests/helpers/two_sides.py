@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ class Sides:
         def dearer(case: Any, turn: Any) -> Any:
             made = rep(case, turn)
             scaled = {k: [v * self.factor for v in values] for k, values in made.samples.items()}
-            return type(made)(scaled, elapsed_ns=made.elapsed_ns)
+            return replace(made, samples=scaled)
 
         world.rep = dearer if name == CANDIDATE else before  # type: ignore[method-assign]
         try:
