@@ -11,7 +11,7 @@ from liebench.contract import Case, Disturbs, Rep, Turn
 from liebench.errors import StageRefused
 from liebench.host import read_host
 from liebench.probes.swap_cache.probe import DEFAULT, KNOB, MGLRU, by_reclaim
-from liebench.runner.session import rig_of
+from liebench.runner.track import rig_of
 from liebench.stage.stage import Stage
 
 from tests.helpers.live import Bench
