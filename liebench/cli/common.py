@@ -51,8 +51,8 @@ def settle_applied(host: Any, state: Path) -> list[str]:
     """What an apply left half done, or nobody confirmed in time; loads nothing where nothing was ever applied."""
     if not (state / "applied.jsonl").exists():
         return []
+    from liebench.apply.settle import settle_if_any
     from liebench.apply.target import Hands
-    from liebench.apply.transaction import settle_if_any
 
     return settle_if_any(Hands(host, state))
 

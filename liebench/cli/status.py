@@ -19,7 +19,7 @@ def status(
 ) -> None:
     """Show the applied changes by number, and end what was cut off."""
     from liebench.apply.plan import wrapped
-    from liebench.apply.transaction import settle_if_any
+    from liebench.apply.settle import settle_if_any
     from liebench.cli import changing, common
 
     hands = changing.make_hands()
