@@ -13,6 +13,7 @@ from liebench.cli import common
 
 if TYPE_CHECKING:
     from liebench.registry import Registered
+    from liebench.runner.plan import Planned, Settings
 
 Names = Annotated[list[str] | None, typer.Argument(help="Probes or layers; everything where none is named.")]
 
@@ -110,7 +111,7 @@ def _kernel(chosen: Sequence[Registered], kernel: Path | None) -> list[str]:
     return [f"{r.id}.kernel={kernel.resolve()}" for r in chosen if any(o.name == "kernel" for o in r.probe.options)]
 
 
-def _say_plan(planned: list, settings: object) -> None:  # type: ignore[type-arg]
+def _say_plan(planned: Sequence[Planned], settings: Settings) -> None:
     from liebench.runner.plan import estimate_s, writes
 
     for part in planned:
@@ -123,4 +124,4 @@ def _say_plan(planned: list, settings: object) -> None:  # type: ignore[type-arg
     found = writes(planned)
     print("writes nothing on the host but its run file and, where it changes something, the undo journal"
           if not found else "\n".join(found))  # fmt: skip
-    print(f"about {estimate_s(planned, settings):.0f} s")  # type: ignore[arg-type]
+    print(f"about {estimate_s(planned, settings):.0f} s")
