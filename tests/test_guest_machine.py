@@ -67,7 +67,7 @@ def test_a_guest_that_never_boots_is_ended_in_bounded_time_and_said_again(
 
 def test_a_tool_that_is_missing_is_asked_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
-    monkeypatch.setattr("guest_machine.shutil.which", asked.append)
+    monkeypatch.setattr("tests.helpers.guest_machine.shutil.which", asked.append)
     guest = Guest(["a"])
     for _ in range(2):
         with pytest.raises(NeedUnmet, match="needs qemu-system-x86_64"):

@@ -13,6 +13,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 MOST_LINES = 300
+MOST_BY_PLACE = 5
 ANY = "everything below"
 # What judges may ask of the standard library: nothing that reaches a file, a process, a clock or the network.
 ARITHMETIC = {
@@ -148,3 +149,25 @@ def test_modules_can_be_read_at_once() -> None:
     paths = [*MODULES.values(), *(ROOT / "liebench/core").rglob("*.[chS]"), *(ROOT / "probes").rglob("*.[ch]")]
     long = {str(p.relative_to(ROOT)): n for p in paths if (n := len(p.read_text().splitlines())) > MOST_LINES}
     assert long == {}
+
+
+def frozen_values(path: Path) -> Iterator[tuple[str, str, int]]:
+    """(class, its decorator, number of fields given to it) of every frozen dataclass of a module."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if not isinstance(node, ast.ClassDef):
+            continue
+        made = next((d for d in map(ast.unparse, node.decorator_list) if d.startswith("dataclass(")), "")
+        fields = [n for n in node.body if isinstance(n, ast.AnnAssign) and "init=False" not in ast.unparse(n)]
+        if "frozen=True" in made:
+            yield node.name, made, len(fields)
+
+
+def test_a_value_of_many_fields_is_made_by_their_names() -> None:
+    """Twelve arguments in a row are read by nobody."""
+    by_place = [
+        f"{name}.{value}"
+        for name, path in MODULES.items()
+        for value, made, fields in frozen_values(path)
+        if fields > MOST_BY_PLACE and "kw_only=True" not in made
+    ]
+    assert by_place == []

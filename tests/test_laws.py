@@ -1,6 +1,7 @@
-"""The laws of the design that no other file holds: 4, 8, 9, 12.
+"""The laws of ARCHITECTURE.md that no other file holds: 4, 8, 9, 17.
 
-Laws 1 to 3 are held by test_light, 5 and 6 by test_journal, 7 by test_alibi, 10 by judging/test_bill, 11 by test_run.
+Laws 1 and 3 are held by test_light, 2 by test_house, 5 by stage/test_recovery, 6 by stage/test_laws, 7 by
+stage/test_alibi, 10 by judge/test_cost, 11 by runner/test_session.
 """
 
 from __future__ import annotations
@@ -116,7 +117,7 @@ def test_law_9_labels_decide_nothing(tmp_path: Path) -> None:
     assert judge_run(relabelled).probes == judge_run(doc).probes
 
 
-def test_law_12_what_is_in_the_file_is_every_sample_every_seed_every_order(tmp_path: Path) -> None:
+def test_law_17_what_is_in_the_file_is_every_sample_every_seed_every_order(tmp_path: Path) -> None:
     world = fakes.World(1.5)
     planned, settings = fakes.plan(fakes.probe(world), seed=77)
     session = fakes.session(tmp_path, planned, settings)
@@ -129,7 +130,7 @@ def test_law_12_what_is_in_the_file_is_every_sample_every_seed_every_order(tmp_p
     assert [look["blocks"] for look in doc["looks"]] == [12]
 
 
-def test_law_12_a_kernel_cannot_give_more_samples_than_are_kept_raw() -> None:
+def test_law_17_a_kernel_cannot_give_more_samples_than_are_kept_raw() -> None:
     done = subprocess.run([core_path(), "clock-read", "samples=100001"], capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "samples" in done.stderr

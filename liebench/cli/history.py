@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from liebench.cli import common
-from liebench.text.history import _text
 
 if TYPE_CHECKING:
-    pass
+    from liebench.compare.history import Line
 
 
 def history(
@@ -27,6 +26,7 @@ def history(
     from liebench.errors import NotComparable
     from liebench.gate.policy import share
     from liebench.state.files import results_dir
+    from liebench.text.history import history_text
 
     every = open_side(common.read_runs(runs or [str(results_dir())]))
     chosen = host or every[-1].host
@@ -39,10 +39,10 @@ def history(
             {"schema": "liebench.history/1", "exit": 0, "host": chosen, "metrics": [_object(ln) for ln in lines]}
         )
         return
-    print(_text(lines, ours))
+    print(history_text(lines, ours))
 
 
-def _object(line: Any) -> dict[str, Any]:
+def _object(line: Line) -> dict[str, Any]:
     points = [{"run": p.run, "started": p.started, "value": p.value,
                "half": p.half if math.isfinite(p.half) else None} for p in line.points]  # fmt: skip
     return {

@@ -193,16 +193,17 @@ def _comparison(given: Given) -> Made:
 def _history(given: Given) -> Made:
     import math
 
+    from liebench.compare.history import lies_of
     from liebench.compare.sides import open_side
     from liebench.errors import UsageError
     from liebench.pages.many import history_page
-    from liebench.text.history import lines_text
+    from liebench.text.history import history_text
 
     runs = open_side([*given.against, *given.docs])
     if len({m.host for m in runs}) > 1:
         raise UsageError("a history is of one host, and these runs are of several; --as fleet compares hosts")
     step = math.log1p(given.limit)
-    return Made(lambda: history_page(runs, step), lambda: lines_text(runs, step))
+    return Made(lambda: history_page(runs, step), lambda: history_text(lies_of(runs, step), runs))
 
 
 def _fleet(given: Given) -> Made:

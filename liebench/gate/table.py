@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 
 from liebench.contract import Case, Outcome, State, Word
 from liebench.errors import RunUnreadable, UsageError
@@ -76,16 +77,15 @@ def _rows(question: Question, family: Family, pairs: Sequence[Pair], failed: str
     case = as_costs(question.case)
     assert case is not None
     for arm, rule in question.rules.items():
-        place = {"probe": question.probe, "case": question.case.id, "arm": arm, "what": "level"}
+        row = partial(Row, probe=question.probe, case=question.case.id, arm=arm, what="level", level=rule.level.value)
         words = {s: j for s in STATISTICS if (j := family.words.get(Metric(question.probe, question.case.id, arm, s)))}
         if not words:
-            yield Row(**place, word=Outcome.INCONCLUSIVE.value, why=_missing(pairs, arm), level=rule.level.value)
+            yield row(word=Outcome.INCONCLUSIVE.value, why=_missing(pairs, arm))
             continue
         shown = _carrier(words)
         judged = words[shown]
         before, after = (levels(case, [p[i] for p in pairs], arm) for i in (0, 1))
-        yield Row(
-            **place,
+        yield row(
             word=Outcome.INCONCLUSIVE.value if failed else judged.outcome.value,
             value=_ratio(judged.estimate),
             low=_ratio(judged.low),
@@ -94,7 +94,6 @@ def _rows(question: Question, family: Family, pairs: Sequence[Pair], failed: str
             statistic=shown,
             blocks=judged.n,
             why=f"control failed: {failed}" if failed else _why(words, shown, rule),
-            level=rule.level.value,
             before=before,
             after=after,
             of_unit=case.unit,

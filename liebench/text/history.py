@@ -4,31 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import Any
 
-from liebench.compare.history import Line
-from liebench.compare.metrics import RunMetrics
-
-
-def lines_text(runs: Sequence[RunMetrics], magnitude: float) -> str:
-    """Every lie of one host's runs, for a terminal."""
-    from liebench.compare.history import lies_of
-
-    return _text(lies_of(runs, magnitude), runs)
+from liebench.compare.history import Line, cases_of
+from liebench.compare.metrics import LEVEL, RunMetrics
+from liebench.contract import Better, Case, Kind
+from liebench.words import short
 
 
-def _text(lines: Sequence[Line], runs: Sequence[RunMetrics]) -> str:
-    from liebench.compare.history import cases_of
-
+def history_text(lines: Sequence[Line], runs: Sequence[RunMetrics]) -> str:
+    """These lines of one host's runs, for a terminal."""
     cases = cases_of(runs)
     return "\n".join(said for line in lines for said in _said(line, cases[line.key[:2]]))
 
 
-def _said(line: Any, case: Any) -> Iterator[str]:
-    from liebench.compare.metrics import LEVEL
-    from liebench.contract import Better, Kind
-    from liebench.words import short
-
+def _said(line: Line, case: Case) -> Iterator[str]:
     ratio = case.kind is not Kind.READING
     rate = ratio and case.better is Better.HIGHER and line.key.what == LEVEL
     unit = case.unit if not ratio or line.key.what == LEVEL else "times"

@@ -15,6 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import liebench
 from liebench.errors import RunUnreadable, StorageFull
 from liebench.judge.run import judge_run
 from liebench.runfile import reader
@@ -62,7 +63,7 @@ def test_a_torn_last_line_is_dropped_and_a_torn_middle_line_is_named(tmp_path: P
 def test_the_document_matches_its_published_schema(finished: Path) -> None:
     import jsonschema
 
-    schema = json.loads((Path(reader.__file__).parent / "schema" / "run-1.json").read_text())
+    schema = json.loads((Path(liebench.__file__).parent / "schema" / "run-1.json").read_text())
     jsonschema.validate(read_run(finished), schema)
     broken = read_run(finished)
     del broken["blocks"][0]["reps"]

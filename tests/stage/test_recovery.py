@@ -279,10 +279,10 @@ def test_a_zombie_is_gone(tmp_path: Path) -> None:
 
 
 def test_every_kind_of_entry_is_known_to_who_did_not_make_it(tmp_path: Path) -> None:
-    """As apply, which loads no stage: an entry of a control group is taken back all the same."""
+    """As apply, which measures nothing: an entry of a control group is taken back all the same."""
     code = (
         "import sys, json; from pathlib import Path; from liebench.stage.recovery import recover\n"
-        "assert 'liebench.stage' not in sys.modules; print(recover(Path(sys.argv[1]), 'boot'))"
+        "assert 'liebench.stage.stage' not in sys.modules; print(recover(Path(sys.argv[1]), 'boot'))"
     )
     (tmp_path / "journal").mkdir()
     entry = {"id": 1, "kind": "cgroup", "what": str(tmp_path / "liebench-1-x"), "old": None, "new": None}
