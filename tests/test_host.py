@@ -160,7 +160,7 @@ def test_the_breaker_pauses_at_its_level_and_stops_at_twice_that(
 ) -> None:
     monkeypatch.setattr(pressure, "LOOK_S", 0.0)
     psi(tmp_path, 0)
-    watch = pressure.QuietWatch(fakes.host(tmp_path), 0.0)
+    watch = pressure.QuietWatch.begin(fakes.host(tmp_path), 0.0)
     seen = []
     for value in (0, 29, 31, 59, 61):
         psi(tmp_path, value)
@@ -170,9 +170,17 @@ def test_the_breaker_pauses_at_its_level_and_stops_at_twice_that(
 
 
 def test_without_psi_the_breaker_is_silent_and_short_windows_know_no_steal(tmp_path: Path) -> None:
-    watch = pressure.QuietWatch(fakes.host(tmp_path), 0.0)
+    watch = pressure.QuietWatch.begin(fakes.host(tmp_path), 0.0)
     assert watch.check() == "ok"
     assert watch.summary()["steal_share"] is None
+
+
+def test_a_watch_that_has_not_begun_presses_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("liebench.runner.pressure.time.sleep", lambda seconds: pytest.fail("it slept"))
+    psi(tmp_path, 99)
+    watch = pressure.QuietWatch(host=fakes.host(tmp_path))
+    assert watch.check() == "ok"
+    assert watch.summary()["neighbours_wait_before"] is None
 
 
 def test_the_receipt_names_what_differs(fixture: Fixture) -> None:

@@ -10,9 +10,16 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from liebench.errors import RunUnreadable, UsageError
+
+if TYPE_CHECKING:
+    from liebench.advice.advise import Advice
+    from liebench.host import Host
+    from liebench.judge.run import RunVerdicts
+    from liebench.runner.measure import Bench
+    from liebench.runner.plan import Settings
 
 
 def say(line: str = "") -> None:
@@ -31,7 +38,7 @@ def build_id(core: Path) -> str:
     return words[-1] if words else "unknown"
 
 
-def make_bench(out: Path | None, command: Sequence[str]) -> Any:
+def make_bench(out: Path | None, command: Sequence[str]) -> Bench:
     """Everything a measuring command needs of this host. Recovers what a killed run left behind on the way."""
     from dataclasses import replace
 
@@ -50,19 +57,19 @@ def make_bench(out: Path | None, command: Sequence[str]) -> Any:
     return Bench(host=host, core=core, build=build_id(core), state=state, out=results_dir(out), command=command)
 
 
-def settle_applied(host: Any, state: Path) -> list[str]:
+def settle_applied(host: Host, state: Path) -> list[str]:
     """What an apply left half done, or nobody confirmed in time; loads nothing where nothing was ever applied."""
     if not (state / "applied.jsonl").exists():
         return []
+    from liebench.apply.settle import settle_if_any
     from liebench.apply.target import Hands
-    from liebench.apply.transaction import settle_if_any
 
     return settle_if_any(Hands(host, state))
 
 
 def make_settings(
     profile: str, seed: int | None, budget: float | None, disturb: str, named: Sequence[str], sets: Sequence[str] = ()
-) -> Any:
+) -> Settings:
     from liebench.contract import Disturbs
     from liebench.runner.plan import PROFILES, Settings
 
@@ -89,7 +96,7 @@ def make_settings(
 
 
 @contextlib.contextmanager
-def holding_host(bench: Any, settings: Any, doing: str) -> Iterator[None]:
+def holding_host(bench: Bench, settings: Settings, doing: str) -> Iterator[None]:
     """Nobody else changes the host inside this block, and nothing of a killed one is left; only with consent to it."""
     from liebench.contract import Disturbs
     from liebench.stage.recovery import recover
@@ -148,7 +155,7 @@ def progress() -> Callable[[str], None]:
     return draw
 
 
-def judged(doc: dict[str, Any]) -> tuple[Any, Any]:
+def judged(doc: dict[str, Any]) -> tuple[RunVerdicts, Sequence[Advice]]:
     """(verdicts, advice) of a run document, by today's judge and the probes that are installed."""
     from liebench.advice.advise import advise_run
     from liebench.host import stored_host
@@ -165,7 +172,7 @@ def judged(doc: dict[str, Any]) -> tuple[Any, Any]:
     return verdicts, _graded(host, found_advice.advice)
 
 
-def _graded(host: Any, advice: Sequence[Any]) -> Sequence[Any]:
+def _graded(host: Host, advice: Sequence[Advice]) -> Sequence[Advice]:
     """Advice with what trials of this host said about it; as it is where none was ever made."""
     from liebench.advice.evidence import graded
     from liebench.apply.ledger import FILE, ledger_of, originals

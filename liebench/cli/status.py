@@ -18,7 +18,7 @@ def status(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
 ) -> None:
     """Show the applied changes by number, and end what was cut off."""
-    from liebench.apply.transaction import settle_if_any
+    from liebench.apply.settle import settle_if_any
     from liebench.cli import changing, common
     from liebench.words import wrapped
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from statistics import fmean, median
 
 from liebench.contract import Better, Case, Kind, Rhythm
-from liebench.runfile.fields import LARGEST, Json, mapping, number, sequence, sizes, text
+from liebench.runfile.fields import LARGEST, Json, mapping, refuse, sequence, sizes, text, whole
 from liebench.stats.intervals import hodges_lehmann, quantile
 from liebench.stats.trend import slope
 
@@ -147,7 +147,7 @@ def _each(
 
 
 def _numbers(blocks: Sequence[Json]) -> tuple[int, ...]:
-    return tuple(int(number(b.get("n", i), "blocks.n")) for i, b in enumerate(blocks))
+    return tuple(whole(b.get("n"), f"{place_of(b)}.n") for b in blocks)
 
 
 def _law(case: Case, blocks: Sequence[Json]) -> Effects:
@@ -201,7 +201,9 @@ def _tail(case: Case, values: Sequence[float], q: float) -> float:
 
 def _visits(effects: Effects, blocks: Sequence[Json]) -> Effects:
     """One value per visit: the Hodges-Lehmann of its blocks. Blocks that name no visit are one visit together."""
-    visit = {int(number(b.get("n", i), "blocks.n")): str(b.get("visit", "")) for i, b in enumerate(blocks)}
+    visit = {n: str(b.get("visit", "")) for n, b in zip(_numbers(blocks), blocks, strict=True)}
+    if len(visit) < len(blocks):
+        refuse("blocks.n", "another number for each block of a case", sorted(_numbers(blocks)))
     groups: dict[str, list[int]] = {}
     for index, n in enumerate(effects.numbers):
         groups.setdefault(visit[n], []).append(index)

@@ -11,8 +11,10 @@ import pytest
 
 from liebench.apply import target
 from liebench.apply.ledger import FILE, SYSCTLS, VALUES
+from liebench.apply.settle import settle
 from liebench.apply.target import Hands
-from liebench.apply.transaction import apply, chosen, confirm, settle, undo
+from liebench.apply.transaction import apply, confirm
+from liebench.apply.undo import chosen, undo
 from liebench.errors import LiebenchError, NeedUnmet, UsageError
 
 from tests.helpers.applying import RMEM, SWAPPINESS, applied, files, hands, undo_all, value, wanted

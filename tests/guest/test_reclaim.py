@@ -12,7 +12,7 @@ from liebench.errors import StageRefused
 from liebench.host import read_host
 from liebench.probes.swap_cache.bench import KNOB, MGLRU, by_reclaim
 from liebench.probes.swap_cache.verdict import DEFAULT
-from liebench.runner.session import rig_of
+from liebench.runner.track import rig_of
 from liebench.stage.stage import Stage
 
 from tests.helpers.live import Bench

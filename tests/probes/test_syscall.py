@@ -27,7 +27,7 @@ from liebench.host import Host, read_host
 from liebench.judge.run import judge_run
 from liebench.probes.syscall_translated.verdict import advise, delivers, under
 from liebench.runfile.reader import read_run
-from liebench.runner.session import rig_of
+from liebench.runner.track import rig_of
 
 from tests.helpers.live import JUDGES, Bench, core, host_with, planted
 from tests.helpers.other_user import as_nobody

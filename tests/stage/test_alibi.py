@@ -122,7 +122,7 @@ def test_pressure_on_disks_counts_where_somebody_else_waits(
         (tmp_path / folder).mkdir(parents=True, exist_ok=True)
     psi = tmp_path / "proc/pressure/io"
     psi.write_text("some avg10=1.00 avg60=0 avg300=0 total=1\n")
-    watch = pressure.QuietWatch(host, baseline_s=0)
+    watch = pressure.QuietWatch.begin(host, baseline_s=0)
     psi.write_text("some avg10=40.00 avg60=0 avg300=0 total=1\n")
     (tmp_path / "proc/7/stat").write_text(f"7 (a ) name) {state} 1 7 7 0 -1 {flags} 0 0\n")
     assert watch.check() == expected
