@@ -1,4 +1,4 @@
-"""What pyproject.toml cannot say: the mapped packages, and the native core built from every C file of the tree."""
+"""What pyproject.toml cannot say: the mapped packages, and the native core built from its C and assembler files."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class build_core(Command):
             f'-DLB_VERSION="{version()}"',
             f'-DLB_BUILD_ID="{SOURCES["build_id"](ROOT)}"',
             *shlex.split(os.environ.get("CFLAGS", "")),
-            *(path.relative_to(ROOT).as_posix() for path in SOURCES["files"](ROOT, ".c")),
+            *(path.relative_to(ROOT).as_posix() for path in SOURCES["compiled"](ROOT)),
             "-o",
             str(fresh),
             "-lm",
@@ -75,7 +75,7 @@ class build_core(Command):
             self.spawn(command)
 
     def get_source_files(self) -> list[str]:
-        return [path.relative_to(ROOT).as_posix() for path in SOURCES["files"](ROOT, ".c", ".h")]
+        return [path.relative_to(ROOT).as_posix() for path in SOURCES["files"](ROOT, *SOURCES["SOURCES"])]
 
     def get_outputs(self) -> list[str]:
         return [str(self.target)]

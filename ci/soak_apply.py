@@ -14,8 +14,10 @@ from pathlib import Path
 
 from liebench.apply.ledger import SYSCTLS
 from liebench.apply.plan import plan
+from liebench.apply.settle import settle
 from liebench.apply.target import Hands
-from liebench.apply.transaction import apply, chosen, confirm, intended, settle, undo
+from liebench.apply.transaction import apply, confirm, intended
+from liebench.apply.undo import chosen, undo
 from liebench.host import read_host
 from liebench.state.lock import exclusive
 

@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from typing import Any
 
 from liebench.core import core_path
 
@@ -23,7 +24,7 @@ OPS = 6_000_000
 GATE = [sys.executable, "-c", "from liebench.cli import main; main()", "gate", "--json"]
 
 
-def gate(folder: str, ops: int, seed: int, budget: float) -> tuple[int, float, dict]:
+def gate(folder: str, ops: int, seed: int, budget: float) -> tuple[int, float, dict[str, Any]]:
     """(exit code, seconds, what it said)."""
     first, second = (f"{core_path()} compute ops={n} samples=1 sentinel=0 cpu=0" for n in (OPS, ops))
     words = ["--baseline", first, "--candidate", second, "--seed", str(seed), "--budget", str(budget), "--out", folder]

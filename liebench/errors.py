@@ -9,6 +9,7 @@
     │   └── CoreMissing            4  liebench-core is not built for this machine
     ├── CoreFailed                70  liebench-core ended with an error or said something unreadable
     │   └── CoreKilled            70  somebody killed it: a memory limit, or a person
+    ├── UnknownChange             70  a probe proposes a change that no catalogue holds
     ├── ToolFailed                70  a program that we use (fio) failed, was killed, or said something unreadable
     ├── StageRefused              70  a probe tried to touch what it did not declare, or what consent does not cover
     ├── HostBusy                   4  another liebench changes this host at this moment
@@ -64,6 +65,10 @@ class CoreFailed(LiebenchError):
 
 
 class CoreKilled(CoreFailed):
+    pass
+
+
+class UnknownChange(LiebenchError):
     pass
 
 

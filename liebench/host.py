@@ -6,20 +6,34 @@ import json
 import os
 import platform
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from liebench.facts import boot, clock, cpu, limits, memory, net, process, virt
+from liebench.facts.mounts import overlays
 from liebench.facts.reader import Reader
+from liebench.facts.volumes import volumes
 
 CAPABILITIES = {"CAP_NET_ADMIN": 12, "CAP_SYS_ADMIN": 21, "CAP_SYS_NICE": 23, "CAP_SYS_TIME": 25}
 SECRET = ("password", "passwd", "secret", "token", "key")
 PLACES = ("/usr/bin", "/usr/local/bin", "/bin", "/usr/sbin", "/sbin")
 CLOCKSOURCE = "/sys/devices/system/clocksource/clocksource0/current_clocksource"
 HUGE_PAGES = "/sys/kernel/mm/transparent_hugepage/enabled"
+NOWHERE = Path("/dev/null")  # a root with nothing below it
 CONFIG_SYSCTLS = ("vm/swappiness", "kernel/sched_rt_runtime_us", "kernel/numa_balancing", "kernel/timer_migration")
+
+IN_FACTS = {  # settings that older run files hold as facts alone: path -> (area, fact, how its file shows it)
+    CLOCKSOURCE: ("clock", "current", "{}"),
+    HUGE_PAGES: ("memory", "thp", "[{}]"),
+    "/proc/self/timerslack_ns": ("clock", "timer_slack_ns", "{}"),
+    "/proc/sys/net/core/netdev_max_backlog": ("net", "backlog", "{}"),
+    "/proc/sys/net/ipv4/tcp_congestion_control": ("net", "congestion", "{}"),
+    "/proc/sys/net/ipv4/tcp_rmem": ("net", "rmem_most", "? ? {}"),
+    "/proc/sys/net/ipv4/tcp_slow_start_after_idle": ("net", "restarts", "{}"),
+    "/proc/sys/net/ipv4/tcp_wmem": ("net", "wmem_most", "? ? {}"),
+}
 
 
 @dataclass(frozen=True)
@@ -88,16 +102,23 @@ class Host:
             return None
         return limits.throttled_us(Reader(self.root))
 
-    def hashes(self, salt: str = "liebench", instead: Mapping[str, str] | None = None) -> dict[str, str]:
-        """Three identities: this host, its kind of hardware, its configuration (design, section 7).
-
-        ``instead``: by the path of a setting, the value that counts in place of the one in force.
-        """
-        facts, instead = self.facts, instead or {}
+    def hashes(self, salt: str = "liebench") -> dict[str, str]:
+        """Three identities: this host, its kind of hardware, its configuration."""
+        facts = self.facts
         machine = self.read("/etc/machine-id") or self.read("/sys/class/dmi/id/product_uuid") or platform.node()
         kind = {k: facts["cpu"][k] for k in ("model", "online", "cores", "threads_per_core", "sockets")}
         kind |= {"virt": facts["virt"], "memory_gib": round((facts["memory"]["total_mib"] or 0) / 1024)}
-        config = {k: facts[k] for k in ("kernel", "limits")} | {
+        return {"host": _hash(salt + machine), "kind": _hash(kind), "config": self.config()}
+
+    def config(self, instead: Mapping[str, str] | None = None) -> str:
+        """Identity of the configuration, made of what a run file holds (``redacted``).
+
+        ``instead``: by the path of a setting, what counts in place of its value.
+        """
+        facts, instead = self.facts, instead or {}
+        config = {
+            "kernel": {**facts["kernel"], "cmdline": _told(facts["kernel"]["cmdline"])},
+            "limits": facts["limits"],
             "clock": instead.get(CLOCKSOURCE, facts["clock"]["current"]),
             "governor": facts["cpu"]["governor"],
             "microcode": facts["cpu"]["microcode"],
@@ -105,19 +126,78 @@ class Host:
             "mglru": facts["memory"]["mglru"],
             "sysctls": {k: instead.get(f"/proc/sys/{k}", self.read(f"/proc/sys/{k}")) for k in CONFIG_SYSCTLS},
         }
-        return {"host": _hash(salt + machine), "kind": _hash(kind), "config": _hash(config)}
+        return _hash(config)
 
     def redacted(self) -> dict[str, Any]:
         """The facts without names, addresses and secrets: what a run file may hold."""
         facts = json.loads(json.dumps(self.facts))
-        words = (facts["kernel"]["cmdline"] or "").partition(" -- ")[0].split()  # what follows is for init alone
-        facts["kernel"]["cmdline"] = " ".join(
-            w.split("=")[0] + "=(redacted)" if any(s in w.lower() for s in SECRET) or "addr" in w.lower() else w
-            for w in words
-        )
+        facts["kernel"]["cmdline"] = _told(facts["kernel"]["cmdline"])
         facts["boot"]["token"] = _hash(facts["boot"]["token"])
         facts["sysctls"] = {k: self.read(f"/proc/sys/{k}") for k in CONFIG_SYSCTLS}
+        facts["volumes"] = [{**asdict(v), "mounts": []} for v in volumes(self)]
+        facts["overlays"] = [[point, layers] for point, layers in overlays(self).items()]
         return dict(facts)
+
+
+@dataclass(frozen=True)
+class StoredHost(Host):
+    """The host of a run file: it answers from what the file holds, and reads nothing of the machine it is read on.
+
+    ``facts``: as ``redacted`` gives them, with the texts of settings by path in ``settings``. ``taken``: the hashes of
+    the run. Files of older or edited runs hold less; what they do not hold is None, as if it could not be read.
+    """
+
+    root: Path = NOWHERE
+    taken: Mapping[str, Any] = field(default_factory=dict)
+
+    def read(self, path: str) -> str | None:
+        kept = _area(self.facts, "settings").get(path)
+        if kept is None and path.startswith("/proc/sys/"):
+            kept = _area(self.facts, "sysctls").get(path.removeprefix("/proc/sys/"))
+        if kept is None and path in IN_FACTS:
+            area, name, form = IN_FACTS[path]
+            value = _area(self.facts, area).get(name)
+            kept = None if value is None else form.format(value)
+        return kept if isinstance(kept, str) else None
+
+    def hashes(self, salt: str = "liebench") -> dict[str, str]:
+        """Those of the run; empty where the file has none."""
+        return {name: str(self.taken.get(name) or "") for name in ("host", "kind", "config")}
+
+    def config(self, instead: Mapping[str, str] | None = None) -> str:
+        """As of the host itself; empty where the file holds too little to tell.
+
+        Facts that another liebench kept, or that were edited, give another hash than the run's: then it is known only
+        where nothing of the configuration is asked to count otherwise.
+        """
+        try:
+            faithful = super().config() == self.taken.get("config")
+        except (KeyError, TypeError, AttributeError):
+            faithful = False
+        if faithful:
+            return super().config(instead)
+        counts = {CLOCKSOURCE, HUGE_PAGES, *(f"/proc/sys/{k}" for k in CONFIG_SYSCTLS)}
+        return "" if counts & set(instead or {}) else self.hashes()["config"]
+
+
+def _told(cmdline: str | None) -> str | None:
+    """The kernel's command line as a run file may hold it: without names, addresses and secrets, none of init's."""
+    words = (cmdline or "").partition(" -- ")[0].split()
+    shown = [
+        w.split("=")[0] + "=(redacted)" if any(s in w.lower() for s in SECRET) or "addr" in w.lower() else w
+        for w in words
+    ]
+    return cmdline if shown == (cmdline or "").split() else " ".join(shown)
+
+
+def _area(facts: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    found = facts.get(name)
+    return found if isinstance(found, Mapping) else {}
+
+
+def stored_host(doc: Mapping[str, Any]) -> StoredHost:
+    """The host of a run document, which ``reader.validate`` has seen."""
+    return StoredHost(doc["host"], taken=doc["hashes"])
 
 
 def _slack(value: int | None) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from pathlib import Path
 
 from liebench.contract import NOTHING, Case, Claim, Cost, Events, Need, Option, Options, Proposal, Rig, Touches, Verdict
 from liebench.host import Host
@@ -35,7 +36,12 @@ class Plant:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Probe:
-    """One lie. See the module docstring of any probe, and CONTRIBUTING.md, "write a probe in an hour"."""
+    """One lie. See the module docstring of any probe, and CONTRIBUTING.md, "write a probe in an hour".
+
+    ``core``: the probe's own executable, which speaks the protocol of liebench-core (``liebench/core/PROTOCOL.md``);
+    the stage runs there whatever kernel it lists, and every other in liebench-core. ``contract``: the version of
+    ``liebench.contract`` that the probe was written for; a newer one than is installed is refused.
+    """
 
     claim: Claim
     cases: Callable[[Host, Options], tuple[Case, ...]]
@@ -49,3 +55,5 @@ class Probe:
     plants: tuple[Plant, ...] = ()
     options: tuple[Option, ...] = ()
     preview: bool = False
+    core: Path | None = None
+    contract: int = 1

@@ -1,23 +1,32 @@
 """Finds every probe: the folders of ``liebench.probes`` and the entry-point group of the same name.
 
-Nothing registers itself. A probe that cannot be imported is reported as broken and stops no other probe.
+Nothing registers itself. A probe that cannot be imported is reported as broken and stops no other probe; so is one
+that takes a name which is not free, and one that was written for a newer contract.
 """
 
 from __future__ import annotations
 
 import importlib
 import pkgutil
+import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from liebench.contract import Layer
+import liebench
+from liebench import plugins
+from liebench.contract import VERSION, Layer
 from liebench.errors import UsageError, meant
 from liebench.judge.verdicts import Judge
 from liebench.probe import Probe
 
-GROUP = "liebench.probes"
+GROUP = plugins.PROBES  # the built-in probes are modules of a package of that name
+ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+
+
+Load = Callable[[], tuple[Probe, Path | None]]  # imports one probe; its folder holds its README
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,50 +92,85 @@ def _identify(module_name: str) -> str:
     return module_name.rsplit(".", 1)[-1].replace("_", "-")
 
 
-def _load(module_name: str, attribute: str = "PROBE") -> tuple[Probe, Path | None]:
-    module = importlib.import_module(module_name)
-    probe = getattr(module, attribute)
-    if not isinstance(probe, Probe):
-        raise TypeError(f"{module_name}.{attribute} is a {type(probe).__name__}, not a Probe")
-    return probe, Path(module.__file__).parent if module.__file__ else None
+def _checked(value: object, where: str) -> Probe:
+    """Raises TypeError for what is no probe, UsageError for one that was written for a newer contract."""
+    if not isinstance(value, Probe):
+        raise TypeError(f"{where} is a {type(value).__name__}, not a Probe")
+    if value.contract > VERSION:
+        raise UsageError(
+            f"it was written for contract {value.contract}, and liebench {liebench.__version__} has contract "
+            f"{VERSION}; install a newer liebench, or an older version of the probe"
+        )
+    return value
 
 
-def _names_the_group(place: Path) -> bool:
-    """Whether a package installed in this folder names the entry-point group; True where that cannot be looked up."""
-    if not place.is_dir():
-        return place.exists()  # a zip file
-    lists = (*place.glob("*.dist-info/entry_points.txt"), *place.glob("*.egg-info/entry_points.txt"))
-    return any(f"[{GROUP}]" in path.read_text(errors="replace") for path in lists)
+def _folder(module: object) -> Path | None:
+    file = getattr(module, "__file__", None)
+    return Path(file).parent if file else None
 
 
-def _entry_points() -> dict[str, tuple[str, str]]:
-    """Probes of other packages: id -> (module, attribute). importlib.metadata costs 25 ms, so it is asked last."""
-    if not any(_names_the_group(Path(place)) for place in dict.fromkeys(sys.path) if place):
-        return {}
-    from importlib.metadata import entry_points
-
-    return {point.name: (point.module, point.attr or "PROBE") for point in entry_points(group=GROUP)}
-
-
-def find_probes() -> Registry:
-    """Import every probe once. Ids are folder names with ``-`` for ``_``, or the entry point's name."""
-    sources: dict[str, tuple[str, str]] = {}
+def _built_in() -> Iterator[tuple[str, Load]]:
     try:
         package = importlib.import_module(GROUP)
     except ImportError as error:
         raise UsageError(
             f"liebench.probes cannot be imported ({error}); in a checkout, run `pip install -e .` first"
         ) from error
+
+    def load(name: str) -> tuple[Probe, Path | None]:
+        module = importlib.import_module(name)
+        return _checked(module.PROBE, f"{name}.PROBE"), _folder(module)
+
     for info in pkgutil.iter_modules(package.__path__):
         if info.ispkg:
-            sources[_identify(info.name)] = (f"{GROUP}.{info.name}.probe", "PROBE")
-    sources |= _entry_points()
-    probes: dict[str, Registered] = {}
+            yield _identify(info.name), partial(load, f"{GROUP}.{info.name}.probe")
+
+
+def _brought(point: plugins.Point) -> tuple[Probe, Path | None]:
+    """One that was written for a newer contract may fail before it can say so, hence the version in every message."""
+    try:
+        found = _checked(point.load(), point.module)
+    except UsageError:
+        raise
+    except Exception as error:
+        whence = f"package {point.package}; this liebench has contract {VERSION}"
+        raise UsageError(f"{type(error).__name__}: {error} ({whence})") from error
+    return found, _folder(sys.modules.get(point.module))
+
+
+def _refused(point: plugins.Point, built_in: Container[str], others: Iterable[plugins.Point]) -> str:
+    """Why a package may not give a probe that name; an empty text where it may."""
+    if point.name in built_in:
+        taken = f"{point.name} is the name of a built-in probe"
+    elif point.name in list(Layer):
+        taken = f"{point.name} is the name of a layer"
+    elif not ID.fullmatch(point.name):
+        taken = f"{point.name!r} is no name: small letters, digits and single hyphens"
+    elif sharing := [p.package for p in others if p.name == point.name and p != point]:
+        return f"the packages {point.package} and {', '.join(sharing)} both bring it; uninstall one of them"
+    else:
+        return ""
+    return f"{taken}; the package {point.package} must name its entry point otherwise"
+
+
+def find_probes() -> Registry:
+    """Import every probe once. Ids are folder names with ``-`` for ``_``, or the entry point's name."""
+    sources: dict[str, Load] = dict(_built_in())
     broken: dict[str, str] = {}
-    for name, (module, attribute) in sorted(sources.items()):
+    points, built_in = plugins.points(GROUP), frozenset(sources)
+    for point in points:
+        why = _refused(point, built_in, points)
+        if why:
+            broken[point.name] = why
+        else:
+            sources[point.name] = partial(_brought, point)
+    probes: dict[str, Registered] = {}
+    for name, load in sorted(sources.items()):
         try:
-            probe, folder = _load(module, attribute)
-        except Exception as error:  # one broken third-party probe must not take the others with it
+            probe, folder = load()
+        except UsageError as error:
+            broken[name] = str(error)
+        except Exception as error:  # one broken probe must not take the others with it
             broken[name] = f"{type(error).__name__}: {error}"
         else:
             probes[name] = Registered(name, probe, folder)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import re
+import textwrap
+from collections.abc import Mapping
 
 from liebench.contract import Verdict, Word
 
@@ -16,6 +18,7 @@ SHAPES = {
 }
 ORDER = tuple(SHAPES)
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
+WIDTH = 80  # columns of a terminal
 MOST = 400  # characters of one text of a run file that a page shows
 
 
@@ -91,11 +94,18 @@ def reason(verdict: Verdict) -> str:
     return "; ".join(parts)
 
 
-def tally(counts: dict[Word, int], skipped: int, failed: int) -> str:
-    """``1 costly, 2 harmless, 1 skipped``."""
-    parts = [f"{counts[w]} {w.value}" for w in ORDER if counts.get(w)]
-    parts += [f"{skipped} skipped"] * bool(skipped) + [f"{failed} failed"] * bool(failed)
-    return ", ".join(parts) or "nothing was measured"
+def tally(counts: Mapping[str, int], nothing: str) -> str:
+    """``1 costly, 2 harmless, 1 skipped``: what there is at least one of, in this order; else ``nothing``."""
+    return ", ".join(f"{count} {what}" for what, count in counts.items() if count) or nothing
+
+
+def wrapped(text: str, first: str = "", rest: str | None = None) -> list[str]:
+    """The text in lines of 80 columns, the first one after ``first``, all others after ``rest`` (default: the same).
+
+    A line never ends inside a hyphenated word: names of probes and options can be copied.
+    """
+    rest = first if rest is None else rest
+    return textwrap.wrap(text, WIDTH, initial_indent=first, subsequent_indent=rest, break_on_hyphens=False)
 
 
 def clean(value: object, most: int = MOST) -> str:

@@ -12,6 +12,7 @@ import re
 import shutil
 import tempfile
 import tomllib
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -48,12 +49,14 @@ AUTOGROUP = Path("/proc/self/autogroup")
 def pytest_sessionstart() -> None:
     """Whoever else works on this machine works behind us, where we may say so: the kernel's tests need a processor.
 
-    sched(7): with autogroups a nice value counts within a session only, and the session has one of its own.
+    ``LIEBENCH_TESTS_NICE`` says otherwise (ci/run_tests.py): 0 leaves all as it is. sched(7): with autogroups a nice
+    value counts within a session only, and the session has one of its own.
     """
-    with contextlib.suppress(PermissionError):
-        os.setpriority(os.PRIO_PROCESS, 0, -20)
-    with contextlib.suppress(OSError):
-        AUTOGROUP.write_text("-20")
+    if nice := int(os.environ.get("LIEBENCH_TESTS_NICE", "-20")):
+        with contextlib.suppress(PermissionError):
+            os.setpriority(os.PRIO_PROCESS, 0, nice)
+        with contextlib.suppress(OSError):
+            AUTOGROUP.write_text(str(nice))
 
 
 def pytest_sessionfinish() -> None:
@@ -63,5 +66,5 @@ def pytest_sessionfinish() -> None:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
     return allowed((yield))

@@ -42,6 +42,7 @@ def test_without_an_emulator_they_skip_with_the_cure_and_in_ci_that_is_a_failure
     assert (" 1 failed" in done.stdout) == bool(ci)
 
 
+@pytest.mark.machine
 @pytest.mark.skipif(not shutil.which("busybox"), reason="needs busybox")
 @pytest.mark.skipif(not shutil.which("qemu-system-x86_64"), reason="needs qemu-system-x86_64")
 def test_a_guest_that_never_boots_is_ended_in_bounded_time_and_said_again(
@@ -66,7 +67,7 @@ def test_a_guest_that_never_boots_is_ended_in_bounded_time_and_said_again(
 
 
 def test_a_tool_that_is_missing_is_asked_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = []
+    asked: list[str] = []
     monkeypatch.setattr("tests.helpers.guest_machine.shutil.which", asked.append)
     guest = Guest(["a"])
     for _ in range(2):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -23,8 +24,11 @@ HOSTS = Path(__file__).parent / "fixtures" / "hosts"
 NAMES = sorted(p.name for p in HOSTS.iterdir() if p.is_dir() and (p / "proc").is_dir())
 
 
+Fixture = Callable[[str], Host]
+
+
 @pytest.fixture
-def fixture(tmp_path: Path):
+def fixture(tmp_path: Path) -> Fixture:
     """A copy of a fixture host with the stamps of its device nodes set."""
 
     def copy(name: str) -> Host:
@@ -38,7 +42,7 @@ def fixture(tmp_path: Path):
     return copy
 
 
-def test_bare_metal_with_smt(fixture) -> None:
+def test_bare_metal_with_smt(fixture: Fixture) -> None:
     facts = fixture("metal-smt").facts
     assert (facts["cpu"]["online"], facts["cpu"]["cores"], facts["cpu"]["threads_per_core"]) == (8, 4, 2)
     assert facts["cpu"]["siblings"][0] == [0, 4]
@@ -49,7 +53,7 @@ def test_bare_metal_with_smt(fixture) -> None:
     assert facts["boot"]["past_jump_s"] == 0
 
 
-def test_kvm_guest_with_a_second_oscillator(fixture) -> None:
+def test_kvm_guest_with_a_second_oscillator(fixture: Fixture) -> None:
     facts = fixture("kvm").facts
     assert facts["virt"] | {"vendor": "QEMU", "hypervisor_flag": True} == facts["virt"]
     assert facts["clock"]["current"] == "kvm-clock"
@@ -57,14 +61,14 @@ def test_kvm_guest_with_a_second_oscillator(fixture) -> None:
     assert facts["cpu"]["threads_per_core"] == 1
 
 
-def test_xen_and_arm64(fixture) -> None:
+def test_xen_and_arm64(fixture: Fixture) -> None:
     xen, arm = fixture("xen").facts, fixture("arm64").facts
     assert (xen["virt"]["hypervisor"], xen["clock"]["current"]) == ("xen", "xen")
     assert (arm["clock"]["current"], arm["clock"]["tsc_constant"]) == ("arch_sys_counter", False)
     assert arm["cpu"]["model"] == "0xd0c"
 
 
-def test_quotas_of_both_kinds_of_control_groups(fixture) -> None:
+def test_quotas_of_both_kinds_of_control_groups(fixture: Fixture) -> None:
     old, new = fixture("quota-v1"), fixture("quota-v2")
     assert old.facts["limits"] == {"cgroup": "v1", "cpus": 1.5, "memory_mib": 512}
     assert new.facts["limits"] == {"cgroup": "v2", "cpus": 0.5, "memory_mib": 256}  # the parent's quota is the tighter
@@ -72,7 +76,7 @@ def test_quotas_of_both_kinds_of_control_groups(fixture) -> None:
     assert new.words["cpus"] == "0.5"
 
 
-def test_one_cpu_and_no_control_groups(fixture) -> None:
+def test_one_cpu_and_no_control_groups(fixture: Fixture) -> None:
     host = fixture("one-cpu")
     assert host.processors == (0,)
     assert host.facts["limits"] == {"cgroup": None, "cpus": None, "memory_mib": None}
@@ -86,19 +90,19 @@ def test_one_cpu_and_no_control_groups(fixture) -> None:
     assert not [c for p in parts for c in p.cases if c.id.startswith("skew")]
 
 
-def test_a_clock_that_was_set_since_the_boot_is_found_by_two_witnesses(fixture) -> None:
+def test_a_clock_that_was_set_since_the_boot_is_found_by_two_witnesses(fixture: Fixture) -> None:
     boot = fixture("jumped").facts["boot"]
     assert boot["past_jump_s"] == pytest.approx(7200, abs=2)
     assert len(boot["witnesses"]) == 2
 
 
-def test_a_containers_own_dev_is_no_witness(fixture) -> None:
+def test_a_containers_own_dev_is_no_witness(fixture: Fixture) -> None:
     boot = fixture("quota-v1").facts["boot"]
     assert boot["witnesses"] == []
     assert boot["past_jump_s"] is None
 
 
-def test_hashes_tell_a_change_of_configuration_from_another_host(fixture) -> None:
+def test_hashes_tell_a_change_of_configuration_from_another_host(fixture: Fixture) -> None:
     before = fixture("metal-smt").hashes()
     root = fixture("metal-smt").root
     (root / "sys/devices/system/cpu/cpu0/cpufreq/scaling_governor").write_text("performance")
@@ -108,7 +112,7 @@ def test_hashes_tell_a_change_of_configuration_from_another_host(fixture) -> Non
     assert fixture("kvm").hashes()["kind"] != before["kind"]
 
 
-def test_secrets_are_redacted(fixture) -> None:
+def test_secrets_are_redacted(fixture: Fixture) -> None:
     text = json.dumps(fixture("metal-smt").redacted())
     assert "hunter2" not in text
     assert "00000000-1111" not in text
@@ -117,7 +121,7 @@ def test_secrets_are_redacted(fixture) -> None:
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(junk=st.binary(max_size=60), which=st.integers(0, 100))
-def test_garbage_in_any_file_is_an_unknown_fact_not_an_error(fixture, junk: bytes, which: int) -> None:
+def test_garbage_in_any_file_is_an_unknown_fact_not_an_error(fixture: Fixture, junk: bytes, which: int) -> None:
     root = fixture("quota-v2").root
     files = sorted(p for p in root.rglob("*") if p.is_file())
     files[which % len(files)].write_bytes(junk)
@@ -128,7 +132,7 @@ def test_garbage_in_any_file_is_an_unknown_fact_not_an_error(fixture, junk: byte
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_fixture_host_can_be_planned(fixture, name: str) -> None:
+def test_every_fixture_host_can_be_planned(fixture: Fixture, name: str) -> None:
     host = fixture(name)
     for registered in find_probes().probes.values():
         part = plan_probe(registered, host, Settings(profile=PROFILES["deep"], seed=1, budget_s=60))
@@ -156,7 +160,7 @@ def test_the_breaker_pauses_at_its_level_and_stops_at_twice_that(
 ) -> None:
     monkeypatch.setattr(pressure, "LOOK_S", 0.0)
     psi(tmp_path, 0)
-    watch = pressure.QuietWatch(fakes.host(tmp_path), 0.0)
+    watch = pressure.QuietWatch.begin(fakes.host(tmp_path), 0.0)
     seen = []
     for value in (0, 29, 31, 59, 61):
         psi(tmp_path, value)
@@ -166,12 +170,20 @@ def test_the_breaker_pauses_at_its_level_and_stops_at_twice_that(
 
 
 def test_without_psi_the_breaker_is_silent_and_short_windows_know_no_steal(tmp_path: Path) -> None:
-    watch = pressure.QuietWatch(fakes.host(tmp_path), 0.0)
+    watch = pressure.QuietWatch.begin(fakes.host(tmp_path), 0.0)
     assert watch.check() == "ok"
     assert watch.summary()["steal_share"] is None
 
 
-def test_the_receipt_names_what_differs(fixture) -> None:
+def test_a_watch_that_has_not_begun_presses_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("liebench.runner.pressure.time.sleep", lambda seconds: pytest.fail("it slept"))
+    psi(tmp_path, 99)
+    watch = pressure.QuietWatch(host=fakes.host(tmp_path))
+    assert watch.check() == "ok"
+    assert watch.summary()["neighbours_wait_before"] is None
+
+
+def test_the_receipt_names_what_differs(fixture: Fixture) -> None:
     host = fixture("kvm")
     (host.root / "proc/sys/vm").mkdir()
     (host.root / "proc/sys/vm/swappiness").write_text("60")
@@ -186,7 +198,7 @@ def test_the_receipt_names_what_differs(fixture) -> None:
     assert "mount /mnt is new" in said
 
 
-def test_an_option_of_a_probe_adds_its_case_and_an_unknown_one_is_refused(fixture) -> None:
+def test_an_option_of_a_probe_adds_its_case_and_an_unknown_one_is_refused(fixture: Fixture) -> None:
     probe, host = find_probes().probes["cpu-frequency"], fixture("metal-smt")
 
     def chosen(**given: str) -> Settings:
@@ -206,7 +218,7 @@ def test_an_option_of_a_probe_adds_its_case_and_an_unknown_one_is_refused(fixtur
         refuse_unknown_options([probe], chosen(sustain="30"))
 
 
-def test_the_receipt_leaves_out_what_another_liebench_does_meanwhile(fixture) -> None:
+def test_the_receipt_leaves_out_what_another_liebench_does_meanwhile(fixture: Fixture) -> None:
     host = fixture("kvm")
     groups = host.root / "sys/fs/cgroup/cpu"
     parent, gone = f"liebench-{os.getppid()}-aa", "liebench-99999999-bb"

@@ -23,6 +23,7 @@ from liebench.core import core_path
 from liebench.host import Host, read_host
 from liebench.judge.run import judge_run
 from liebench.registry import find_probes
+from liebench.settings.catalogue import catalogue as settings
 
 from tests.helpers import fakes
 
@@ -76,7 +77,7 @@ def hosts() -> list[Any]:
 @pytest.mark.parametrize("word", [Word.COSTLY, Word.HARMLESS])
 def test_law_8_advice_says_from_what_to_what_why_and_at_which_risk(host: Host, word: Word) -> None:
     probes = {name: r.probe for name, r in PROBES.items()}
-    for advice in advise_run(host, verdicts(word), probes):
+    for advice in advise_run(host, verdicts(word), probes).advice:
         for said in (
             advice.setting,
             advice.now,
@@ -98,6 +99,9 @@ def test_law_8_a_change_is_never_a_constant_of_the_catalogue() -> None:
         assert "{to}" in change.how, change.id
         assert change.scope in ("process", "namespace", "cgroup", "host", "reboot"), change.id
         assert change.probe in PROBES
+    for knob in settings().values():
+        assert "{to}" in knob.how, knob.id
+        assert "{now}" in knob.undo, knob.id
 
 
 def test_law_9_labels_decide_nothing(tmp_path: Path) -> None:
@@ -130,6 +134,7 @@ def test_law_17_what_is_in_the_file_is_every_sample_every_seed_every_order(tmp_p
     assert [look["blocks"] for look in doc["looks"]] == [12]
 
 
+@pytest.mark.machine
 def test_law_17_a_kernel_cannot_give_more_samples_than_are_kept_raw() -> None:
     done = subprocess.run([core_path(), "clock-read", "samples=100001"], capture_output=True, text=True, check=False)
     assert done.returncode == 2

@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import os
 import re
-import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -18,11 +17,14 @@ from liebench.errors import UsageError
 from liebench.host import program
 from liebench.settings.catalogue import parse
 from liebench.settings.knob import Knob, Scope, offered
-from liebench.settings.launch import is_launch, kept_by, trial_line, wider
+from liebench.settings.launch import is_launch, kept_by
 from liebench.settings.origin import whence
 from liebench.state.journal import held
-from liebench.trial.proofs import config_of, lapsed, needed_scope, proof_for, read_proofs, set_otherwise
+from liebench.trial.proofs import needed_scope, read_proofs, standing
+from liebench.trial.words import way_to_prove
+from liebench.words import wrapped
 
+INDENT = "  "
 UNTESTED = "untested: nobody has measured this change on this host"
 DEFAULT_S, LEAST_S, MOST_S = 600.0, 1.0, 86400.0
 UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
@@ -116,22 +118,16 @@ def _may_be(hands: Hands, knob: Knob, to: str) -> None:
 def _evidence(hands: Hands, ledger: Ledger, knob: Knob, now: str, to: str, untested: bool) -> str:
     """The proof in words. Raises UsageError where there is none and ``untested`` was not given."""
     proofs, said = read_proofs(hands.state)
-    config, scope = config_of(hands.host, knob, originals(ledger)), needed_scope(knob)
-    asked = (knob, now, to, hands.host.hashes()["host"], config, scope)
-    otherwise = [(p, set_otherwise(p, hands.host)) for p in proofs if p.change == knob.id]
-    elsewhere = [why for _, why in otherwise if why]
-    proof = proof_for([p for p, why in otherwise if not why], *asked)
-    if proof is not None:
-        return f"{proof.words}; trials {', '.join(proof.trials)}"
+    found = standing(proofs, knob, now, to, hands.host, originals(ledger))
+    if found.proof is not None:
+        return f"{found.proof.words}; trials {', '.join(found.proof.trials)}"
     if untested:
         return UNTESTED
-    why = "; ".join([*elsewhere[-1:], *lapsed(proofs, *asked)[:3], *said]) or "no trial of it has been made here"
-    narrow = knob.trial is None or knob.trial.scope.rank < scope.rank
-    name = knob.key if knob.family else knob.id
-    way = wider(name, to) if narrow else f"prove it with `{trial_line(knob, name, to)}`"
+    why = "; ".join([*found.said[:3], *said]) or "no trial of it has been made here"
+    way = way_to_prove(knob, knob.key if knob.family else knob.id, to)
     raise UsageError(
-        f"nothing proves on this host that {knob.key} {now} -> {to} helps (needed: a proof at {scope} scope): {why}. "
-        f"{way[0].upper()}{way[1:]}, or apply it unproved with --untested"
+        f"nothing proves on this host that {knob.key} {now} -> {to} helps (needed: a proof at {needed_scope(knob)} "
+        f"scope): {why}. {way[0].upper()}{way[1:]}, or apply it unproved with --untested"
     )
 
 
@@ -152,18 +148,16 @@ def _rivals(hands: Hands, knob: Knob, to: str) -> tuple[str, ...]:
     return tuple(said)
 
 
-def wrapped(text: str, indent: str = "  ") -> list[str]:
-    return textwrap.wrap(text, 80, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False)
-
-
 def _late(hands: Hands, changes: Sequence[Change]) -> list[str]:
     """What a drop-in for sysfs cannot promise."""
     if not any(c.dropin == VALUES for c in changes):
         return []
     if not program(hands.host, "systemd-tmpfiles"):
-        return wrapped(f"at boot {VALUES} is read by systemd-tmpfiles, which is not here: it will not last")
+        return wrapped(f"at boot {VALUES} is read by systemd-tmpfiles, which is not here: it will not last", INDENT)
     if any(c.path.startswith(("/sys/block/", "/sys/class/net/", "/sys/fs/cgroup/")) for c in changes):
-        return wrapped("at boot it is set once: a disk, card or control group that comes later keeps its default")
+        return wrapped(
+            "at boot it is set once: a disk, card or control group that comes later keeps its default", INDENT
+        )
     return []
 
 
@@ -171,10 +165,10 @@ def difference(hands: Hands, ledger: Ledger, changes: Sequence[Change], wanted: 
     """What would change: values, evidence, risk, whom it overrides, and the drop-ins as a unified difference."""
     lines: list[str] = []
     for change, w in zip(changes, wanted, strict=True):
-        lines += [f"{change.key}: {change.from_} -> {change.to}", *wrapped(whence(w.knob, hands.host))]
-        lines += wrapped(change.evidence)
-        lines += wrapped(f"what can get worse: {change.risk}")
-        lines += [line for words in w.overrides for line in wrapped(words)]
+        lines += [f"{change.key}: {change.from_} -> {change.to}", *wrapped(whence(w.knob, hands.host), INDENT)]
+        lines += wrapped(change.evidence, INDENT)
+        lines += wrapped(f"what can get worse: {change.risk}", INDENT)
+        lines += [line for words in w.overrides for line in wrapped(words, INDENT)]
         lines += [f"  {path} becomes 0 by it; it is {text}" for path, text in change.beside.items()]
     lines += _late(hands, changes)
     for file in dict.fromkeys(c.dropin for c in changes):

@@ -76,8 +76,8 @@ def _waiting(hands: Hands) -> list[Change]:
 
 def watch(state: Path, root: Path) -> None:
     """Until nothing waits: sleep, and settle what has run out. What fails is tried again for ten minutes."""
+    from liebench.apply.settle import settle
     from liebench.apply.target import Hands
-    from liebench.apply.transaction import settle
     from liebench.host import read_host
     from liebench.state.lock import exclusive
 

@@ -1,23 +1,17 @@
-"""Apply, confirm, undo, and what the next start does about those that were cut off. Callers hold the lock.
-
-Undo is explicit: nothing is taken back because a process ends. What is taken back on its own is what nobody confirmed
-in time, and what an apply left half done.
-"""
+"""Apply and confirm: the changes of one command, all of them or none. Callers hold the lock."""
 
 from __future__ import annotations
 
-import contextlib
 import errno
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from liebench.apply.ledger import FILE, Change, Ledger, found_as, same
+from liebench.apply.ledger import Change, Ledger, found_as, same
 from liebench.apply.target import Foreign, Hands, beside
+from liebench.apply.undo import take_back
 from liebench.errors import HostDirty, Interrupted, LiebenchError, NeedUnmet, StorageFull, UsageError
 from liebench.settings.knob import Knob
-from liebench.stage.recovery import recover
-from liebench.state.lock import exclusive
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +82,7 @@ def apply(hands: Hands, changes: Sequence[Change], watch: Callable[[float], None
             _set(hands, change)
             hands.note("live", n=change.number)
         if changes[0].confirm_s is None:
-            _keep(hands, changes)
+            keep(hands, changes)
     except BaseException as error:
         left = _give_up(hands, noted)
         if left:
@@ -128,120 +122,11 @@ def _set(hands: Hands, change: Change) -> None:
         )
 
 
-def _keep(hands: Hands, changes: Sequence[Change]) -> None:
+def keep(hands: Hands, changes: Sequence[Change]) -> None:
     """Write the drop-ins, whose settled records make the changes done."""
     for file in dict.fromkeys(c.dropin for c in changes):
         ledger = hands.ledger()
         hands.set_dropin(file, ledger.kept(file, plus=[c.number for c in changes]), ledger)
-
-
-def take_back(hands: Hands, change: Change, why: str, insist: bool = False) -> str:
-    """Undo one change, as far as it is ours. Returns what was done, in words. May be repeated after any cut.
-
-    ``insist``: the value is put back even where the ledger cannot be written; the next start does the rest.
-    """
-    ignoring = contextlib.suppress(HostDirty) if insist else contextlib.nullcontext()
-    with ignoring:
-        if change.state != "undoing":
-            hands.note("undoing", n=change.number)
-    ledger = hands.ledger()
-    said = _value_back(hands, change, ledger)
-    with ignoring:
-        said += _dropin_back(hands, change, ledger)
-        said = f"{change.key}: {said} ({why})"
-        hands.note("undone", n=change.number, said=said)
-    return said
-
-
-def _value_back(hands: Hands, change: Change, ledger: Ledger) -> str:
-    if change.boot != hands.boot and change.number not in ledger.kept_once:
-        return "the reboot has taken it back"
-    now = hands.read(change)
-    found = found_as(change, now)
-    if found == "gone":
-        return f"{change.path} is no longer there"
-    if found == "other" and _bent(hands, change, now or ""):
-        found = "new"
-    if found == "other":
-        return f"it is {now}, neither {change.from_} as found nor {change.to} as applied: somebody set it, it was left"
-    if found == "new":
-        _restore(hands, change)
-    return f"it is {change.from_} again"
-
-
-def _bent(hands: Hands, change: Change, now: str) -> bool:
-    """Whether a third value is what the kernel makes of ours, and not an administrator's: it is asked once more.
-
-    Only where the change was never seen in force: it was cut off between the write and the look.
-    """
-    if change.lived:
-        return False
-    before = hands.host.read(change.path) or ""
-    try:
-        hands.write(change.path, change.text)
-    except OSError:
-        return False  # it takes nothing of us, so it was not us
-    if same(hands.read(change), now):
-        return True
-    hands.write(change.path, change.knob.text_for(before, now))
-    return False
-
-
-def _restore(hands: Hands, change: Change) -> None:
-    """Write the old value; where the kernel had zeroed another setting for ours, that one brings ours back to zero."""
-    steps = [(change.path, change.knob.text_for(hands.host.read(change.path) or "", change.from_))]
-    if change.beside and change.from_ == "0":
-        steps = list(change.beside.items())
-    try:
-        for path, text in steps:
-            hands.write(path, text)
-    except OSError as error:
-        raise HostDirty(
-            f"{change.path} cannot be written ({error.strerror}); it holds {change.to}, and it held {change.from_}: "
-            f"write that as root, or `liebench undo {change.number}` as root"
-        ) from error
-    now = hands.read(change)
-    if not same(now, change.from_):
-        raise HostDirty(f"{change.path} was given {change.from_} again and reads {now}; set it by hand")
-
-
-def _dropin_back(hands: Hands, change: Change, ledger: Ledger) -> str:
-    """The drop-in without this change; one that somebody edited is left, and said."""
-    try:
-        found = hands.ours(change.dropin, ledger)
-        if change.number in ledger.kept_once and found is not None:
-            hands.set_dropin(change.dropin, ledger.kept(change.dropin, without=[change.number]), ledger)
-    except Foreign as error:
-        if change.number in ledger.kept_once:
-            return f"; {error}"
-    return ""
-
-
-def settle(hands: Hands) -> list[str]:
-    """What every start does first: end what was cut off, and take back what nobody confirmed in time."""
-    hands.sweep()
-    said = recover(hands.state, hands.boot)  # a trial that was killed may have left its value in force
-    ledger = hands.ledger()
-    said += ledger.said
-    for change in reversed(ledger.open):
-        try:
-            said += _settle_one(hands, change)
-        except (LiebenchError, OSError) as error:
-            said.append(f"{change.key}: {error}")
-    return said
-
-
-def _settle_one(hands: Hands, change: Change) -> list[str]:
-    if change.state == "undoing":
-        return [take_back(hands, change, "an undo had been cut off")]
-    if change.state == "confirmed":
-        _keep(hands, [change])
-        return [f"{change.key} is {change.to} and stays so after a boot (it had been confirmed)"]
-    if change.state == "intent" or (change.state == "live" and change.confirm_s is None):
-        return [take_back(hands, change, "an apply had been cut off")]
-    if change.waiting and change.left_s(hands.boot, hands.now_s()) <= 0:
-        return [take_back(hands, change, "nobody confirmed it in time")]
-    return []
 
 
 def confirm(hands: Hands) -> list[str]:
@@ -256,49 +141,7 @@ def confirm(hands: Hands) -> list[str]:
     for change in good:
         hands.note("confirmed", n=change.number)
     try:
-        _keep(hands, good)
+        keep(hands, good)
     except (Foreign, StorageFull) as error:
         raise HostDirty(f"confirmed and in force, but only until the next boot: {error}") from error
     return said + [f"{c.key} is {c.to} and stays so after a boot" for c in good]
-
-
-def chosen(ledger: Ledger, which: str) -> list[Change]:
-    """The changes that ``undo`` means, newest first: a number, ``all``, or the newest command's. Raises UsageError."""
-    opened = list(reversed(ledger.open))
-    if which == "all":
-        return opened
-    if which == "last":
-        return [c for c in opened if c.group == opened[0].group]
-    number = int(which) if which.isascii() and which.isdecimal() and len(which) < 10 else -1
-    found = [c for c in opened if c.number == number]
-    if not found:
-        have = ", ".join(str(c.number) for c in reversed(opened)) or "none"
-        raise UsageError(f"there is no applied change {which[:20]!r}; the numbers that are applied: {have}")
-    later = [c for c in opened if c.path == found[0].path and c.number > number]
-    if later:
-        raise UsageError(f"change {later[0].number} set {found[0].key} after change {number}; undo that one first")
-    return found
-
-
-def undo(hands: Hands, changes: Sequence[Change]) -> list[str]:
-    """Take these back, newest first. Raises HostDirty naming those that could not be, after trying all."""
-    said, bad = [], []
-    for change in changes:
-        try:
-            said.append(take_back(hands, replace(change), "as asked"))
-        except (HostDirty, StorageFull) as error:
-            bad.append(f"{change.key}: {error}")
-    if bad:
-        raise HostDirty("; ".join([*bad, *said]))
-    return said
-
-
-def settle_if_any(hands: Hands) -> list[str]:
-    """What was cut off or not confirmed in time is ended where we may, else why not; nothing is created."""
-    if not (hands.state / FILE).exists():
-        return []
-    try:
-        with exclusive(hands.state, "ending what was cut off"):
-            return settle(hands)
-    except LiebenchError as error:
-        return [str(error)]

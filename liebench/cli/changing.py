@@ -24,7 +24,7 @@ def make_hands() -> Hands:
 
 def settle_first(hands: Hands) -> None:
     """What was cut off or not confirmed in time is ended, and said."""
-    from liebench.apply.transaction import settle
+    from liebench.apply.settle import settle
 
     for line in settle(hands):
         common.say(line)

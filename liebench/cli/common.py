@@ -5,15 +5,21 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from liebench.errors import UsageError
+from liebench.errors import RunUnreadable, UsageError
+
+if TYPE_CHECKING:
+    from liebench.advice.advise import Advice
+    from liebench.host import Host
+    from liebench.judge.run import RunVerdicts
+    from liebench.runner.measure import Bench
+    from liebench.runner.plan import Settings
 
 
 def say(line: str = "") -> None:
@@ -32,34 +38,38 @@ def build_id(core: Path) -> str:
     return words[-1] if words else "unknown"
 
 
-def make_bench(out: Path | None, command: Sequence[str]) -> Any:
+def make_bench(out: Path | None, command: Sequence[str]) -> Bench:
     """Everything a measuring command needs of this host. Recovers what a killed run left behind on the way."""
+    from dataclasses import replace
+
     from liebench.core import core_path
     from liebench.host import read_host
     from liebench.runner.measure import Bench
     from liebench.runner.processor import processor
+    from liebench.settings.present import readings
     from liebench.state.files import results_dir, state_dir
 
     core, host, state = core_path(), read_host(), state_dir()
     for line in settle_applied(host, state):
         say(line)
     host.facts["cpu"]["processor"] = processor(state, host.facts["boot"]["token"])
+    host = replace(host, facts={**host.facts, "settings": readings(host)})
     return Bench(host=host, core=core, build=build_id(core), state=state, out=results_dir(out), command=command)
 
 
-def settle_applied(host: Any, state: Path) -> list[str]:
+def settle_applied(host: Host, state: Path) -> list[str]:
     """What an apply left half done, or nobody confirmed in time; loads nothing where nothing was ever applied."""
     if not (state / "applied.jsonl").exists():
         return []
+    from liebench.apply.settle import settle_if_any
     from liebench.apply.target import Hands
-    from liebench.apply.transaction import settle_if_any
 
     return settle_if_any(Hands(host, state))
 
 
 def make_settings(
     profile: str, seed: int | None, budget: float | None, disturb: str, named: Sequence[str], sets: Sequence[str] = ()
-) -> Any:
+) -> Settings:
     from liebench.contract import Disturbs
     from liebench.runner.plan import PROFILES, Settings
 
@@ -86,7 +96,7 @@ def make_settings(
 
 
 @contextlib.contextmanager
-def holding_host(bench: Any, settings: Any, doing: str) -> Iterator[None]:
+def holding_host(bench: Bench, settings: Settings, doing: str) -> Iterator[None]:
     """Nobody else changes the host inside this block, and nothing of a killed one is left; only with consent to it."""
     from liebench.contract import Disturbs
     from liebench.stage.recovery import recover
@@ -145,54 +155,46 @@ def progress() -> Callable[[str], None]:
     return draw
 
 
-def judged(doc: dict[str, Any]) -> tuple[Any, Any]:
+def judged(doc: dict[str, Any]) -> tuple[RunVerdicts, Sequence[Advice]]:
     """(verdicts, advice) of a run document, by today's judge and the probes that are installed."""
     from liebench.advice.advise import advise_run
-    from liebench.host import Host
+    from liebench.host import stored_host
     from liebench.judge.run import judge_run
     from liebench.registry import find_probes
 
     found = find_probes()
     probes = {name: r.probe for name, r in found.probes.items()}
     verdicts = judge_run(doc, found.judges)
-    try:
-        advice = _graded(doc, advise_run(Host(doc["host"]), verdicts.probes, probes))
-    except (KeyError, TypeError):  # an edited run file may lack facts; its verdicts still stand
-        advice = []
-    return verdicts, advice
+    host = stored_host(doc)
+    found_advice = advise_run(host, verdicts.probes, probes)
+    for line in found_advice.said:
+        say(line)
+    return verdicts, _graded(host, found_advice.advice)
 
 
-def _graded(doc: dict[str, Any], advice: Sequence[Any]) -> Sequence[Any]:
+def _graded(host: Host, advice: Sequence[Advice]) -> Sequence[Advice]:
     """Advice with what trials of this host said about it; as it is where none was ever made."""
     from liebench.advice.evidence import graded
+    from liebench.apply.ledger import FILE, ledger_of, originals
     from liebench.settings.catalogue import catalogue
     from liebench.state.files import state_dir
+    from liebench.state.jsonl import records
     from liebench.trial.proofs import read_proofs
 
-    proofs, _ = read_proofs(state_dir())
-    return graded(advice, proofs, str(doc["hashes"].get("host") or ""), catalogue())
-
-
-HEAD = 1000  # bytes of a run file in which its kind stands
-
-
-def run_files(folder: Path, kind: str = "run") -> list[Path]:
-    """Finished run files of a folder, oldest first: runs, gates, or trials. The kind stands at the head of the file."""
-    found = []
-    for path in sorted(folder.glob("*T*Z-????????.json")):
-        with contextlib.suppress(OSError), path.open("rb") as file:
-            stated = re.search(rb'"kind"\s*:\s*"(run|gate|trial)"', file.read(HEAD))
-            if (stated[1].decode() if stated else "run") == kind:
-                found.append(path)
-    return found
+    state, before = state_dir(), {}
+    proofs, _ = read_proofs(state)
+    with contextlib.suppress(OSError, RunUnreadable):  # without it what was applied counts as somebody else's change
+        before = originals(ledger_of(*records(state / FILE)))
+    return graded(advice, proofs, host, catalogue(), before)
 
 
 def latest_run() -> Path:
     """The newest finished run file of the results folder."""
+    from liebench.runfile.files import run_files
     from liebench.state.files import results_dir
 
     folder = results_dir()
-    found = run_files(folder)
+    found = run_files(folder, "run")
     if not found:
         raise UsageError(f"there is no run file in {folder}; make one with `liebench run`, or name a file")
     return found[-1]
@@ -201,12 +203,13 @@ def latest_run() -> Path:
 def read_runs(paths: Sequence[str]) -> list[dict[str, Any]]:
     """Run documents of files, and of all finished runs in folders. Raises RunUnreadable naming the file."""
     from liebench.errors import RunUnreadable
+    from liebench.runfile.files import run_files
     from liebench.runfile.reader import read_run
 
     files: list[str] = []
     for path in paths:
         folder = Path(path)
-        found = [str(p) for p in run_files(folder)] if folder.is_dir() else [path]
+        found = [str(p) for p in run_files(folder, "run")] if folder.is_dir() else [path]
         if not found:
             raise RunUnreadable(f"there is no run file in {path}; make one with `liebench run --out {path}`")
         files += found

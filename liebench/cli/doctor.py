@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+import liebench
+
+if TYPE_CHECKING:
+    from liebench.registry import Registered
+
+Line = tuple[str, str, str]
 
 
 def doctor(as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False) -> None:
@@ -19,7 +29,7 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="One JSON object
 
     host, core = read_host(), core_path()
     build, sources = common.build_id(core), source_build_id()
-    lines: list[tuple[str, str, str]] = []
+    lines: list[Line] = []
     if sources is not None and sources != build:
         lines.append(("warn", f"core {build} was not built from these sources ({sources})", "pip install -e ."))
     else:
@@ -33,10 +43,12 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="One JSON object
         if part.skipped:
             lines.append(("miss", f"{r.id} needs {part.skipped.needs}", part.skipped.cure))
         else:
-            lines.append(("ok", f"{r.id}: {len(part.cases)} cases", ""))
+            lines.append(_own_core(r) or ("ok", f"{r.id}: {len(part.cases)} cases", ""))
         for case, skip in part.left_out.items():
             lines.append(("part", f"{r.id}/{case} needs {skip.needs}", skip.cure))
-    lines += [("miss", f"{name} cannot be loaded: {why}", "fix or remove it") for name, why in registry.broken.items()]
+    refused = [*registry.broken.items(), *_refused()]
+    lines += [("miss", f"{name} cannot be loaded: {why}", "fix or remove it") for name, why in refused]
+    lines += _open_to_others((Path(sys.executable), core, Path(liebench.__file__)))
     lines += [("note", said, "") for said in recover(state_dir(), host.facts["boot"]["token"])]
     lines += [("note", said, "") for said in common.settle_applied(host, state_dir())]
     if as_json:
@@ -45,3 +57,36 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="One JSON object
         return
     for state, what, cure in lines:
         print(f"{state:<5} {what}" + (f"\n      {cure}" if cure else ""))
+
+
+def _own_core(registered: Registered) -> Line | None:
+    """A probe's own executable that cannot be used, by its whole path, which no run file holds."""
+    from liebench.core import identity
+    from liebench.errors import CoreMissing
+
+    if registered.probe.core is not None:
+        try:
+            identity(registered.probe.core)
+        except CoreMissing as error:
+            return ("miss", f"{registered.id}: {error}", f"it should be {registered.probe.core}")
+    return None
+
+
+def _refused() -> Iterator[tuple[str, str]]:
+    """What other packages bring beside probes and may not, or cannot."""
+    from liebench.advice import catalogue as changes
+    from liebench.settings import catalogue as settings
+    from liebench.stage import acts
+
+    for what, found in (("setting", settings.theirs()), ("change", changes.theirs()), ("act", acts.theirs())):
+        yield from ((f"the {what} {name}", why) for name, why in found.refused.items())
+
+
+def _open_to_others(needed: Iterable[Path]) -> list[Line]:
+    """Where an ordinary user's start fails with a bare "Permission denied", which names no folder."""
+    for path in needed:
+        closed = next((p for p in reversed(path.resolve().parents) if not p.stat().st_mode & 0o001), None)
+        if closed:
+            cure = "for a run as an ordinary user, install it and its interpreter where all may read (/opt, /usr)"
+            return [("note", f"other users cannot start this liebench: {path.resolve()} lies below {closed}", cure)]
+    return []

@@ -26,23 +26,23 @@ def explain(name: Annotated[str, typer.Argument(help="A probe, or a change: swap
 
 def explained(name: str) -> str:
     """Raises UsageError for what is neither a probe nor a change."""
-    from liebench.advice.catalogue import catalogue
+    from liebench.advice.catalogue import ADVISED, by_hand
     from liebench.errors import UsageError, meant
     from liebench.host import read_host
     from liebench.registry import find_probes
     from liebench.settings.catalogue import find, names
 
-    probes, by_hand = find_probes().probes, catalogue()
+    probes, others = find_probes().probes, by_hand()
     if name in probes:
         return probes[name].readme() or f"{name} has no README; its claim: {probes[name].probe.claim.says}"
     try:
         knob = find(name)
     except UsageError:
-        if name in by_hand:
-            return _by_hand(by_hand[name])
-        hint = meant(name, [*probes, *by_hand, *names()], "`liebench list` shows the probes")
+        if name in others:
+            return _by_hand(others[name])
+        hint = meant(name, [*probes, *others, *names()], "`liebench list` shows the probes")
         raise UsageError(f"no probe and no change is called {name[:80]!r}; {hint}") from None
-    return _knob(knob, read_host(), name, by_hand.get(knob.id))
+    return _knob(knob, read_host(), name, ADVISED.get(knob.id))
 
 
 def _by_hand(change: Change) -> str:
@@ -58,7 +58,7 @@ def _by_hand(change: Change) -> str:
     return "\n".join(rows)
 
 
-def _knob(knob: Knob, host: Host, name: str, advised: Change | None) -> str:
+def _knob(knob: Knob, host: Host, name: str, advised: str | None) -> str:
     from liebench.errors import UsageError
     from liebench.settings.catalogue import in_force
     from liebench.settings.origin import whence
@@ -81,7 +81,7 @@ def _knob(knob: Knob, host: Host, name: str, advised: Change | None) -> str:
         f"tried by: {_trial(knob)}",
         f"worth a try: {worth}",
     ]
-    rows += [f"advised by: liebench run {advised.probe}"] if advised else []
+    rows += [f"advised by: liebench run {advised}"] if advised else []
     return "\n".join([*rows, f"source: {knob.source}"])
 
 

@@ -53,14 +53,14 @@ def _documents(sources: Sequence[str]) -> list[tuple[str, dict[str, Any]]]:
     A run that lies there twice is one. Raises RunUnreadable for a file that was named, UsageError for nothing at all.
     """
     from liebench.cli import common
-    from liebench.compare.index import run_files
     from liebench.errors import RunUnreadable, UsageError
+    from liebench.runfile.files import run_files
 
     made: dict[str, tuple[str, dict[str, Any]]] = {}
     for source in sources or (str(common.latest_run()),):
         folder = Path(source)
         inside = folder.is_dir()
-        names = [str(p) for p in sorted(run_files(folder), key=lambda p: p.name)] if inside else [source]
+        names = [str(p) for p in sorted(run_files(folder, below=True), key=lambda p: p.name)] if inside else [source]
         for name in names:
             try:
                 doc = _read(name)
@@ -136,6 +136,7 @@ def _runs(to: str, documents: Sequence[tuple[str, dict[str, Any]]]) -> bytes:
     from liebench.errors import RunUnreadable, UsageError
     from liebench.export import frames, gobench, suite
     from liebench.export.tables import is_table
+    from liebench.runfile.repetitions import COLUMNS, repetitions
 
     docs = []
     for name, doc in documents:
@@ -150,13 +151,13 @@ def _runs(to: str, documents: Sequence[tuple[str, dict[str, Any]]]) -> bytes:
             for line in left:
                 common.say(f"left out: {line}")
             return text.encode()
-        records = list(frames.repetitions(docs))
+        records = list(repetitions(docs))
     except RunUnreadable as error:
         names = ", ".join(name for name, _ in documents[:3])
         raise RunUnreadable(f"{names}: {error}") from error
     if to == "parquet":
-        return frames.as_parquet(records, frames.REPETITIONS)
-    return frames.as_csv(records, frames.REPETITIONS).encode()
+        return frames.as_parquet(records, COLUMNS)
+    return frames.as_csv(records, COLUMNS).encode()
 
 
 def _write(data: bytes, out: Path | None) -> None:

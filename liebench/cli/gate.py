@@ -12,9 +12,14 @@ import typer
 from liebench.cli import common
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from liebench.gate.measure import Switch
+    from liebench.gate.pairs import Question
     from liebench.gate.policy import Policy
     from liebench.judge.rows import Table
+    from liebench.runner.measure import Bench
+    from liebench.runner.plan import Settings
 
 Names = Annotated[list[str] | None, typer.Argument(help="Probes or layers; none with two commands.")]
 STORED = {
@@ -130,7 +135,7 @@ def _refuse_strangers(policy: Policy) -> None:
         raise _usage(f"[levels] names {strange[0]!r}, which is no layer and no probe; {hint}")
 
 
-def _ends(policy: Any, inconclusive: str | None) -> Any:
+def _ends(policy: Policy, inconclusive: str | None) -> Policy:
     from dataclasses import replace
 
     if inconclusive not in (None, "fail", "pass"):
@@ -138,10 +143,10 @@ def _ends(policy: Any, inconclusive: str | None) -> Any:
     return policy if inconclusive is None else replace(policy, inconclusive_fails=inconclusive == "fail")
 
 
-def _both(name: str, first: Any, second: Any) -> tuple[Any, Any] | None:
+def _both(name: str, first: str | None, second: str | None) -> tuple[str, str] | None:
     if (first is None) != (second is None):
         raise _usage(f"{name} needs both sides: the baseline's and the candidate's")
-    return None if first is None else (first, second)
+    return None if first is None or second is None else (first, second)
 
 
 def _core(path: Path | None) -> Path | None:
@@ -186,7 +191,10 @@ def _runs(switch: Switch) -> list[str]:
     return [f"command.run={switch.commands[0]}"] if switch.commands else []
 
 
-def measured(switch: Switch, settings: Any, policy: Any, names: list[str] | None, out: Path | None) -> tuple[Any, str]:
+def measured(
+    switch: Switch, settings: Settings, policy: Policy, names: list[str] | None, out: Path | None
+) -> tuple[dict[str, Any], str]:
+    """(document, file) of a gate that was measured now."""
     from liebench.errors import NotMeasurable
     from liebench.gate.command import COMMAND
     from liebench.gate.measure import Switch, measure_gate
@@ -217,16 +225,17 @@ def measured(switch: Switch, settings: Any, policy: Any, names: list[str] | None
     return read_run(written), str(written)
 
 
-def _expected(bench: Any, asked: Any, settings: Any, policy: Any) -> str:
+def _expected(bench: Bench, asked: Sequence[Question], settings: Settings, policy: Policy) -> str:
     """What this gate will be able to show, by the newest noise that this host has on file."""
     from liebench.errors import RunUnreadable
     from liebench.gate.forecast import forecast, says
     from liebench.gate.pairs import NOISE
     from liebench.gate.table import gate_family
+    from liebench.runfile.files import run_files
     from liebench.runfile.reader import read_run
 
     ours = bench.host.hashes().get("host")
-    for path in reversed(common.run_files(bench.out, "gate")[-MOST_LOOKED_AT:]):
+    for path in reversed(run_files(bench.out, "gate")[-MOST_LOOKED_AT:]):
         try:
             doc = read_run(path)
             if doc.get("switch") == NOISE and doc["hashes"].get("host") == ours:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from liebench.cli import common
 
 if TYPE_CHECKING:
+    from liebench.gate.policy import Policy
     from liebench.judge.rows import Table
+    from liebench.runner.plan import Settings
 
 
 def stored(
@@ -18,8 +20,8 @@ def stored(
     baseline: str,
     candidate: str | None,
     names: list[str] | None,
-    settings: Any,
-    policy: Any,
+    settings: Settings,
+    policy: Policy,
     out: Path | None,
 ) -> tuple[Table, int, str]:
     """(table, exit code, file of the candidate's run). Without a named candidate this host is measured now."""
@@ -39,7 +41,7 @@ def stored(
     return table, 130 if doc["stopped"] == "interrupted" else table.exit, path
 
 
-def measured_now(names: list[str] | None, settings: Any, out: Path | None) -> str:
+def measured_now(names: list[str] | None, settings: Settings, out: Path | None) -> str:
     from liebench.errors import NotMeasurable
     from liebench.registry import find_probes
     from liebench.runner.measure import measure

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from liebench.cli import common
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from liebench.compare.metrics import RunMetrics
+    from liebench.gate.noise import Culprit, Noise
 
 Names = Annotated[list[str] | None, typer.Argument(help="Probes or layers; everything where none is named.")]
 
@@ -43,15 +49,16 @@ def noise(
         raise typer.Exit(130)
 
 
-def _past(out: Path | None, doc: dict[str, Any]) -> list[Any]:
+def _past(out: Path | None, doc: dict[str, Any]) -> list[RunMetrics]:
     """Stored runs of this host, damaged ones left out: they are asked for nothing but their spread."""
     from liebench.compare.metrics import run_metrics
     from liebench.errors import RunUnreadable
+    from liebench.runfile.files import run_files
     from liebench.runfile.reader import read_run
     from liebench.state.files import results_dir
 
     found = []
-    for path in common.run_files(results_dir(out)):
+    for path in run_files(results_dir(out), "run"):
         try:
             past = read_run(path)
             if past["hashes"].get("host") == doc["hashes"].get("host"):
@@ -65,7 +72,7 @@ def _finite(value: float | None) -> float | None:
     return value if value is not None and abs(value) < 1e300 else None
 
 
-def _object(rows: list[Any], culprits: list[Any], written: str) -> dict[str, Any]:
+def _object(rows: Sequence[Noise], culprits: Sequence[Culprit], written: str) -> dict[str, Any]:
     metrics = [
         {**r.metric._asdict(), "pairs": r.pairs, "rerun": _finite(r.rerun), "needs": _finite(r.needs),
          "seconds": _finite(r.seconds), "history": _finite(r.history), "word": r.word}
@@ -79,7 +86,7 @@ def _percent(value: float | None) -> str:
     return "–" if value is None or abs(value) > 1e3 else f"{100 * value:.1f} %"
 
 
-def _print(rows: list[Any], culprits: list[Any], limit: float) -> None:
+def _print(rows: Sequence[Noise], culprits: Sequence[Culprit], limit: float) -> None:
     print(f"{'smallest rise that would show':<44} pairs   rerun  history  at {_percent(limit)}")
     for row in sorted(rows, key=lambda r: -r.rerun):
         name = " ".join(dict.fromkeys(row.metric[:3])) + (" (mean)" if row.metric.statistic == "mean" else "")

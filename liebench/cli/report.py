@@ -97,12 +97,13 @@ def report(
 def _opened(paths: Sequence[str], kind: str | None) -> tuple[list[str], list[Doc]]:
     """(names, documents) of files, and of those of the wanted kind in folders."""
     from liebench.errors import UsageError
+    from liebench.runfile.files import run_files
     from liebench.runfile.reader import read_run
 
     wanted = kind if kind in ("trial", "gate") else "run"
     names: list[str] = []
     for path in paths or (str(common.latest_run()),):
-        inside = common.run_files(Path(path), wanted) if Path(path).is_dir() else [path]
+        inside = run_files(Path(path), wanted) if Path(path).is_dir() else [path]
         if not inside:
             raise UsageError(f"there is no {wanted} file in {path}; `liebench run --out {path}` makes one")
         names += map(str, inside)
@@ -159,7 +160,7 @@ def _only(given: Given, kind: str) -> Doc:
 def _run(given: Given) -> Made:
     from liebench.judge.table import run_table
     from liebench.pages.frame import run_page
-    from liebench.runfile.reader import file_hash
+    from liebench.runfile.files import file_hash
     from liebench.text.run import summary
 
     doc = _only(given, "run")

@@ -13,6 +13,7 @@ from liebench.cli import common
 
 if TYPE_CHECKING:
     from liebench.registry import Registered
+    from liebench.runner.plan import Planned, Settings
 
 Names = Annotated[list[str] | None, typer.Argument(help="Probes or layers; everything where none is named.")]
 
@@ -71,6 +72,11 @@ def run(
     if sys.stderr.isatty():
         sys.stderr.write("\r\033[K")
     doc = read_run(written)
+    if names and len(planned) == 1 and doc["stopped"] == "done":
+        took = doc["instrument"]["loop_s"] + doc["probes"][planned[0].id]["setup_s"]
+        common.say(
+            f"{planned[0].id}: its Cost declares {estimate_s(planned, settings):.0f} s for this, it took {took:.1f} s"
+        )
     verdicts, advice = common.judged(doc)
     code = 130 if doc["stopped"] == "interrupted" else 0
     if as_json:
@@ -110,17 +116,20 @@ def _kernel(chosen: Sequence[Registered], kernel: Path | None) -> list[str]:
     return [f"{r.id}.kernel={kernel.resolve()}" for r in chosen if any(o.name == "kernel" for o in r.probe.options)]
 
 
-def _say_plan(planned: list, settings: object) -> None:  # type: ignore[type-arg]
+def _say_plan(planned: Sequence[Planned], settings: Settings) -> None:
     from liebench.runner.plan import estimate_s, writes
+    from liebench.text.plan import plan_lines
 
     for part in planned:
         if part.skipped:
             print(f"{part.id}: skipped, needs {part.skipped.needs}: {part.skipped.cure}")
             continue
         print(f"{part.id}: {', '.join(c.id for c in part.cases)}")
+        if part.id in settings.named:
+            print("\n".join(plan_lines(part, planned)))
         for case, skip in part.left_out.items():
             print(f"  without {case}: needs {skip.needs}: {skip.cure}")
     found = writes(planned)
     print("writes nothing on the host but its run file and, where it changes something, the undo journal"
           if not found else "\n".join(found))  # fmt: skip
-    print(f"about {estimate_s(planned, settings):.0f} s")  # type: ignore[arg-type]
+    print(f"about {estimate_s(planned, settings):.0f} s")

@@ -23,12 +23,12 @@ def selftest(
 ) -> None:
     """Measure this host's own false-alarm and detection rates, and look for every lie planted in its layers."""
     from liebench.cli import common
-    from liebench.errors import NeedUnmet
+    from liebench.errors import CoreMissing, NeedUnmet
     from liebench.registry import find_probes
     from liebench.runner import error_rates, known_answers
-    from liebench.runner.plan import options_of, plan_probe
+    from liebench.runner.measure import stage_for
+    from liebench.runner.plan import plan_probe
     from liebench.stage.recovery import recover
-    from liebench.stage.stage import Stage
     from liebench.state.journal import Journal
 
     settings = common.make_settings("default", seed, None, disturb, names or ())
@@ -44,14 +44,12 @@ def selftest(
             part = plan_probe(registered, bench.host, settings)
             if part.skipped:
                 continue
-            touches = tuple(t for c in part.cases for t in c.touches)
-            touches += tuple(p.touches for p in registered.probe.plants)
-            stage = Stage(bench.host, bench.core, journal, touches, settings.disturb)
-            stage.options = options_of(registered.id, registered.probe, settings)
-            stage.rep_ms, stage.window_s = 20.0, 0.5
             try:
+                touches = [p.touches for p in registered.probe.plants]
+                stage = stage_for(bench, part, journal, settings, touches)
+                stage.rep_ms, stage.window_s = 20.0, 0.5
                 rates += error_rates.rates(part, stage, trials, settings.seed, stopping=stopper) if trials else []
-            except NeedUnmet as unmet:  # only its set-up could find out
+            except (NeedUnmet, CoreMissing) as unmet:  # only its set-up could find out
                 common.say(f"{registered.id}: skipped, {unmet}")
                 continue
             found += known_answers.answers(part, stage, settings.seed, stopper)

@@ -18,9 +18,9 @@ def status(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
 ) -> None:
     """Show the applied changes by number, and end what was cut off."""
-    from liebench.apply.plan import wrapped
-    from liebench.apply.transaction import settle_if_any
+    from liebench.apply.settle import settle_if_any
     from liebench.cli import changing, common
+    from liebench.words import wrapped
 
     hands = changing.make_hands()
     notes = settle_if_any(hands)
@@ -45,7 +45,7 @@ def status(
         common.say(line)
     print("\n".join(_lines(rows)))
     if ended:
-        print("ended lately\n" + "\n".join(line for said in ended for line in wrapped(said)))
+        print("ended lately\n" + "\n".join(line for said in ended for line in wrapped(said, "  ")))
     if proofs:
         print("proved here and not applied\n" + "\n".join(f"  {p['change']}: {p['words']}" for p in proofs))
 
@@ -55,27 +55,24 @@ def _proofs(hands: Hands) -> list[dict[str, Any]]:
     from liebench.apply.ledger import originals
     from liebench.errors import UsageError
     from liebench.settings.catalogue import find, in_force
-    from liebench.trial.proofs import config_of, needed_scope, proof_for, read_proofs, set_otherwise
+    from liebench.trial.proofs import read_proofs, standing
 
-    ledger, host = hands.ledger(), hands.host.hashes()["host"]
+    before, proofs = originals(hands.ledger()), read_proofs(hands.state)[0]
     found = {}
-    for proof in read_proofs(hands.state)[0]:
+    for proof in proofs:
         try:
             knob = find(proof.key)
             now = in_force(knob, hands.host, rig=True)
         except UsageError:
             continue
-        if set_otherwise(proof, hands.host):
-            continue
-        config = config_of(hands.host, knob, originals(ledger))
-        best = proof_for([proof], knob, now, proof.to, host, config, needed_scope(knob))
+        best = standing(proofs, knob, now, proof.to, hands.host, before).proof
         if best is not None:
             found[f"{knob.key}={proof.to}"] = {"change": f"{knob.key}={proof.to}", "words": best.words}
     return list(found.values())
 
 
 def _lines(rows: Sequence[dict[str, Any]]) -> list[str]:
-    from liebench.apply.plan import wrapped
+    from liebench.words import wrapped
 
     lines = [] if rows else ["nothing of liebench is applied on this host"]
     for r in rows:

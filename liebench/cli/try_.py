@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from liebench.cli import common
+
+if TYPE_CHECKING:
+    from liebench.advice.advise import Advice
+    from liebench.runner.measure import Bench
+    from liebench.runner.plan import Settings
+    from liebench.trial.measure import Wish
+    from liebench.trial.proofs import Proof
+    from liebench.trial.result import TrialResult
 
 
 def try_(
@@ -73,8 +82,8 @@ def _pairs(words: list[str]) -> dict[str, str]:
 
 
 def _wishes(
-    changes: list[str], everything: bool, command: str, more: dict[str, str], bench: Any, untested: bool
-) -> list[Any]:
+    changes: list[str], everything: bool, command: str, more: dict[str, str], bench: Bench, untested: bool
+) -> list[Wish]:
     from liebench.errors import UsageError
     from liebench.gate.command import words_of
     from liebench.settings.catalogue import parse
@@ -84,22 +93,23 @@ def _wishes(
         raise UsageError("name a change, as `liebench try idle-restart=0`, or use --all after a run")
     if command:
         words_of(command)
-    advice = _advice(bench) if everything or any("=" not in text for text in changes) else []
+    advice = _advice(bench) if everything or any("=" not in text for text in changes) else ()
     texts = [text if "=" in text else _proposed(text, advice, bench) for text in changes]
     if everything:
         texts += _advised(advice, bench)
     return [Wish(*parse(text, bench.host, untested, rig=not command), command, more) for text in texts]
 
 
-def _advice(bench: Any) -> list[Any]:
+def _advice(bench: Bench) -> Sequence[Advice]:
     """What the newest run of this host advised; nothing where there is none."""
+    from liebench.runfile.files import run_files
     from liebench.runfile.reader import read_run
 
-    files = common.run_files(bench.out)
-    return list(common.judged(read_run(files[-1]))[1]) if files else []
+    files = run_files(bench.out, "run")
+    return common.judged(read_run(files[-1]))[1] if files else ()
 
 
-def _proposed(name: str, advice: list[Any], bench: Any) -> str:
+def _proposed(name: str, advice: Sequence[Advice], bench: Bench) -> str:
     """``name=value`` for a setting that was named alone: what was measured here comes first, else its rule."""
     from liebench.settings.catalogue import parse
     from liebench.settings.suggest import proposed
@@ -110,12 +120,13 @@ def _proposed(name: str, advice: list[Any], bench: Any) -> str:
     return change
 
 
-def _advised(advice: list[Any], bench: Any) -> list[str]:
+def _advised(advice: Sequence[Advice], bench: Bench) -> list[str]:
     """The advice that can be tried; what cannot is named, with what to do instead."""
     from liebench.errors import UsageError
+    from liebench.runfile.files import run_files
     from liebench.settings.catalogue import catalogue, parse
 
-    if not common.run_files(bench.out):
+    if not run_files(bench.out, "run"):
         raise UsageError(f"there is no run in {bench.out} whose advice could be tried; `liebench run` makes one")
     known, found = catalogue(), []
     for item in advice:
@@ -129,7 +140,9 @@ def _advised(advice: list[Any], bench: Any) -> list[str]:
     return found
 
 
-def _tried(wish: Any, bench: Any, settings: Any, limit: float | None, floor: float) -> tuple[Any, str]:
+def _tried(
+    wish: Wish, bench: Bench, settings: Settings, limit: float | None, floor: float
+) -> tuple[dict[str, Any], str]:
     from liebench.registry import find_probes
     from liebench.runfile.reader import read_run
     from liebench.settings.origin import whence
@@ -147,7 +160,7 @@ def _tried(wish: Any, bench: Any, settings: Any, limit: float | None, floor: flo
     return read_run(written), str(written)
 
 
-def _kept(result: Any, doc: Any, wish: Any, bench: Any) -> Any:
+def _kept(result: TrialResult, doc: dict[str, Any], wish: Wish, bench: Bench) -> Proof | None:
     """The proof that this trial is or begins, kept in the state folder; None where it could not tell."""
     from liebench.apply.ledger import originals
     from liebench.apply.target import Hands
@@ -166,7 +179,7 @@ def _kept(result: Any, doc: Any, wish: Any, bench: Any) -> Any:
     return proof
 
 
-def _say(found: list[tuple[Any, str, Any]], as_json: bool) -> None:
+def _say(found: Sequence[tuple[TrialResult, str, Proof | None]], as_json: bool) -> None:
     if as_json:
         from dataclasses import asdict
 

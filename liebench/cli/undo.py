@@ -12,8 +12,8 @@ def undo(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
 ) -> None:
     """Take back what was applied. What somebody else has set meanwhile is left as it is, and said."""
-    from liebench.apply.transaction import chosen
-    from liebench.apply.transaction import undo as take_back
+    from liebench.apply.undo import chosen
+    from liebench.apply.undo import undo as take_back
     from liebench.cli import changing, common
     from liebench.state.lock import exclusive
 

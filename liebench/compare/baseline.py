@@ -114,10 +114,13 @@ def _loaded(stored: object, place: str) -> RunMetrics:
 def write_baseline(path: Path, baseline: Baseline) -> None:
     """Replaces the file in one step. Raises StorageFull."""
     doc = {
-        "schema": SCHEMA, "name": baseline.name, "promoted": baseline.promoted.strftime(STAMP),
-        "expires": baseline.expires.strftime(STAMP), "runs": [_stored(r) for r in baseline.runs],
+        "schema": SCHEMA,
+        "name": baseline.name,
+        "promoted": baseline.promoted.strftime(STAMP),
+        "expires": baseline.expires.strftime(STAMP),
+        "runs": [_stored(r) for r in baseline.runs],
         "anchor": [_stored(r) for r in baseline.anchor],
-    }  # fmt: skip
+    }
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomic(path, json.dumps(doc, allow_nan=False, indent=1).encode())
 

@@ -77,9 +77,14 @@ def summarise(frame: pd.DataFrame) -> Fleet:
 def _lies(scored: pd.DataFrame) -> pd.DataFrame:
     by = scored.groupby(LIE_OF, observed=True)
     found = by.agg(
-        hosts=("host", "nunique"), costly=("costly", "sum"), matter=("matter", "sum"), median=("value", "median"),
-        low=("value", "min"), high=("value", "max"), unit=("unit", "first"),
-    ).reset_index()  # fmt: skip
+        hosts=("host", "nunique"),
+        costly=("costly", "sum"),
+        matter=("matter", "sum"),
+        median=("value", "median"),
+        low=("value", "min"),
+        high=("value", "max"),
+        unit=("unit", "first"),
+    ).reset_index()
     ratio = found["unit"] == "ratio"
     for column in ("median", "low", "high"):
         found[column] = np.where(ratio, np.exp(np.minimum(found[column], 700)), found[column])

@@ -8,6 +8,7 @@ from typing import Any
 MOST = 12
 DEEPEST = 20
 PASSING = ("boot", "pressure", "load", "uptime", "time")  # areas of facts that differ between any two runs
+LATER = ("settings", "volumes", "overlays")  # areas that an older liebench did not keep
 
 
 def _leaves(value: Any, place: str, depth: int = 0) -> Iterator[tuple[str, str]]:
@@ -25,7 +26,9 @@ def _leaves(value: Any, place: str, depth: int = 0) -> Iterator[tuple[str, str]]
 
 def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
     """One line for each fact that differs, at most a dozen and how many more."""
-    first, second = (dict(_leaves({k: v for k, v in f.items() if k not in PASSING}, "")) for f in (before, after))
+    sides = before, after
+    passing = {*PASSING, *(area for area in LATER if not all(area in side for side in sides))}
+    first, second = (dict(_leaves({k: v for k, v in f.items() if k not in passing}, "")) for f in sides)
     places = [p for p in sorted(first.keys() | second.keys()) if first.get(p) != second.get(p)]
     said = [f"{p}: {_short(first.get(p))} -> {_short(second.get(p))}" for p in places[:MOST]]
     return [*said, f"and {len(places) - MOST} more facts differ"] if len(places) > MOST else said

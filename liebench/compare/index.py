@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import astuple, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-from duckdb import DuckDBPyConnection
 
 import liebench
 from liebench.errors import LiebenchError
@@ -17,10 +15,25 @@ from liebench.judge.rows import Row
 from liebench.judge.run import judge_run
 from liebench.judge.table import run_table
 from liebench.judge.verdicts import Judge
+from liebench.runfile.files import file_hash, run_files
 from liebench.runfile.reader import read_run
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
+
+LAYOUT = 1  # of the index; another one is built anew
+KINDS = {"int": "BIGINT", "float | None": "DOUBLE", "str": "VARCHAR"}
+COLUMNS = tuple(f.name for f in fields(Row))
+TABLES = (
+    "CREATE TABLE meta (judge VARCHAR)",
+    "CREATE TABLE files (path VARCHAR PRIMARY KEY, size BIGINT, mtime_ns BIGINT, hash VARCHAR, run VARCHAR, "
+    "error VARCHAR)",
+    "CREATE TABLE runs (run VARCHAR PRIMARY KEY, path VARCHAR, started VARCHAR, finished VARCHAR, stopped VARCHAR, "
+    "host VARCHAR, kind VARCHAR, config VARCHAR, tool VARCHAR, profile VARCHAR)",
+    "CREATE TABLE verdicts (run VARCHAR, host VARCHAR, started VARCHAR, "
+    + ", ".join(f'"{f.name}" {KINDS[str(f.type)]}' for f in fields(Row))
+    + ")",
+)
 
 
 def judge_id(judges: Mapping[str, Judge]) -> str:
@@ -87,7 +100,7 @@ def _anew(index: Path) -> DuckDBPyConnection:
 def _update(connection: DuckDBPyConnection, folder: Path, judges: Mapping[str, Judge]) -> None:
     known = {row[0]: row[1:] for row in connection.execute("SELECT path, size, mtime_ns, hash FROM files").fetchall()}
     seen: dict[str, Path] = {}
-    for path in run_files(folder):
+    for path in run_files(folder, below=True):
         name = _text(path.relative_to(folder).as_posix())
         seen[name] = path
         try:
@@ -174,36 +187,3 @@ def _verdict(connection: DuckDBPyConnection, head: tuple[str | None, ...], row: 
 def _text(value: object) -> str:
     """DuckDB keeps UTF-8, which has no halves of surrogate pairs."""
     return str(value).encode("utf-8", "replace").decode()
-
-
-LAYOUT = 1  # of the index; another one is built anew
-
-
-KINDS = {"int": "BIGINT", "float | None": "DOUBLE", "str": "VARCHAR"}
-
-
-COLUMNS = tuple(f.name for f in fields(Row))
-
-
-TABLES = (
-    "CREATE TABLE meta (judge VARCHAR)",
-    "CREATE TABLE files (path VARCHAR PRIMARY KEY, size BIGINT, mtime_ns BIGINT, hash VARCHAR, run VARCHAR, "
-    "error VARCHAR)",
-    "CREATE TABLE runs (run VARCHAR PRIMARY KEY, path VARCHAR, started VARCHAR, finished VARCHAR, stopped VARCHAR, "
-    "host VARCHAR, kind VARCHAR, config VARCHAR, tool VARCHAR, profile VARCHAR)",
-    "CREATE TABLE verdicts (run VARCHAR, host VARCHAR, started VARCHAR, "
-    + ", ".join(f'"{f.name}" {KINDS[str(f.type)]}' for f in fields(Row))
-    + ")",
-)
-
-
-def file_hash(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def run_files(folder: Path) -> Sequence[Path]:
-    """Every run file below the folder, finished and growing ones, in a fixed order; hidden ones are left out."""
-    found = (p for ending in ("*.json", "*.ndjson") for p in folder.rglob(ending))
-    seen = [p for p in found if not any(part.startswith(".") for part in p.relative_to(folder).parts) and p.is_file()]
-    return sorted(seen, key=lambda p: (p.suffix != ".json", p.relative_to(folder).as_posix()))

@@ -18,6 +18,7 @@ from liebench.errors import NotComparable
 from liebench.judge.effects import MissingValue, cost_of, effects
 from liebench.judge.readings import ALIKE, FEWEST
 from liebench.judge.run import Run, open_run
+from liebench.judge.verdicts import fact_values
 from liebench.runfile.fields import Json, mapping, section
 from liebench.stats.intervals import signed_rank_interval
 from liebench.stats.trend import lag1
@@ -120,14 +121,8 @@ def _numbers(case: Case, blocks: Sequence[Json]) -> Iterator[tuple[str, str, Val
 
 
 def _stated(case: Case, blocks: Sequence[Json]) -> str:
-    """A fact's last stored value, empty without one."""
-    for block in reversed(blocks):
-        for rep in mapping(block.get("reps"), "reps").values():
-            facts = mapping(mapping(rep, "rep").get("facts") or {}, "facts")
-            value = facts.get(case.quantity, facts.get("value"))
-            if value is not None:
-                return str(value).lower() if isinstance(value, bool) else str(value)
-    return ""
+    """A fact's value in the last block that has one, empty without."""
+    return next((found[0] for block in reversed(blocks) if (found := fact_values(case, [block]))), "")
 
 
 def _values(run: Run) -> Iterator[tuple[Key, Value]]:

@@ -1,7 +1,9 @@
-/* What else happened to this thread: read at both edges of a repetition, never inside a timed region.
+/* What else happened to this thread: read at both edges of a repetition, never inside a timed
+ * region.
  *
- * Sources: schedstat (Documentation/scheduler/sched-stats.rst), getrusage(2), /proc/stat (proc(5)). What a kernel or
- * a container does not show stays -1 here and null in the answer: missing is not zero.
+ * Sources: schedstat (Documentation/scheduler/sched-stats.rst), getrusage(2), /proc/stat (proc(5)).
+ * What a kernel or a container does not show stays -1 here and null in the answer: missing is not
+ * zero.
  */
 #include "lb.h"
 
@@ -37,9 +39,11 @@ static void read_schedstat(struct lb_edge *edge)
     char text[128];
     long long cpu, delay, slices;
     edge->run_delay_ns = edge->slices = -1;
-    if (!slurp(schedstat_fd, text, sizeof text) || sscanf(text, "%lld %lld %lld", &cpu, &delay, &slices) != 3)
+    if (!slurp(schedstat_fd, text, sizeof text) ||
+        sscanf(text, "%lld %lld %lld", &cpu, &delay, &slices) != 3)
         return;
-    if (cpu == 0 && delay == 0 && slices == 0) /* what a kernel without SCHED_INFO prints for everybody */
+    /* what a kernel without SCHED_INFO prints for everybody */
+    if (cpu == 0 && delay == 0 && slices == 0)
         return;
     edge->run_delay_ns = delay;
     edge->slices = slices;
@@ -63,8 +67,8 @@ static void read_ticks(struct lb_edge *edge)
     const char *line = strstr(stat_text, label);
     if (!line)
         return;
-    if (sscanf(line + strlen(label), "%lld %lld %lld %lld %lld %lld %lld %lld", &f[0], &f[1], &f[2], &f[3], &f[4], &f[5],
-               &f[6], &f[7]) != 8)
+    if (sscanf(line + strlen(label), "%lld %lld %lld %lld %lld %lld %lld %lld", &f[0], &f[1], &f[2],
+               &f[3], &f[4], &f[5], &f[6], &f[7]) != 8)
         return;
     edge->irq = f[5];
     edge->softirq = f[6];
@@ -110,6 +114,7 @@ void lb_pin(int64_t cpu)
     unsigned long mask[(LB_MAX_CPU + 1) / BITS] = {0};
     mask[cpu / BITS] = 1UL << (cpu % BITS);
     if (sched_setaffinity(0, sizeof mask, (const cpu_set_t *)mask) != 0)
-        lb_fail("cannot run on CPU %lld: %s; it is offline, or a cpuset or taskset excludes it (see Cpus_allowed_list in "
-                "/proc/self/status)", (long long)cpu, strerror(errno));
+        lb_fail("cannot run on CPU %lld: %s; it is offline, or a cpuset or taskset excludes it "
+                "(see Cpus_allowed_list in /proc/self/status)",
+                (long long)cpu, strerror(errno));
 }

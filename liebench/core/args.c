@@ -1,4 +1,5 @@
-/* Arguments: strict key=value. A misspelt key that is silently ignored would be a measurement of something else. */
+/* Arguments: strict key=value. A misspelt key that is silently ignored would be a measurement of
+ * something else. */
 #include "lb.h"
 
 #include <math.h>
@@ -45,10 +46,16 @@ static int known(const struct lb_run *run, const char *name)
     return i;
 }
 
-bool lb_given(const struct lb_run *run, const char *key) { return run->texts[known(run, key)] != NULL; }
+bool lb_given(const struct lb_run *run, const char *key)
+{
+    return run->texts[known(run, key)] != NULL;
+}
 double lb_num(const struct lb_run *run, const char *key) { return run->values[known(run, key)]; }
 int64_t lb_int(const struct lb_run *run, const char *key) { return (int64_t)lb_num(run, key); }
-const char *lb_text(const struct lb_run *run, const char *key) { return run->texts[known(run, key)]; }
+const char *lb_text(const struct lb_run *run, const char *key)
+{
+    return run->texts[known(run, key)];
+}
 
 static double number(const struct lb_key *key, const char *text)
 {
@@ -84,7 +91,8 @@ static void take(struct lb_run *run, const char *argument)
     const char *sign = strchr(argument, '=');
     for (const char *c = argument; *c; c++)
         if (*c < ' ' || *c > '~')
-            lb_usage("an argument of %s holds a byte that is not printable ASCII", run->kernel->name);
+            lb_usage("an argument of %s holds a byte that is not printable ASCII",
+                     run->kernel->name);
     if (!sign)
         lb_usage("\"%s\" is not key=value", argument);
     int i = find(run, argument, (size_t)(sign - argument));
@@ -93,6 +101,7 @@ static void take(struct lb_run *run, const char *argument)
     if (run->texts[i])
         lb_usage("%s is given twice", run->keys[i].name);
     const char *text = run->texts[i] = sign + 1;
+    run->given[run->given_count++] = i;
     if (run->keys[i].type == 'w')
         run->values[i] = word(&run->keys[i], text);
     else if (run->keys[i].type != 's')
@@ -103,29 +112,29 @@ static void take(struct lb_run *run, const char *argument)
 static void check_plants(const struct lb_run *run)
 {
     unsigned flags = run->kernel->flags;
-    if (!(flags & LB_PLANTS) && lb_num(run, "plant_ns") > 0)
+    bool time = lb_num(run, "plant_ns") > 0;
+    bool work = lb_num(run, "plant_work") > 0, share = lb_num(run, "plant_share") > 0;
+    if (time && !(flags & LB_PLANTS))
         lb_usage("%s takes no plant_ns", run->kernel->name);
     if ((flags & LB_BATCHED) == LB_BATCHED) {
-        if ((lb_num(run, "plant_ns") > 0) + (lb_num(run, "plant_work") > 0) + (lb_num(run, "plant_share") > 0) > 1)
+        if (time + work + share > 1)
             lb_usage("plant_ns, plant_work and plant_share exclude each other");
         return;
     }
-    for (const char *const *name = (const char *const[]){"plant_work", "plant_share", NULL}; *name; name++)
-        if (lb_num(run, *name) > 0)
-            lb_usage("%s takes no %s", run->kernel->name, *name);
+    if (work || share)
+        lb_usage("%s takes no %s", run->kernel->name, work ? "plant_work" : "plant_share");
     if (lb_int(run, "calibrate"))
         lb_usage("%s is not batched: there is nothing to calibrate", run->kernel->name);
 }
 
-/* Reads all arguments of run->kernel; ends with usage (exit 2) at the first that cannot be understood. */
+/* Reads all arguments of run->kernel; ends with usage (exit 2) at the first that cannot be
+ * understood. */
 void lb_parse(struct lb_run *run, int argc, char **argv)
 {
     add_keys(run, COMMON);
     run->values[find(run, "ops", 3)] = run->kernel->ops;
     run->values[find(run, "samples", 7)] = run->kernel->samples;
     add_keys(run, run->kernel->keys);
-    run->argc = argc;
-    run->argv = argv;
     for (int i = 0; i < argc; i++)
         take(run, argv[i]);
     check_plants(run);

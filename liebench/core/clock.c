@@ -1,13 +1,23 @@
-/* The timer, measured at every start: its step and what one read of it costs. Kept well under 0.3 ms. */
+/* The timer, measured at every start: its step and what one read of it costs. Kept well under 0.3
+ * ms. */
 #include "lb.h"
 
-enum { STEP_READS = 1000, STEP_BUDGET_NS = 80000, COST_BATCHES = 8, COST_READS = 64, COST_BUDGET_NS = 80000 };
+enum { STEP_READS = 1000, STEP_BUDGET_NS = 80000 };
+enum { COST_BATCHES = 8, COST_READS = 64, COST_BUDGET_NS = 80000 };
 
 lb_gettime *lb_clock_gettime = lb_syscall_gettime;
 
 static const clockid_t IDS[] = {
-    -1, CLOCK_MONOTONIC, CLOCK_REALTIME, CLOCK_MONOTONIC_RAW, CLOCK_BOOTTIME, CLOCK_TAI,
-    CLOCK_REALTIME_COARSE, CLOCK_MONOTONIC_COARSE, CLOCK_PROCESS_CPUTIME_ID, CLOCK_THREAD_CPUTIME_ID,
+    -1,
+    CLOCK_MONOTONIC,
+    CLOCK_REALTIME,
+    CLOCK_MONOTONIC_RAW,
+    CLOCK_BOOTTIME,
+    CLOCK_TAI,
+    CLOCK_REALTIME_COARSE,
+    CLOCK_MONOTONIC_COARSE,
+    CLOCK_PROCESS_CPUTIME_ID,
+    CLOCK_THREAD_CPUTIME_ID,
 };
 
 clockid_t lb_clock_id(int64_t word) { return IDS[word]; }
@@ -22,8 +32,9 @@ static int64_t gcd(int64_t a, int64_t b)
     return a;
 }
 
-/* step_ns: the smallest difference seen between two reads that differ. Where a read lasts longer than a tick it is
- * an upper bound of the tick, which is the safe side; gcd_ns is the lower bound. */
+/* step_ns: the smallest difference seen between two reads that differ. Where a read lasts longer
+ * than a tick it is an upper bound of the tick, which is the safe side; gcd_ns is the lower bound.
+ */
 static void measure_step(struct lb_timer *timer)
 {
     int64_t first = lb_now(), last = first, least = 0, common = 0;

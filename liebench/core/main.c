@@ -1,11 +1,9 @@
-/* liebench-core KERNEL key=value... : one kernel, one repetition, one JSON object. Exit 0, 1 failed, 2 usage. */
+/* liebench-core KERNEL key=value... : one kernel, one repetition, one JSON object. Exit 0, 1
+ * failed, 2 usage. */
 #include "lb.h"
 
-#include <errno.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <unistd.h>
@@ -13,37 +11,14 @@
 /* Filled by LB_KERNEL; the linker names the two ends of a section whose name is an identifier. */
 extern const struct lb_kernel *const __start_lb_kernels[], *const __stop_lb_kernels[];
 
-static void complain(const char *format, va_list list)
-{
-    fputs("liebench-core: ", stderr);
-    vfprintf(stderr, format, list);
-}
-
-_Noreturn void lb_fail(const char *format, ...)
-{
-    va_list list;
-    va_start(list, format);
-    complain(format, list);
-    va_end(list);
-    fputc('\n', stderr);
-    exit(LB_FAILED);
-}
-
-_Noreturn void lb_usage(const char *format, ...)
-{
-    va_list list;
-    va_start(list, format);
-    complain(format, list);
-    va_end(list);
-    fputs("; try: liebench-core --help\n", stderr);
-    exit(LB_USAGE);
-}
-
 static void stop(int signal)
 {
-    static const char wall[] = "liebench-core: stopped: it ran longer than limit_s; ask for fewer ops or samples\n";
-    static const char cpu[] = "liebench-core: stopped: it used more CPU than limit_s; ask for fewer ops or samples\n";
-    ssize_t put = signal == SIGALRM ? write(2, wall, sizeof wall - 1) : write(2, cpu, sizeof cpu - 1);
+    static const char wall[] =
+        "liebench-core: stopped: it ran longer than limit_s; ask for fewer ops or samples\n";
+    static const char cpu[] =
+        "liebench-core: stopped: it used more CPU than limit_s; ask for fewer ops or samples\n";
+    ssize_t put =
+        signal == SIGALRM ? write(2, wall, sizeof wall - 1) : write(2, cpu, sizeof cpu - 1);
     (void)put;
     _exit(LB_FAILED);
 }
@@ -53,9 +28,11 @@ void lb_watchdog(unsigned seconds) { alarm(seconds); }
 /* Nothing that goes wrong in here may outlive its parent or its limit. */
 static void guard(unsigned seconds)
 {
-    struct rlimit limit = {.rlim_cur = seconds, .rlim_max = seconds + 2}; /* then SIGKILL, handler or not */
+    /* then SIGKILL, handler or not */
+    struct rlimit limit = {.rlim_cur = seconds, .rlim_max = seconds + 2};
     struct rlimit found;
-    if (getrlimit(RLIMIT_CPU, &found) == 0 && found.rlim_max != RLIM_INFINITY && found.rlim_max < limit.rlim_max)
+    if (getrlimit(RLIMIT_CPU, &found) == 0 && found.rlim_max != RLIM_INFINITY &&
+        found.rlim_max < limit.rlim_max)
         limit.rlim_max = found.rlim_max;
     if (limit.rlim_cur > limit.rlim_max)
         limit.rlim_cur = limit.rlim_max;
@@ -77,7 +54,8 @@ static const struct lb_kernel *find(const char *name)
 static int list(void)
 {
     for (const struct lb_kernel *const *k = __start_lb_kernels; k < __stop_lb_kernels; k++)
-        printf("%s\t%s\t%s\n", (*k)->name, (*k)->flags & LB_BATCHED & ~LB_PLANTS ? "batched" : "plain", (*k)->summary);
+        printf("%s\t%s\t%s\n", (*k)->name,
+               (*k)->flags & LB_BATCHED & ~LB_PLANTS ? "batched" : "plain", (*k)->summary);
     return lb_flush();
 }
 

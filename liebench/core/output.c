@@ -1,39 +1,17 @@
-/* The answer: one JSON object on one line. Numbers are finite or null; a write that fails is a failure. */
+/* The answer: one JSON object on one line. JSON itself is written by json.c. A write that fails is
+ * a failure. */
 #include "lb.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
-void lb_put_num(double value, int digits)
-{
-    if (isfinite(value))
-        printf("%.*g", digits, value);
-    else
-        fputs("null", stdout);
-}
-
-/* Arguments are printable ASCII (args.c), so quotes and backslashes are all that must be escaped. */
-void lb_put_text(const char *text)
-{
-    putchar('"');
-    for (; *text; text++) {
-        if (*text == '"' || *text == '\\')
-            putchar('\\');
-        putchar(*text);
-    }
-    putchar('"');
-}
-
 static void put_count(const char *name, int64_t value, bool is_known)
 {
-    if (is_known)
-        printf("\"%s\":%" PRId64, name, value);
-    else
-        printf("\"%s\":null", name);
+    lb_put_name(name);
+    lb_put_int(value, is_known);
 }
 
 static void put_difference(const char *name, int64_t before, int64_t after)
@@ -44,24 +22,32 @@ static void put_difference(const char *name, int64_t before, int64_t after)
 
 static void put_head(const struct lb_run *run)
 {
-    printf("{\"core\":\"%s\",\"kernel\":\"%s\",\"args\":{", LB_BUILD_ID, run->kernel->name);
-    for (int i = 0; i < run->argc; i++) {
-        const char *sign = strchr(run->argv[i], '=');
-        printf("%s\"%.*s\":", i ? "," : "", (int)(sign - run->argv[i]), run->argv[i]);
-        lb_put_text(sign + 1);
+    fputs("{\"core\":", stdout);
+    lb_put_text(LB_BUILD_ID);
+    fputs(",\"kernel\":", stdout);
+    lb_put_text(run->kernel->name);
+    fputs(",\"args\":{", stdout);
+    for (int i = 0; i < run->given_count; i++) {
+        fputs(i ? "," : "", stdout);
+        lb_put_name(run->keys[run->given[i]].name);
+        lb_put_text(run->texts[run->given[i]]);
     }
-    printf("},\"timer\":{\"step_ns\":%.6g,\"gcd_ns\":%.6g,\"read_ns\":%.6g,\"vdso\":%s}", run->timer.step_ns,
-           run->timer.gcd_ns, run->timer.read_ns, run->timer.vdso ? "true" : "false");
+    printf("},\"timer\":{\"step_ns\":%.6g,\"gcd_ns\":%.6g,\"read_ns\":%.6g,\"vdso\":%s}",
+           run->timer.step_ns, run->timer.gcd_ns, run->timer.read_ns,
+           run->timer.vdso ? "true" : "false");
 }
 
-/* Seven digits are enough for a cost; a large offset needs more, or its two bounds would print as one number. */
+/* Seven digits are enough for a cost; a large offset needs more, or its two bounds would print as
+ * one number. */
 static void put_sample(double value) { lb_put_num(value, fabs(value) < 1e4 ? 7 : 12); }
 
 static void put_samples(const struct lb_run *run)
 {
     printf(",\"samples\":{");
     for (int s = 0; s < run->series_count; s++) {
-        printf("%s\"%s\":[", s ? "," : "", run->series[s].quantity);
+        fputs(s ? "," : "", stdout);
+        lb_put_name(run->series[s].quantity);
+        putchar('[');
         for (int64_t i = 0; i < run->samples; i++) {
             if (i)
                 putchar(',');
@@ -100,54 +86,72 @@ static void put_sentinel(const struct lb_run *run)
 {
     printf(",\"sentinel\":{");
     if (run->sentinel.chain1_ns > 0)
-        printf("\"chain1_ns\":%.6g,\"chain8_ns\":%.6g", run->sentinel.chain1_ns, run->sentinel.chain8_ns);
+        printf("\"chain1_ns\":%.6g,\"chain8_ns\":%.6g", run->sentinel.chain1_ns,
+               run->sentinel.chain8_ns);
     putchar('}');
 }
 
-static void add_fact(struct lb_run *run, const char *format, ...) __attribute__((format(printf, 2, 3)));
-static void add_fact(struct lb_run *run, const char *format, ...)
+static void put_facts(const struct lb_run *run)
 {
-    va_list list;
-    size_t left = sizeof run->facts - run->facts_used;
-    va_start(list, format);
-    int length = vsnprintf(run->facts + run->facts_used, left, format, list);
-    va_end(list);
-    if (length < 0 || (size_t)length >= left)
+    printf(",\"facts\":{");
+    for (int i = 0; i < run->fact_count; i++) {
+        const struct lb_fact *fact = &run->facts[i];
+        fputs(i ? "," : "", stdout);
+        lb_put_name(fact->name);
+        if (fact->text)
+            lb_put_text(fact->text);
+        else
+            lb_put_num(fact->value, 12);
+    }
+    putchar('}');
+}
+
+static char *copy(const char *text)
+{
+    char *copied = strdup(text);
+    if (!copied)
+        lb_fail("no memory for a fact");
+    return copied;
+}
+
+static struct lb_fact *add_fact(struct lb_run *run, const char *name)
+{
+    if (run->fact_count == LB_FACTS)
         lb_fail("kernel %s has more facts than fit", run->kernel->name);
-    run->facts_used += (size_t)length;
+    struct lb_fact *fact = &run->facts[run->fact_count++];
+    fact->name = copy(name);
+    return fact;
 }
 
 void lb_fact_num(struct lb_run *run, const char *name, double value)
 {
-    const char *comma = run->facts_used ? "," : "";
-    if (isfinite(value))
-        add_fact(run, "%s\"%s\":%.12g", comma, name, value);
-    else
-        add_fact(run, "%s\"%s\":null", comma, name);
+    add_fact(run, name)->value = value;
 }
 
 void lb_fact_text(struct lb_run *run, const char *name, const char *value)
 {
-    add_fact(run, "%s\"%s\":\"%s\"", run->facts_used ? "," : "", name, value);
+    add_fact(run, name)->text = copy(value);
 }
 
 int lb_flush(void)
 {
     if (fflush(stdout) == 0 && !ferror(stdout))
         return LB_OK;
-    fprintf(stderr, "liebench-core: the answer could not be written to stdout: %s\n", strerror(errno));
+    fprintf(stderr, "liebench-core: the answer could not be written to stdout: %s\n",
+            strerror(errno));
     return LB_FAILED;
 }
 
 int lb_output(struct lb_run *run)
 {
     put_head(run);
-    printf(",\"start_ns\":%" PRId64 ",\"elapsed_ns\":%" PRId64 ",\"ops\":%" PRId64, run->start_ns, run->elapsed_ns,
-           run->ops);
+    printf(",\"start_ns\":%" PRId64 ",\"elapsed_ns\":%" PRId64 ",\"ops\":%" PRId64, run->start_ns,
+           run->elapsed_ns, run->ops);
     put_samples(run);
     put_alibi(run);
     put_sentinel(run);
-    printf(",\"facts\":{%s}}\n", run->facts);
+    put_facts(run);
+    puts("}");
     return lb_flush();
 }
 

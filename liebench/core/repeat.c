@@ -20,19 +20,6 @@ void *lb_room(size_t count, size_t size)
     return room;
 }
 
-uint32_t *lb_order(size_t count, uint64_t seed)
-{
-    uint32_t *order = lb_room(count, sizeof *order);
-    for (size_t i = 0; i < count; i++)
-        order[i] = (uint32_t)i;
-    for (size_t i = count - 1; i > 0; i--) {
-        size_t j = (size_t)(lb_random(&seed) % (i + 1));
-        uint32_t kept = order[i];
-        order[i] = order[j], order[j] = kept;
-    }
-    return order;
-}
-
 double *lb_series(struct lb_run *run, const char *quantity)
 {
     if (run->series_count == LB_SERIES)
@@ -99,7 +86,8 @@ static int64_t lasts(lb_batch *batch, void *state, int64_t ops)
     return lb_now() - before;
 }
 
-/* As many operations as last `window` ns; LB_MAX_OPS where an operation costs nothing that can be seen. */
+/* As many operations as last `window` ns; LB_MAX_OPS where an operation costs nothing that can be
+ * seen. */
 static int64_t fill(lb_batch *batch, void *state, double window)
 {
     int64_t ops = 1;
@@ -121,10 +109,11 @@ static int calibrate(struct lb_run *run, lb_batch *batch, void *state)
     return lb_output_calibration(run, (int64_t)fmin(fmax(wanted, 1), LB_MAX_OPS), op_ns);
 }
 
-/* The whole life of a batched kernel: quantity "ns", the cost of one operation; what is planted is done inside the timed
- * region. plant_share makes operations that are not counted: whatever state the machine is in, they cost what the
- * counted ones do. (Other work of the same length does not: where a neighbour shares the core, calls took 1.3 times as
- * long and a chain of dependent instructions 1.5 times.) plant_work and plant_ns are work, not a spin on the clock. */
+/* The whole life of a batched kernel: quantity "ns", the cost of one operation; what is planted is
+ * done inside the timed region. plant_share makes operations that are not counted: whatever state
+ * the machine is in, they cost what the counted ones do. (Other work of the same length does not:
+ * where a neighbour shares the core, calls took 1.3 times as long and a chain of dependent
+ * instructions 1.5 times.) plant_work and plant_ns are work, not a spin on the clock. */
 int lb_batched(struct lb_run *run, lb_batch *batch, void *state)
 {
     if (lb_int(run, "calibrate"))

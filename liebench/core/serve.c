@@ -1,4 +1,5 @@
-/* Co-processes: who asks writes lines that hold one t, and reads one line for each. The end of stdin ends them. */
+/* Co-processes: who asks writes lines that hold one t, and reads one line for each. The end of
+ * stdin ends them. */
 #include "lb.h"
 
 #include <errno.h>

@@ -1,7 +1,9 @@
-/* The vDSO's clock_gettime, looked up by ourselves: a static libc may not use it, and must not stand in between.
+/* The vDSO's clock_gettime, looked up by ourselves: a static libc may not use it, and must not
+ * stand in between.
  *
- * Source: the vDSO is an ELF image mapped at getauxval(AT_SYSINFO_EHDR), see vdso(7) and the kernel's
- * tools/testing/selftests/vDSO/parse_vdso.c. Symbol versions are not compared: there has only been one.
+ * Source: the vDSO is an ELF image mapped at getauxval(AT_SYSINFO_EHDR), see vdso(7) and the
+ * kernel's tools/testing/selftests/vDSO/parse_vdso.c. Symbol versions are not compared: there has
+ * only been one.
  */
 #include "lb.h"
 
@@ -54,15 +56,18 @@ static void read_dynamic(struct image *image, const Elf64_Dyn *entry)
     }
 }
 
-/* The symbol table has no length of its own; both hash tables imply it. Kernels may ship either one. */
+/* The symbol table has no length of its own; both hash tables imply it. Kernels may ship either
+ * one. */
 static uint32_t symbol_count(const struct image *image)
 {
     if (image->hash)
         return image->hash[1];
     if (!image->gnu_hash)
         return 0;
-    uint32_t buckets = image->gnu_hash[0], first = image->gnu_hash[1], words = image->gnu_hash[2], last = 0;
-    const uint32_t *bucket = image->gnu_hash + 4 + words * 2; /* the Bloom filter has 64-bit words */
+    uint32_t buckets = image->gnu_hash[0], first = image->gnu_hash[1], words = image->gnu_hash[2],
+             last = 0;
+    /* the Bloom filter has 64-bit words */
+    const uint32_t *bucket = image->gnu_hash + 4 + words * 2;
     const uint32_t *chain = bucket + buckets;
     for (uint32_t i = 0; i < buckets; i++)
         last = bucket[i] > last ? bucket[i] : last;
@@ -86,7 +91,8 @@ lb_gettime *lb_vdso_gettime(void)
         return NULL;
     uint32_t count = symbol_count(&image);
     for (uint32_t i = 0; i < count; i++)
-        if (image.symbols[i].st_shndx != SHN_UNDEF && strcmp(image.names + image.symbols[i].st_name, GETTIME) == 0)
+        if (image.symbols[i].st_shndx != SHN_UNDEF &&
+            strcmp(image.names + image.symbols[i].st_name, GETTIME) == 0)
             return (lb_gettime *)(image.bias + image.symbols[i].st_value);
     return NULL;
 }

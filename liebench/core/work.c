@@ -1,7 +1,9 @@
-/* Work of known shape: the sentinel that stands beside repetitions, and the cost of one planted iteration. */
+/* Work of known shape: the sentinel that stands beside repetitions, and the cost of one planted
+ * iteration. */
 #include "lb.h"
 
-enum { TRIES = 3, CHAIN1_ROUNDS = 1600, CHAIN8_ROUNDS = 5000, PLANT_TRIES = 9, PLANT_ITERATIONS = 40000 };
+enum { TRIES = 3, CHAIN1_ROUNDS = 1600, CHAIN8_ROUNDS = 5000 };
+enum { PLANT_TRIES = 9, PLANT_ITERATIONS = 40000 };
 
 static double smaller(double old, double new) { return old == 0 || new < old ? new : old; }
 
@@ -23,9 +25,9 @@ static double chain8(void)
     return (double)(lb_now() - start) / (CHAIN8_ROUNDS * 64.0);
 }
 
-/* A port-bound loop over a latency-bound one. A foreign tenant on the sibling thread takes issue slots and slows the
- * first, hardly the second; frequency changes and steal slow both. The smallest of some 30 us loops, because a
- * single interrupt would otherwise look like a tenant. */
+/* A port-bound loop over a latency-bound one. A foreign tenant on the sibling thread takes issue
+ * slots and slows the first, hardly the second; frequency changes and steal slow both. The smallest
+ * of some 30 us loops, because a single interrupt would otherwise look like a tenant. */
 void lb_sentinel_read(struct lb_sentinel *sentinel)
 {
     for (int i = 0; i < TRIES; i++) {
@@ -34,7 +36,8 @@ void lb_sentinel_read(struct lb_sentinel *sentinel)
     }
 }
 
-/* ns per iteration of lb_chain; the smallest of several runs, since whatever disturbs a run lengthens it. */
+/* ns per iteration of lb_chain; the smallest of several runs, since whatever disturbs a run
+ * lengthens it. */
 double lb_chain_ns(void)
 {
     double least = 0;

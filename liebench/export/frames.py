@@ -1,37 +1,45 @@
-"""Rows of numbers: one per verdict, or one per repetition of a run. Pure; csv and parquet write the same rows.
-
-Columns of repetitions: run, host, started, probe, case, block, control, order, label, quantity, unit, samples (their
-count), median, mean, least, most, elapsed_ns, and flags (joined by a blank). A repetition without samples has nulls.
-"""
+"""Rows of numbers as CSV and Parquet: those of verdicts, or of repetitions (``runfile.repetitions``). Pure."""
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from statistics import fmean, median
 from typing import Any
 
 from liebench.errors import UsageError
-from liebench.export.safe import exact, known, visible
+from liebench.export.safe import exact, visible
 from liebench.export.tables import NUMBERS
-from liebench.judge.rows import Table
-from liebench.judge.run import open_run
-from liebench.runfile.fields import Json, case_of, mapping, number, sequence, text
+from liebench.judge.rows import Table, known
+from liebench.runfile.repetitions import Record
 
-Record = dict[str, Any]
 VERDICTS = {
-    "kind": str, "title": str, "host": str, "machine": str, "started": str, "exit": int, "name": str, "probe": str,
-    "case": str, "arm": str, "what": str, "word": str, "value": float, "low": float, "high": float, "unit": str,
-    "limit": float, "statistic": str, "blocks": int, "why": str, "level": str, "before": float, "after": float,
+    "kind": str,
+    "title": str,
+    "host": str,
+    "machine": str,
+    "started": str,
+    "exit": int,
+    "name": str,
+    "probe": str,
+    "case": str,
+    "arm": str,
+    "what": str,
+    "word": str,
+    "value": float,
+    "low": float,
+    "high": float,
+    "unit": str,
+    "limit": float,
+    "statistic": str,
+    "blocks": int,
+    "why": str,
+    "level": str,
+    "before": float,
+    "after": float,
     "of_unit": str,
-}  # fmt: skip
-REPETITIONS = {
-    "run": str, "host": str, "started": str, "probe": str, "case": str, "block": int, "control": str, "order": int,
-    "label": str, "quantity": str, "unit": str, "samples": int, "median": float, "mean": float, "least": float,
-    "most": float, "elapsed_ns": int, "flags": str,
-}  # fmt: skip
+}
 FORMULA = ("=", "+", "-", "@")  # what a spreadsheet would compute
 
 
@@ -52,59 +60,6 @@ def verdicts(tables: Sequence[Table]) -> list[Record]:
 
 def _unmeasured(probe: str, word: str, why: str) -> Record:
     return {"name": probe, "probe": probe, "word": word, "why": why}
-
-
-def repetitions(docs: Sequence[Json]) -> Iterator[Record]:
-    """One record per repetition and quantity, controls included. Raises RunUnreadable naming the place."""
-    for doc in docs:
-        open_run(doc)
-        hashes = mapping(doc.get("hashes") or {}, "hashes")
-        head = {"run": str(doc.get("id")), "host": str(hashes.get("host") or ""), "started": str(doc.get("started"))}
-        for i, block in enumerate(doc["blocks"]):
-            yield from (head | record for record in _block(doc, block, f"blocks[{i}]"))
-
-
-def _block(doc: Json, block: Json, place: str) -> Iterator[Record]:
-    stored = doc["probes"][block["probe"]]["cases"][block["case"]]
-    case = case_of(block["case"], stored, f"probes.{block['probe']}.cases.{block['case']}")
-    order = list(sequence(block.get("order") or [], f"{place}.order"))
-    reps = mapping(block.get("reps"), f"{place}.reps")
-    for label in sorted(reps, key=lambda k: order.index(k) if k in order else len(order)):
-        rep, at = mapping(reps[label], f"{place}.reps.{label}"), f"{place}.reps.{label}"
-        flags = [text(f, f"{at}.flags") for f in sequence(rep.get("flags") or [], f"{at}.flags")]
-        elapsed = rep.get("elapsed_ns")
-        head = {
-            "probe": block["probe"],
-            "case": block["case"],
-            "block": int(number(block.get("n", 0), f"{place}.n")),
-            "control": block.get("control"),
-            "order": order.index(label) if label in order else None,
-            "label": label,
-            "elapsed_ns": int(number(elapsed, f"{at}.elapsed_ns")) if elapsed else None,
-            "flags": " ".join(flags),
-        }
-        held = mapping(rep.get("samples") or {}, f"{at}.samples") or {case.quantity: []}
-        for quantity, values in held.items():
-            places = sequence(values, f"{at}.samples.{quantity}")
-            numbers = [number(v, f"{at}.samples.{quantity}[{k}]") for k, v in enumerate(places)]
-            unit = case.unit if quantity == case.quantity or case.bounds else ""
-            yield head | {"quantity": quantity, "unit": unit} | _summary(numbers)
-
-
-def _summary(values: Sequence[float]) -> Record:
-    if not values:
-        return {"samples": 0, "median": None, "mean": None, "least": None, "most": None}
-    try:
-        mean = fmean(values)
-    except OverflowError:  # finite numbers whose sum is not
-        mean = None
-    return {
-        "samples": len(values),
-        "median": known(median(values)),
-        "mean": mean,
-        "least": min(values),
-        "most": max(values),
-    }
 
 
 def as_csv(records: Sequence[Record], columns: Mapping[str, type]) -> str:

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from xml.etree import ElementTree as Xml
 
 from liebench.export.order import fails, is_open, ordered
-from liebench.export.safe import exact, known, visible
-from liebench.judge.rows import Row, Table
+from liebench.export.safe import exact, visible
+from liebench.judge.rows import Row, Table, known
 
 
 def as_junit(tables: Sequence[Table]) -> str:

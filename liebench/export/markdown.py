@@ -10,9 +10,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from liebench.export.order import SHAPES, counts, ordered, overall, rank, tally
-from liebench.export.safe import cut, known
-from liebench.judge.rows import Row, Table
+from liebench.export.order import SHAPES, counted, counts, ordered, overall, rank
+from liebench.export.safe import cut
+from liebench.judge.rows import Row, Table, known
 from liebench.words import short
 
 MOST_BYTES = 65_000
@@ -80,7 +80,7 @@ def _headline(table: Table) -> str:
     word, row = overall(table)
     kind = code(table.kind, 20)
     about = f": {code(row.name)}" if row is not None and rank(row) in (0, 1) else ""
-    return f"{kind}: {_plain(word)}{about} ({code(tally(table), 400)})"
+    return f"{kind}: {_plain(word)}{about} ({code(counted(table), 400)})"
 
 
 def _where(table: Table) -> str:

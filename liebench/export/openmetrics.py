@@ -16,8 +16,8 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 
 from liebench.contract import Outcome, Word
-from liebench.export.safe import exact, known, visible
-from liebench.judge.rows import Row, Table
+from liebench.export.safe import exact, visible
+from liebench.judge.rows import Row, Table, known
 
 HELP = {
     "liebench_ratio": "Cost delivered / promised, or candidate / baseline; above 1 is worse.",

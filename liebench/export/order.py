@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from liebench.contract import Outcome, Word
 from liebench.judge.rows import Row, Table
+from liebench.words import tally
 
 BAD = (Outcome.WORSE.value, Word.COSTLY.value)
 OPEN = (Outcome.INCONCLUSIVE.value,)
@@ -64,14 +65,12 @@ def overall(table: Table) -> tuple[str, Row | None]:
     return (lead.word if lead else "nothing was judged"), lead
 
 
-def tally(table: Table) -> str:
+def counted(table: Table) -> str:
     """``1 worse, 2 same, 1 skipped``."""
     words: dict[str, int] = {}
     for row in ordered(table.rows):
         if counts(row):
             words[row.word] = words.get(row.word, 0) + 1
-    parts = [f"{n} {word}" for word, n in words.items()]
-    off = sum(not counts(row) for row in table.rows)
-    for n, what in ((off, "shown only"), (len(table.skipped), "skipped"), (len(table.failed), "failed")):
-        parts += [f"{n} {what}"] * bool(n)
-    return ", ".join(parts) or "nothing was judged"
+    words["shown only"] = sum(not counts(row) for row in table.rows)
+    words |= {"skipped": len(table.skipped), "failed": len(table.failed)}
+    return tally(words, "nothing was judged")

@@ -6,8 +6,9 @@ Names, reasons and notes may hold anything that a run file or a third-party prob
 
 from __future__ import annotations
 
-import math
 import re
+
+from liebench.judge.rows import known
 
 INVISIBLE = re.compile(
     r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff"
@@ -26,11 +27,6 @@ def cut(text: object, most: int) -> str:
     whole = str(text)
     line = visible(whole[: 4 * most])  # of a text of a megabyte only its beginning is looked at
     return line if len(line) <= most and len(whole) <= 4 * most else line[: most - 1] + "…"
-
-
-def known(value: float | None) -> float | None:
-    """A finite number, else None: a table's numbers may come from anywhere."""
-    return value if value is not None and math.isfinite(value) else None
 
 
 def exact(value: float | None) -> str:

@@ -12,8 +12,7 @@ from dataclasses import asdict, fields
 from typing import Any
 
 from liebench.errors import RunUnreadable
-from liebench.export.safe import known
-from liebench.judge.rows import Row, Table
+from liebench.judge.rows import Row, Table, known
 from liebench.runfile.fields import mapping, optional_number, sequence, text, whole
 
 SCHEMA, MANY = "liebench.table/1", "liebench.tables/1"

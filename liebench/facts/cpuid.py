@@ -24,10 +24,22 @@ SIGNATURES = {
     "QNXQVMBSQG": "QNX",
 }
 KVM_FEATURES = {
-    0: "clocksource", 1: "nop-io-delay", 3: "clocksource2", 4: "async-pf", 5: "steal-time", 6: "pv-eoi",
-    7: "pv-unhalt", 9: "pv-tlb-flush", 10: "async-pf-vmexit", 11: "pv-send-ipi", 12: "poll-control",
-    13: "pv-sched-yield", 14: "async-pf-int", 15: "msi-ext-dest-id", 24: "clocksource-stable",
-}  # fmt: skip
+    0: "clocksource",
+    1: "nop-io-delay",
+    3: "clocksource2",
+    4: "async-pf",
+    5: "steal-time",
+    6: "pv-eoi",
+    7: "pv-unhalt",
+    9: "pv-tlb-flush",
+    10: "async-pf-vmexit",
+    11: "pv-send-ipi",
+    12: "poll-control",
+    13: "pv-sched-yield",
+    14: "async-pf-int",
+    15: "msi-ext-dest-id",
+    24: "clocksource-stable",
+}
 HYPERV_FEATURES = {0: "vp-runtime", 1: "reference-counter", 2: "synic", 3: "synthetic-timers", 9: "reference-tsc"}
 HYPERV_HINTS = {0: "pv-address-switch", 1: "pv-local-flush", 2: "pv-tlb-flush", 5: "relaxed-timing", 10: "pv-send-ipi"}
 XEN_FEATURES = {0: "apic-virt", 1: "x2apic-virt", 2: "iommu-mappings", 3: "vcpu-id", 4: "domain-id"}

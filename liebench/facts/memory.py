@@ -7,10 +7,16 @@ from typing import Any
 from liebench.facts.reader import Reader, as_int
 
 
-def _mib(reader: Reader, name: str) -> int | None:
+def kib(reader: Reader, name: str) -> int | None:
+    """A field of /proc/meminfo; None where it is unknown, or more than a machine can have."""
     words = (reader.field("/proc/meminfo", name) or "").split()
-    kib = as_int(words[0]) if words else None
-    return None if kib is None or not 0 <= kib < 1 << 50 else kib // 1024
+    found = as_int(words[0]) if words else None
+    return found if found is not None and 0 <= found < 1 << 50 else None
+
+
+def _mib(reader: Reader, name: str) -> int | None:
+    found = kib(reader, name)
+    return None if found is None else found // 1024
 
 
 def facts(reader: Reader) -> dict[str, Any]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 MOST_BYTES = 1 << 20
 MOST_GROUPS = 2000
@@ -69,8 +70,13 @@ class Reader:
 
 
 class Sysroot(Protocol):
-    """What facts that are asked for later need of a host: reading below its root (``liebench.host.Host``)."""
+    """What facts that are asked for later need of a host (``liebench.host.Host``): reading below its root.
 
+    ``facts``: of a host in a run file they hold the ``volumes`` and ``overlays`` of the run too.
+    """
+
+    @property
+    def facts(self) -> Mapping[str, Any]: ...
     @property
     def root(self) -> Path: ...
     def read(self, path: str) -> str | None: ...

@@ -1,4 +1,4 @@
-"""What the labels say about virtualization and containers: claims, never evidence (law 9)."""
+"""What the labels say about virtualization and containers: claims, never evidence."""
 
 from __future__ import annotations
 

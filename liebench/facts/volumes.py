@@ -185,7 +185,9 @@ def _number(reader: Reader, number: str, source: str) -> str:
 
 
 def volumes(host: Sysroot) -> list[Volume]:
-    """Every whole disk that a mounted file system lies on, in the order of the mounts."""
+    """Every whole disk that a mounted file system lies on, in the order of the mounts; of a run file as it was then."""
+    if "volumes" in host.facts:
+        return [Volume(**{**row, "mounts": tuple(row["mounts"])}) for row in host.facts["volumes"]]
     reader, places, found = Reader(host.root), {}, {}  # type: ignore[var-annotated]
     for number, point, source in _mounted(reader):
         disk = _disk(reader, _number(reader, number, source))

@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from liebench.contract import Disturbs, Touches
 from liebench.errors import ToolFailed, UsageError
 from liebench.gate.command import words_of
 from liebench.gate.pairs import BASELINE, CANDIDATE, NOISE
 from liebench.gate.policy import Policy
-from liebench.gate.session import PairSession, Side, gate_part
+from liebench.gate.session import Enter, Pairs, Side, gate_part
+from liebench.runner.job import Job, StageOf, Stopping, Talk, never, silent
 from liebench.runner.measure import Bench, measure
 from liebench.runner.plan import Planned, Settings
-from liebench.runner.session import StageOf
 from liebench.stage.stage import Stage
 from liebench.state.journal import Journal
 
 SWITCH_S = 60.0
-REP_MS = (
-    20.0  # many short repetitions: ten times fewer samples in 27 ms than in 270 gave half the width (research, 0.3)
-)
+# Many short repetitions: on recorded noise ten times fewer samples, in 27 ms instead of 270, gave half the width.
+REP_MS = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +107,8 @@ def measure_gate(
     switch: Switch,
     policy: Policy,
     *,
-    stopping: Callable[[], str | None] = lambda: None,
-    progress: Callable[[str], None] = lambda line: None,
+    stopping: Stopping = never,
+    progress: Talk = silent,
 ) -> Path:
     """Measure both sides in pairs; returns the run file (kind ``gate``). The host is as it was found afterwards."""
     if switch.change and settings.disturb is not Disturbs.HOST:
@@ -118,19 +116,16 @@ def measure_gate(
     parts = [gate_part(p, policy) for p in planned]
     with ExitStack() as ends:
 
-        def make(
-            journal: Journal, planned: Any, settings: Any, writer: Any, stage_of: Any, quiet: Any, **asked: Any
-        ) -> Any:
-            sides = sides_of(switch, bench, journal, settings.disturb)
+        def pairs(job: Job) -> Pairs:
+            sides = sides_of(switch, bench, job.journal, settings.disturb)
             if switch.switches:  # the host is left as the baseline has it
                 ends.callback(_leave, sides[0].enter)
-            stages = stages_of(stage_of, sides)
-            return PairSession(planned, settings, writer, stages, quiet, sides, policy, **asked)
+            return Pairs(job, sides, stages_of(job.stage_of, sides), policy)
 
         more = {"kind": "gate", "switch": switch.says(), "policy": policy.stored()}
-        return measure(bench, parts, settings, stopping=stopping, progress=progress, make=make, more=more)
+        return measure(bench, parts, settings, stopping=stopping, progress=progress, design=pairs, more=more)
 
 
-def _leave(enter: Callable[[], AbstractContextManager[object]]) -> None:
+def _leave(enter: Enter) -> None:
     with enter():
         pass

@@ -2,13 +2,13 @@
 
 Both sides of every pair are the same, through the same path as a gate, so what differs is noise. The smallest rise
 that n pairs find in about 80 % of cases is (1 + floor) exp(2 half widths) - 1: promised 1.9-4.2 % on recorded noise,
-found in 76-88 % (research, section 7).
+found in 76-88 %.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
@@ -113,37 +113,53 @@ def _history(metric: Metric, past: Sequence[RunMetrics], limits: Limits) -> floa
     return math.expm1(min(limits.least + (band[1] - band[0]), 50))
 
 
-def _marked(pairs: Mapping[tuple[str, str], Sequence[Pair]]) -> Iterator[tuple[Json, str, set[str]]]:
-    """Every repetition with its flags."""
-    disturbed = sentinel_of([b for found in pairs.values() for pair in found for b in pair])[1]
-    for found in pairs.values():
-        for pair in found:
-            for block in pair:
-                for label, rep in mapping(block.get("reps"), "reps").items():
-                    flags = {str(f) for f in sequence(mapping(rep, "rep").get("flags") or (), "flags")}
-                    yield block, label, flags | ({SIBLING} if (id(block), label) in disturbed else set())
+Flags = Sequence[set[str]]  # of every repetition of a pair
+
+
+def _flags(pairs: Mapping[tuple[str, str], Sequence[Pair]]) -> dict[tuple[str, str], list[Flags]]:
+    """What touched the repetitions of each pair, by its place."""
+    marks = iter(sentinel_of([block for found in pairs.values() for pair in found for block in pair])[1])
+    return {
+        key: [[flags for block in pair for flags in _of_block(block, next(marks))] for pair in found]
+        for key, found in pairs.items()
+    }
+
+
+def _of_block(block: Json, disturbed: Collection[str]) -> Iterator[set[str]]:
+    for label, rep in mapping(block.get("reps"), "reps").items():
+        flags = sequence(mapping(rep, "rep").get("flags") or (), "flags")
+        yield {*map(str, flags), *((SIBLING,) if label in disturbed else ())}
 
 
 def culprits_of(family: Family, blocks: Sequence[Json]) -> list[Culprit]:
     """Who touched how many repetitions, and how much narrower the pairs are in which it touched none."""
     pairs = pairs_of(blocks)
-    rows = list(_marked(pairs))
+    touched = _flags(pairs)
+    every = [flags for found in touched.values() for pair in found for flags in pair]
     found = []
     for flag, says in {**CULPRITS, SIBLING: SIBLING}.items():
-        touched = {id(block) for block, _, flags in rows if flag in flags}
-        if touched:
-            share = sum(flag in flags for *_, flags in rows) / len(rows)
-            found.append(Culprit(says, share, _clean(family, pairs, touched)))
+        share = sum(flag in flags for flags in every) / (len(every) or 1)
+        if share:
+            clean = {
+                key: [pair for pair, flags in zip(pairs[key], held, strict=True) if not any(flag in f for f in flags)]
+                for key, held in touched.items()
+            }
+            found.append(Culprit(says, share, _narrower(family, pairs, clean)))
     return sorted(found, key=lambda c: -c.share)
 
 
-def _clean(family: Family, pairs: Mapping[tuple[str, str], Sequence[Pair]], touched: set[int]) -> float | None:
-    """Mean over the metrics of (half width of untouched pairs) / (of all), at equal numbers of pairs."""
+def _narrower(
+    family: Family,
+    pairs: Mapping[tuple[str, str], Sequence[Pair]],
+    clean: Mapping[tuple[str, str], Sequence[Pair]],
+) -> float | None:
+    """Mean over the metrics of (half width of clean pairs) / (of all), at equal numbers of pairs."""
     ratios = []
     for metric, question, _ in family.metrics():
-        every = pairs.get(metric[:2], ())
-        clean = [p for p in every if not {id(p[0]), id(p[1])} & touched]
-        both = [signed_rank_interval(effects_of(question, part, *metric[2:]), ALPHA_LOOK) for part in (every, clean)]
+        both = [
+            signed_rank_interval(effects_of(question, part.get(metric[:2], ()), *metric[2:]), ALPHA_LOOK)
+            for part in (pairs, clean)
+        ]
         if all(math.isfinite(s.half) and s.half > 0 for s in both):
             scale = math.sqrt(both[1].n / both[0].n)
             ratios.append(both[1].half * scale / both[0].half)

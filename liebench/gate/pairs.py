@@ -14,7 +14,7 @@ from statistics import fmean, median
 from typing import NamedTuple
 
 from liebench.contract import Better, Case, Kind, Outcome, Rhythm, Subject
-from liebench.gate.policy import TAIL, Level, Policy, Rule
+from liebench.gate.policy import TAIL, Level, LevelRule, Policy
 from liebench.judge.effects import MissingValue, cost_of, samples
 from liebench.judge.family import LOOKS, Judged, first_look, judge_family, settled
 from liebench.runfile.fields import Json
@@ -65,7 +65,7 @@ class Question:
 
     probe: str
     case: Case
-    rules: Mapping[str, Rule]
+    rules: Mapping[str, LevelRule]
 
 
 def questions(
@@ -146,14 +146,14 @@ class Family:
             if all(self._answered(question, arm, rule) for arm, rule in question.rules.items()):
                 self.closed.add(key)
 
-    def metrics(self) -> Iterator[tuple[Metric, Question, Rule]]:
+    def metrics(self) -> Iterator[tuple[Metric, Question, LevelRule]]:
         """Everything that is gated, statistic by statistic."""
         for q in self.questions:
             for arm, rule in q.rules.items():
                 for statistic in STATISTICS:
                     yield Metric(q.probe, q.case.id, arm, statistic), q, rule
 
-    def _answered(self, question: Question, arm: str, rule: Rule) -> bool:
+    def _answered(self, question: Question, arm: str, rule: LevelRule) -> bool:
         found = {s: self.words.get(Metric(question.probe, question.case.id, arm, s)) for s in STATISTICS}
         if any(j is not None and j.outcome is Outcome.WORSE for j in found.values()):
             return True

@@ -40,7 +40,7 @@ class Level(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class LevelRule:
     """Of one metric. Shares: 0.05 is 5 %."""
 
     level: Level = Level.ERROR
@@ -56,11 +56,11 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    base: Rule = Rule()
+    base: LevelRule = LevelRule()
     rules: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     inconclusive_fails: bool = True
 
-    def rule(self, layer: str, probe: str, case: str = "", arm: str = "", preview: bool = False) -> Rule:
+    def rule(self, layer: str, probe: str, case: str = "", arm: str = "", preview: bool = False) -> LevelRule:
         """The rule of one metric: from the general to the special. A preview never fails a gate."""
         parts = [p for p in (probe, case, arm) if p]
         names = [layer, *("/".join(parts[: n + 1]) for n in range(len(parts)))]
@@ -106,7 +106,7 @@ def share(value: object, place: str) -> float:
     return found
 
 
-def _checked(rule: Rule, place: str) -> Rule:
+def _checked(rule: LevelRule, place: str) -> LevelRule:
     if not rule.floor < rule.limit or not rule.floor < rule.tail:
         raise UsageError(f"{place}: the floor ({rule.floor:.3g}) must be below the limits ({rule.limit:.3g})")
     return rule
@@ -157,7 +157,7 @@ def policy_of(data: Mapping[str, Any], name: str) -> Policy:
     ends = general.pop("inconclusive", "fail")
     if ends not in ("fail", "pass"):
         raise UsageError(f'{name}: gate.inconclusive should be "fail" or "pass", but is {ends!r}')
-    base = _checked(replace(Rule(), **_fields(general, f"{name}: gate")), f"{name}: gate")
+    base = _checked(replace(LevelRule(), **_fields(general, f"{name}: gate")), f"{name}: gate")
     levels = data.get("levels", {})
     if not isinstance(levels, Mapping):
         raise UsageError(f"{name}: [levels] should be a table")

@@ -1,4 +1,4 @@
-"""Baseline and candidate measured now, in coin-ordered pairs: the runner's session with two sides. Knows no probe.
+"""Baseline and candidate measured now, in coin-ordered pairs: the design of a session with two sides. Knows no probe.
 
 A pair is one block of a case on either side, back to back, in an order that a coin decides. What differs between the
 sides is a build of the core, an option of a probe, or something that is switched around each half (``Side.enter``).
@@ -11,27 +11,15 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
-from liebench.contract import Case, Once, Turn
+from liebench.contract import Case, Once, Rig, Turn
 from liebench.errors import LiebenchError
-from liebench.gate.pairs import (
-    BASELINE,
-    CANDIDATE,
-    Family,
-    Pair,
-    Question,
-    all_effects,
-    gated_case,
-    look_record,
-    pairs_of,
-    questions,
-)
+from liebench.gate.pairs import Family, Question, all_effects, gated_case, look_record, pairs_of, questions
 from liebench.gate.policy import Policy
-from liebench.runfile.writer import RunWriter
-from liebench.runner.plan import Admit, Planned, Settings, Skip
-from liebench.runner.pressure import QuietWatch
-from liebench.runner.session import Session, StageOf, Talk, Track, rig_of
+from liebench.runner.design import Plain
+from liebench.runner.job import Job, StageOf
+from liebench.runner.plan import Admit, Planned, Skip
+from liebench.runner.track import Recorder, Track, rig_of
 
 Enter = Callable[[], AbstractContextManager[object]]
 
@@ -72,104 +60,105 @@ def ask(parts: Sequence[Planned], policy: Policy, rigs: bool = False) -> list[Qu
     return questions(cases, policy, rigs)
 
 
-class PairSession(Session):
-    """A session whose blocks come in pairs. ``sides``: baseline and candidate; ``stage_of`` serves the baseline."""
+class Pairs:
+    """The design of two sides: a block comes once per side, and each look is at all of them.
+
+    ``sides``: baseline and candidate; ``stages``: what each is set up with, by name. Controls speak of the baseline.
+    """
 
     def __init__(
         self,
-        planned: Sequence[Planned],
-        settings: Settings,
-        writer: RunWriter,
-        stages: Mapping[str, StageOf],
-        quiet: QuietWatch,
+        job: Job,
         sides: tuple[Side, Side],
+        stages: Mapping[str, StageOf],
         policy: Policy,
         rigs: bool = False,
-        *,
-        stopping: Callable[[], str | None] = lambda: None,
-        progress: Talk = lambda line: None,
     ) -> None:
-        super().__init__(planned, settings, writer, stages[BASELINE], quiet, stopping=stopping, progress=progress)
-        self.stages, self.sides, self.policy, self.rigs = stages, sides, policy, rigs
-        self.others: dict[str, Once] = {}  # the candidate's rigs, by probe
+        self.writer, self.sides, self.stages, self.policy, self.rigs = job.writer, sides, stages, policy, rigs
+        self.controls = Plain(job)
+        self.others: dict[str, Once] = {}  # what works for the candidate, by probe
         self.family = Family(())
 
-    def _open(self, part: Planned, rigs: ExitStack) -> None:
-        with self.sides[0].enter():
-            super()._open(part, rigs)
-        mine = [t for t in self.tracks if t.part.id == part.id]
-        if not mine or mine[0].once is None:
-            return
-        if self.sides[0].like(self.sides[1]):
-            self.others[part.id] = mine[0].once
-            return
+    def ready(self) -> AbstractContextManager[object]:
+        return self.sides[0].enter()
+
+    def set_up(self, part: Planned, rigs: ExitStack) -> Rig:
+        first, second = self.sides
+        rig = rigs.enter_context(rig_of(part, self.stages[first.name](part)))
+        if first.like(second):
+            self.others[part.id] = rig.once
+            return rig
         try:
-            with self.sides[1].enter():
-                self.others[part.id] = rigs.enter_context(rig_of(part, self.stages[CANDIDATE](part))).once
+            with second.enter():
+                self.others[part.id] = rigs.enter_context(rig_of(part, self.stages[second.name](part))).once
         except (LiebenchError, OSError) as error:
-            for track in mine:
-                self.tracks.remove(track)
-            self.opened = [p for p in self.opened if p.id != part.id]
             # The baseline could: what is missing on the candidate's side alone is no skip but a loss.
-            self._fail(part, LiebenchError(f"only the baseline could be set up; the candidate: {error}"))
+            raise LiebenchError(f"only the baseline could be set up; the candidate: {error}") from error
+        return rig
 
-    def _add_controls(self) -> None:
-        self.family = Family(ask(self.opened, self.policy, self.rigs))
-        super()._add_controls()
+    def begin(self, parts: Sequence[Planned]) -> None:
+        self.family = Family(ask(parts, self.policy, self.rigs))
 
-    def _block(self, track: Track, once: Once, **more: Any) -> None:
+    def take(self, track: Track, once: Once, recorder: Recorder) -> None:
+        """A pair: the same block on either side, in the order that a coin decides."""
         if track.control is not None:
             with self.sides[0].enter():
-                super()._block(track, once, **more)
+                self.controls.take(track, once, recorder)
             return
         halves = [(self.sides[0], once), (self.sides[1], self.others[track.part.id])]
-        self.rng.shuffle(halves)
-        pair = len(track.blocks) // 2
-        plain = track.turns
+        recorder.rng.shuffle(halves)
+        pair = _pairs_of(track)
         for side, work in halves:
-            track.turns = tuple(_with(turn, side.args) for turn in plain)
-            try:
-                with side.enter():
-                    super()._block(track, work, side=side.name, pair=pair)
-            finally:
-                track.turns = plain
+            turns = [_with(turn, side.args) for turn in track.turns]
+            with side.enter():
+                recorder.block(track, work, turns, side=side.name, pair=pair)
 
-    def _maybe_look(self, track: Track) -> None:
+    def look(self, track: Track, tracks: Sequence[Track]) -> None:
+        """Look at the whole family as soon as every case that goes on has as many pairs."""
         if track.control is not None:
-            super()._maybe_look(track)
+            self.controls.look(track, tracks)
             return
-        working = [t for t in self._open_tracks() if t.control is None]
-        fewest = min((len(t.blocks) // 2 for t in working), default=0)
-        due = [n for n in self.family.looks() if self._looked() < n <= fewest]
-        if due and all(len(t.blocks) // 2 == fewest for t in working):
-            self._look_at_all(fewest, last=fewest >= self.family.looks()[-1])
+        counts = {_pairs_of(t) for t in _sided(tracks) if not t.done}
+        fewest = min(counts, default=0)
+        due = [n for n in self.family.looks() if _looked(tracks) < n <= fewest]
+        if due and len(counts) == 1:
+            self._look_at_all(tracks, fewest, last=fewest >= self.family.looks()[-1])
 
-    def _looked(self) -> int:
-        return max((t.looked for t in self.tracks if t.control is None), default=0)
+    def close(self, tracks: Sequence[Track], stopped: str) -> None:
+        """What was open when the budget ended is judged once more, by what it has."""
+        most = max(map(_pairs_of, _sided(tracks)), default=0)
+        if most > _looked(tracks):
+            self._look_at_all(tracks, most, last=True)
 
-    def _pairs(self) -> dict[tuple[str, str], list[Pair]]:
-        return pairs_of([b for t in self.tracks if t.control is None for b in t.blocks])
-
-    def _look_at_all(self, n: int, last: bool) -> None:
-        before = set(self.family.closed)
-        self.family.look(all_effects(self.family.questions, self._pairs()))
-        for track in self.tracks:
+    def _look_at_all(self, tracks: Sequence[Track], n: int, last: bool) -> None:
+        before, ours = set(self.family.closed), _sided(tracks)
+        pairs = pairs_of([block for track in ours for block in track.blocks])
+        self.family.look(all_effects(self.family.questions, pairs))
+        for track in ours:
             key = (track.part.id, track.case.id)
-            if track.control is None and key not in before:
+            if key not in before:
                 track.looked = n
                 track.done = track.done or last or key in self.family.closed
         for metric, judged in self.family.words.items():
             if metric[:2] not in before:
                 self.writer.look(look_record(metric, judged, "last" if last else "look"))
-        if all(t.done for t in self.tracks if t.control is None):
-            for track in self.tracks:  # controls speak of pairs that are over
+        if all(t.done for t in ours):
+            for track in tracks:  # controls speak of pairs that are over
                 track.done = True
 
-    def _close_looks(self, stopped: str) -> None:
-        """What was open when the budget ended is judged once more, by what it has."""
-        most = max((len(t.blocks) // 2 for t in self.tracks if t.control is None), default=0)
-        if most > self._looked():
-            self._look_at_all(most, last=True)
+
+def _sided(tracks: Sequence[Track]) -> list[Track]:
+    """The tracks that are measured on both sides: all but controls."""
+    return [t for t in tracks if t.control is None]
+
+
+def _pairs_of(track: Track) -> int:
+    return len(track.blocks) // 2
+
+
+def _looked(tracks: Sequence[Track]) -> int:
+    """Pairs at the last look."""
+    return max((t.looked for t in _sided(tracks)), default=0)
 
 
 def _with(turn: Turn, args: Mapping[str, str]) -> Turn:

@@ -13,7 +13,7 @@ from liebench.compare.metrics import FACT, LEVEL, Key, RunMetrics, direction
 from liebench.compare.sides import GONE, OTHER_WORK, Comparison, compare, compare_table
 from liebench.contract import Case, Kind, Outcome
 from liebench.errors import NotComparable
-from liebench.gate.policy import Level, Policy, Rule
+from liebench.gate.policy import Level, LevelRule, Policy
 from liebench.gate.table import INCONCLUSIVE, OK, exit_code
 from liebench.judge.family import Limits
 from liebench.judge.rows import Row, Table
@@ -23,7 +23,7 @@ FEWEST_FLEET = 19  # hosts beside ours: 1 / 20 is the smallest rank that says 5 
 OUTLIER = 0.05
 
 
-RuleOf = Callable[[Key], Rule]
+RuleOf = Callable[[Key], LevelRule]
 
 
 def _rules(policy: Policy, runs: Sequence[RunMetrics]) -> RuleOf:
@@ -109,8 +109,11 @@ def fleet_table(others: Sequence[RunMetrics], ours: RunMetrics, policy: Policy) 
         if key.what in (LEVEL, FACT) or rule.level is Level.OFF:
             continue
         case, work = ours.cases[key[:2]], ours.works[key[:2]]
-        rest = [direction(case, m.values[key].value) for m in newest.values()
-                if key in m.values and m.works.get(key[:2]) == work]  # fmt: skip
+        rest = [
+            direction(case, m.values[key].value)
+            for m in newest.values()
+            if key in m.values and m.works.get(key[:2]) == work
+        ]
         rows.append(_ranked(key, case, direction(case, value.value), rest, rule))
     if not rows:
         raise NotComparable("this run holds no lie that other hosts' could be held against")
@@ -120,7 +123,7 @@ def fleet_table(others: Sequence[RunMetrics], ours: RunMetrics, policy: Policy) 
     return replace(table, kind="gate", exit=code)
 
 
-def _ranked(key: Key, case: Case, value: float, rest: Sequence[float], rule: Rule) -> Row:
+def _ranked(key: Key, case: Case, value: float, rest: Sequence[float], rule: LevelRule) -> Row:
     ratio = case.kind is not Kind.READING
     as_bad = sum(v >= value for v in rest)
     p = (1 + as_bad) / (len(rest) + 1)
@@ -173,9 +176,16 @@ def trend_table(runs: Sequence[RunMetrics], policy: Policy) -> Table:
         known = [what for i, what in line.marks if i == at]
         outcome = Outcome.WORSE if after > before else Outcome.BETTER
         why = f"a new level since {line.points[at].started}" + (f"; the {known[0]} changed there" if known else "")
-        rows.append(Row(
-            **key._asdict(), word=outcome.value, value=_factor(after - before) if ratio else after - before,
-            unit="ratio" if ratio else case.unit, blocks=len(line.points), why=why, level=Level.WARN.value,
-        ))  # fmt: skip
+        rows.append(
+            Row(
+                **key._asdict(),
+                word=outcome.value,
+                value=_factor(after - before) if ratio else after - before,
+                unit="ratio" if ratio else case.unit,
+                blocks=len(line.points),
+                why=why,
+                level=Level.WARN.value,
+            )
+        )
     table = compare_table(Comparison(rows, ()), ours[-1], f"{len(ours)} runs of this host")
     return replace(table, kind="gate", exit=OK)

@@ -9,9 +9,9 @@ from functools import partial
 from liebench.contract import Case, Outcome, State, Word
 from liebench.errors import RunUnreadable, UsageError
 from liebench.gate.pairs import STATISTICS, Family, Metric, Pair, Question, as_costs, pairs_of, questions, replay
-from liebench.gate.policy import TAIL, Level, Policy, Rule, policy_of
+from liebench.gate.policy import TAIL, Level, LevelRule, Policy, policy_of
 from liebench.judge.controls import by_work
-from liebench.judge.effects import levels
+from liebench.judge.effects import levels, outward
 from liebench.judge.family import Judged
 from liebench.judge.rows import Row, Table
 from liebench.judge.rule import ORDER
@@ -50,7 +50,7 @@ def _carrier(words: Mapping[str, Judged]) -> str:
     return min(ranked, key=lambda s: WORST.index(words[s].outcome), default="median")
 
 
-def _why(words: Mapping[str, Judged], shown: str, rule: Rule) -> str:
+def _why(words: Mapping[str, Judged], shown: str, rule: LevelRule) -> str:
     tail, said = words.get(TAIL), []
     own = words.get(shown)
     if own is not None and own.outcome is Outcome.INCONCLUSIVE:
@@ -69,10 +69,6 @@ def _percent(share: float) -> str:
     return f"+{100 * share:.{2 if share < 0.995 else 3}g} %" if share < 10 else "no size that was asked for"
 
 
-def _ratio(effect: float) -> float | None:
-    return math.exp(effect) if math.isfinite(effect) and abs(effect) < 700 else None
-
-
 def _rows(question: Question, family: Family, pairs: Sequence[Pair], failed: str) -> Iterator[Row]:
     case = as_costs(question.case)
     assert case is not None
@@ -87,9 +83,9 @@ def _rows(question: Question, family: Family, pairs: Sequence[Pair], failed: str
         before, after = (levels(case, [p[i] for p in pairs], arm) for i in (0, 1))
         yield row(
             word=Outcome.INCONCLUSIVE.value if failed else judged.outcome.value,
-            value=_ratio(judged.estimate),
-            low=_ratio(judged.low),
-            high=_ratio(judged.high),
+            value=outward(judged.estimate),
+            low=outward(judged.low),
+            high=outward(judged.high),
             limit=1 + judged.detectable if math.isfinite(judged.detectable) else None,
             statistic=shown,
             blocks=judged.n,
@@ -201,9 +197,12 @@ def _early(doc: Json) -> tuple[str, ...]:
 
 
 def _lost(
-    doc: Json, policy: Policy, rows: Sequence[Row], failures: Mapping[str, str],
+    doc: Json,
+    policy: Policy,
+    rows: Sequence[Row],
+    failures: Mapping[str, str],
     pairs: Mapping[tuple[str, str], Sequence[Pair]],
-) -> dict[str, str]:  # fmt: skip
+) -> dict[str, str]:
     """What should have been gated and has no number: a failed probe, an arm without samples. What only warns cannot."""
     strict = {q.probe for q in gate_questions(doc, policy, (State.FAILED,)) if Level.ERROR in _levels(q)}
     bare = {k for k in failures if not mapping(section(doc, "probes")[k], f"probes.{k}").get("cases")}

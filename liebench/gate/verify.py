@@ -16,10 +16,10 @@ from liebench.gate.pairs import look_record as gate_record
 from liebench.gate.table import gate_questions, stored_policy
 from liebench.judge.controls import labels_of
 from liebench.judge.rule import RULE
-from liebench.judge.run import Look, Run, look, open_run
+from liebench.judge.run import InterimLook, Run, look, open_run
 from liebench.runfile.fields import Json, records, sequence, text, whole
 
-RULES = {RULE: look}  # a later rule is added here, and this one stays
+LOOK_RULES = {RULE: look}  # a later rule is added here, and this one stays
 ENDED = ("budget", "interrupted", "breaker", "error")  # stop reasons only the runner can know
 
 
@@ -68,8 +68,8 @@ def _alike(stored: object, fresh: object) -> bool:
 
 def _entry(run: Run, entry: Json, place: str) -> list[str]:
     rule = entry.get("rule")
-    if isinstance(rule, bool) or rule not in RULES:
-        known = ", ".join(map(str, RULES))
+    if isinstance(rule, bool) or rule not in LOOK_RULES:
+        known = ", ".join(map(str, LOOK_RULES))
         return [f"written under rule {rule!r}, this version knows {known}; verify it with the liebench that wrote it"]
     probe, name = (text(entry.get(k), f"{place}.{k}") for k in ("probe", "case"))
     case = run.cases.get((probe, name))
@@ -82,7 +82,7 @@ def _entry(run: Run, entry: Json, place: str) -> list[str]:
         return [f"was taken after {n} blocks of {probe}/{name}, the file holds {len(stored)}"]
     arm = text(entry.get("arm"), f"{place}.arm")
     promised = _promised(case, stored, arm, control is not None)
-    return _compare(entry, RULES[int(str(rule))](case, stored[:n], arm, promised), place)
+    return _compare(entry, LOOK_RULES[int(str(rule))](case, stored[:n], arm, promised), place)
 
 
 def _promised(case: Case, blocks: Sequence[Json], arm: str, control: bool) -> str:
@@ -92,7 +92,7 @@ def _promised(case: Case, blocks: Sequence[Json], arm: str, control: bool) -> st
     return labels[1] if labels else "promised"
 
 
-def _compare(entry: Json, fresh: Look, place: str) -> list[str]:
+def _compare(entry: Json, fresh: InterimLook, place: str) -> list[str]:
     again = fresh.record()
     found = []
     for key in ("location", "cost"):

@@ -7,12 +7,12 @@ size with the tolerance. An interval too wide to say either is "not shown", whic
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
 from liebench.contract import Case, Kind
-from liebench.judge.effects import Effects, MissingValue, effects, is_void, place_of, samples
+from liebench.judge.effects import Effects, MissingValue, effects, is_void, outward, place_of, samples
 from liebench.judge.readings import limits, read
 from liebench.judge.rule import LOOK_ALPHA
 from liebench.runfile.fields import Json, mapping, optional_number, refuse, text
@@ -118,7 +118,7 @@ def _control(
     entry: Json, case: Case, kind: str, status: str, expect: float, tolerance: float, span: Interval, place: str
 ) -> Control:
     ratio = case.kind not in DIFFERENCES
-    value, lower, upper = (_terms(v, ratio) for v in (span.estimate, span.low, span.high))
+    value, lower, upper = (outward(v, ratio) for v in (span.estimate, span.low, span.high))
     name, work, probe = (text(entry.get(k, ""), f"{place}.{k}") for k in ("id", "work", "probe"))
     unit = "ratio" if ratio else case.unit
     return Control(
@@ -168,10 +168,6 @@ def _status(span: Interval, band: tuple[float, float], b: float, kind: str) -> s
     return "shown" if seen and span.high - span.low < max(abs(low + high), 2 * b) else "not shown"
 
 
-def _terms(value: float, ratio: bool) -> float | None:
-    return None if not math.isfinite(value) else math.exp(value) if ratio else value
-
-
 def by_work(controls: Sequence[Control]) -> dict[str, tuple[str, str]]:
     """Class of work -> (status, ids of the failed ones): failed if any failed, shown if all are shown."""
     found: dict[str, tuple[str, str]] = {}
@@ -183,38 +179,49 @@ def by_work(controls: Sequence[Control]) -> dict[str, tuple[str, str]]:
     return found
 
 
-def _ratios(blocks: Sequence[Json]) -> list[tuple[str, float | None, Json, str]]:
-    """(CPU, sentinel ratio or None, block, label) of every repetition."""
-    rows: list[tuple[str, float | None, Json, str]] = []
-    for block in blocks:
-        for label, stored in mapping(block.get("reps"), f"{place_of(block)}.reps").items():
-            place = f"{place_of(block)}.reps.{label}"
-            rep = mapping(stored, place)
-            chains = mapping(rep.get("sentinel") or {}, f"{place}.sentinel")
-            alibi = mapping(rep.get("alibi") or {}, f"{place}.alibi")
-            one, eight = (optional_number(chains.get(k), f"{place}.sentinel.{k}") for k in ("chain1_ns", "chain8_ns"))
-            ratio = eight / one if one and eight and one > 0 else None
-            rows.append((str(alibi.get("cpu_first", "?")), ratio, block, label))
-    return rows
+Marks = Sequence[Collection[str]]  # for each block of a list, by its place there, the labels that were disturbed
+Chains = tuple[str, float]  # a CPU, and its sentinel ratio
 
 
-def sentinel_of(blocks: Sequence[Json]) -> tuple[Sentinel, set[tuple[int, str]]]:
-    """The summary of a run, and the (block position, label) pairs that were disturbed."""
-    rows = _ratios(blocks)
+def _chains(block: Json) -> dict[str, Chains | None]:
+    """What the sentinel said beside each repetition of a block, by label; None where there was none."""
+    found: dict[str, Chains | None] = {}
+    for label, stored in mapping(block.get("reps"), f"{place_of(block)}.reps").items():
+        place = f"{place_of(block)}.reps.{label}"
+        rep = mapping(stored, place)
+        chains = mapping(rep.get("sentinel") or {}, f"{place}.sentinel")
+        alibi = mapping(rep.get("alibi") or {}, f"{place}.alibi")
+        one, eight = (optional_number(chains.get(k), f"{place}.sentinel.{k}") for k in ("chain1_ns", "chain8_ns"))
+        cpu = str(alibi.get("cpu_first", "?"))
+        found[label] = (cpu, eight / one) if one and eight and one > 0 else None
+    return found
+
+
+def sentinel_of(blocks: Sequence[Json]) -> tuple[Sentinel, Marks]:
+    """The summary of a run, and for each of these blocks the labels of the repetitions that were disturbed."""
+    rows = [_chains(block) for block in blocks]
+    taken = [chains for row in rows for chains in row.values() if chains]
     best: dict[str, float] = {}
-    for cpu, ratio, _, _ in rows:
-        if ratio is not None:
-            best[cpu] = min(ratio, best.get(cpu, ratio))
-    bad = {(id(block), label) for cpu, ratio, block, label in rows if ratio and ratio > best[cpu] * SENTINEL_LIMIT}
-    return Sentinel(len(rows), sum(r[1] is not None for r in rows), len(bad), best), bad
+    for cpu, ratio in taken:
+        best[cpu] = min(ratio, best.get(cpu, ratio))
+    marks = [
+        frozenset(label for label, held in row.items() if held and held[1] > best[held[0]] * SENTINEL_LIMIT)
+        for row in rows
+    ]
+    return Sentinel(sum(map(len, rows)), len(taken), sum(map(len, marks)), best), marks
 
 
-def modes_of(case: Case, blocks: Sequence[Json], arm: str, promised: str, bad: set[tuple[int, str]]) -> Modes | None:
-    """The two groups of one case; None where either has fewer than three repetitions with samples."""
+def modes_of(case: Case, blocks: Sequence[Json], arm: str, promised: str, marks: Marks) -> Modes | None:
+    """The two groups of one case; None where either has fewer than three repetitions with samples.
+
+    ``marks``: of these very blocks, in the same order.
+    """
     groups: dict[bool, list[float]] = {False: [], True: []}
     seen = {label: [0, 0] for label in (arm, promised)}
     for label in (arm, promised):
-        values = [(_median(block, label, case.quantity), (id(block), label) in bad) for block in blocks]
+        values = [
+            (_median(block, label, case.quantity), label in marked) for block, marked in zip(blocks, marks, strict=True)
+        ]
         clean = [v for v, dirty in values if v is not None and not dirty]
         if not clean or median(clean) <= 0:
             return None
@@ -224,7 +231,7 @@ def modes_of(case: Case, blocks: Sequence[Json], arm: str, promised: str, bad: s
                 seen[label][dirty] += 1
     if min(map(len, groups.values())) < MODE_FEWEST:
         return None
-    spotless = [b for b in blocks if not {(id(b), arm), (id(b), promised)} & bad]
+    spotless = [b for b, marked in zip(blocks, marks, strict=True) if not {arm, promised}.intersection(marked)]
     shares = [dirty / (clean + dirty) for clean, dirty in seen.values()]
     return Modes(
         len(groups[True]) / sum(map(len, groups.values())),

@@ -1,4 +1,4 @@
-"""A ratio is not yet a cost (law 10): unit cost of a lie x how often this host does the thing. Pure.
+"""A ratio is not yet a cost: unit cost of a lie x how often this host does the thing. Pure.
 
 The unit cost is delivered - promised per event, from the blocks of the case that ``events`` names, with its 95 %
 interval carried through the rate; the rate comes from a kernel counter read at both ends of the run.

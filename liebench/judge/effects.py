@@ -16,11 +16,12 @@ from dataclasses import dataclass
 from statistics import fmean, median
 
 from liebench.contract import Better, Case, Kind, Rhythm
-from liebench.runfile.fields import LARGEST, Json, mapping, number, sequence, sizes, text
+from liebench.runfile.fields import LARGEST, Json, mapping, refuse, sequence, sizes, text, whole
 from liebench.stats.intervals import hodges_lehmann, quantile
 from liebench.stats.trend import slope
 
 VOID = frozenset({"void", "error", "warmup", "clock_step", "below_timer_res", "too_short"})
+MOST_LOG = 700  # of a factor that a double can hold
 TAIL_SAMPLES = 20  # a quantile q needs 20 / (1 - q) samples, else blocks are pooled until they have them
 Statistic = Callable[[Sequence[float]], float]
 
@@ -86,6 +87,13 @@ def contrast(case: Case, delivered: float, promised: float) -> float:
     return (promised - delivered) if case.better is Better.HIGHER else (delivered - promised)
 
 
+def outward(effect: float, ratio: bool = True) -> float | None:
+    """An effect as tables show it: a factor where it is a ratio, else a difference; None where it is not known."""
+    if not math.isfinite(effect):
+        return None
+    return math.exp(min(effect, MOST_LOG)) if ratio else effect
+
+
 def cost_of(case: Case, block: Json, label: str, statistic: Statistic) -> float:
     """One repetition's own cost on the effect scale: a log for ratios and laws, the value itself for a reading.
 
@@ -139,7 +147,7 @@ def _each(
 
 
 def _numbers(blocks: Sequence[Json]) -> tuple[int, ...]:
-    return tuple(int(number(b.get("n", i), "blocks.n")) for i, b in enumerate(blocks))
+    return tuple(whole(b.get("n"), f"{place_of(b)}.n") for b in blocks)
 
 
 def _law(case: Case, blocks: Sequence[Json]) -> Effects:
@@ -193,7 +201,9 @@ def _tail(case: Case, values: Sequence[float], q: float) -> float:
 
 def _visits(effects: Effects, blocks: Sequence[Json]) -> Effects:
     """One value per visit: the Hodges-Lehmann of its blocks. Blocks that name no visit are one visit together."""
-    visit = {int(number(b.get("n", i), "blocks.n")): str(b.get("visit", "")) for i, b in enumerate(blocks)}
+    visit = {n: str(b.get("visit", "")) for n, b in zip(_numbers(blocks), blocks, strict=True)}
+    if len(visit) < len(blocks):
+        refuse("blocks.n", "another number for each block of a case", sorted(_numbers(blocks)))
     groups: dict[str, list[int]] = {}
     for index, n in enumerate(effects.numbers):
         groups.setdefault(visit[n], []).append(index)

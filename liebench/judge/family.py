@@ -144,6 +144,11 @@ def mirrored(judged: Judged) -> Judged:
     """The same statement with both sides exchanged."""
     swap = {Outcome.WORSE: Outcome.BETTER, Outcome.BETTER: Outcome.WORSE}
     return replace(
-        judged, outcome=swap.get(judged.outcome, judged.outcome), estimate=-judged.estimate,
-        low=-judged.high, high=-judged.low, p=judged.p_better, p_better=judged.p,
-    )  # fmt: skip
+        judged,
+        outcome=swap.get(judged.outcome, judged.outcome),
+        estimate=-judged.estimate,
+        low=-judged.high,
+        high=-judged.low,
+        p=judged.p_better,
+        p_better=judged.p,
+    )

@@ -7,7 +7,7 @@ reading      the same, after neighbours were merged where one value resembles th
 bounds       the intersection of hard bounds; bounds that contradict each other mean that the quantity moved
 once         median and interval from 6 values on, a range below
 several arms (a ratio case with more than one delivered arm) every interval comes from every second block of the
-             case, the 2nd, 4th, ...; the other half only chooses which arm the verdict speaks of (law 8)
+             case, the 2nd, 4th, ...; the other half only chooses which arm the verdict speaks of
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ FEWEST = 9  # values below which no look can have an interval: 2 * 2^-9 is the l
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Reading:
+class Estimate:
     """What the blocks of one case and arm say. ``how``: interval, range (wanders or too few), or bounds."""
 
     decision: Decision
@@ -93,7 +93,7 @@ def best_arm(case: Case, blocks: Sequence[Json]) -> str:
     return min((f for f in found if not math.isnan(f[0])), default=(0.0, case.delivered[0].id))[1]
 
 
-def read(case: Case, blocks: Sequence[Json], arm: str, promised: str) -> Reading:
+def read(case: Case, blocks: Sequence[Json], arm: str, promised: str) -> Estimate:
     """Judge label ``arm`` against label ``promised`` on these blocks of one case (or of one control)."""
     used = judging_half(case, blocks)
     if case.bounds:
@@ -106,7 +106,7 @@ def read(case: Case, blocks: Sequence[Json], arm: str, promised: str) -> Reading
     return _plain(case, found)
 
 
-def stop(case: Case, reading: Reading, blocks: Sequence[Json]) -> str:
+def stop(case: Case, reading: Estimate, blocks: Sequence[Json]) -> str:
     """Stop reason of a look: decided, narrow, last, continue. A missing block has had its turn all the same."""
     looks, _ = schedule(case.rhythm)
     units = len({str(b.get("visit", "")) for b in blocks}) if case.rhythm is Rhythm.VISIT else len(blocks)
@@ -114,11 +114,11 @@ def stop(case: Case, reading: Reading, blocks: Sequence[Json]) -> str:
     return "continue" if reason == "narrow" and reading.how == "range" else reason
 
 
-def _plain(case: Case, found: Effects, **more: int) -> Reading:
+def _plain(case: Case, found: Effects, **more: int) -> Estimate:
     _, alpha = schedule(case.rhythm)
     made = decide(found.location, found.cost, *limits(case), alpha, is_target(case))
     few = "" if math.isfinite(made.low) and math.isfinite(made.high) else _too_few(case, len(found.location))
-    return Reading(
+    return Estimate(
         decision=made,
         effects=found,
         units=len(found.location),
@@ -135,15 +135,15 @@ def _too_few(case: Case, n: int) -> str:
     return f"too few {unit}: {n} of at least {schedule(case.rhythm)[0][0]}"
 
 
-def _once(case: Case, found: Effects) -> Reading:
+def _once(case: Case, found: Effects) -> Estimate:
     values = found.location
     if len(values) >= schedule(Rhythm.ONCE)[0][0]:
         return _plain(case, found)
     return _range(case, found, _too_few(case, len(values)), decides=False)
 
 
-def _settled(case: Case, found: Effects) -> Reading:
-    """A reading after the check for wander (research: statistics, sections 3 and 4)."""
+def _settled(case: Case, found: Effects) -> Estimate:
+    """A reading after the check for wander."""
     values = found.location
     if len(values) >= FEWEST and _trends(values, narrow(case)):
         return _range(case, found, "wanders")
@@ -173,7 +173,7 @@ def _merge(found: Effects) -> Effects:
     return replace(found, location=pairs(found.location), cost=pairs(found.cost))
 
 
-def _range(case: Case, found: Effects, why: str, decides: bool = True) -> Reading:
+def _range(case: Case, found: Effects, why: str, decides: bool = True) -> Estimate:
     """Lowest and highest value instead of an interval; ``decides`` False leaves the word open."""
     values = (*found.location, *found.cost)
     if not values:
@@ -182,7 +182,7 @@ def _range(case: Case, found: Effects, why: str, decides: bool = True) -> Readin
     made = decision(span, None, *limits(case), is_target(case))
     if not decides:
         made = replace(made, word=Word.INCONCLUSIVE, at_least=ORDER[0], at_most=ORDER[-1])
-    return Reading(decision=made, effects=found, units=len(found.location), how="range", why=why)
+    return Estimate(decision=made, effects=found, units=len(found.location), how="range", why=why)
 
 
 def _hard(case: Case, block: Json, arm: str, promised: str) -> tuple[float, float]:
@@ -195,7 +195,7 @@ def _hard(case: Case, block: Json, arm: str, promised: str) -> tuple[float, floa
     return (claim - high, claim - low) if case.better is Better.HIGHER else (low - claim, high - claim)
 
 
-def _bounds(case: Case, blocks: Sequence[Json], arm: str, promised: str) -> Reading:
+def _bounds(case: Case, blocks: Sequence[Json], arm: str, promised: str) -> Estimate:
     held, numbers, missing = [], [], []
     for i, block in enumerate(blocks):
         try:
@@ -213,6 +213,6 @@ def _bounds(case: Case, blocks: Sequence[Json], arm: str, promised: str) -> Read
     middles = tuple((a + b) / 2 for a, b in held)
     made = decision(Interval((low + high) / 2, low, high, len(held)), None, *limits(case), is_target(case))
     how, why = ("range", "wanders: the bounds of different blocks contradict each other") if moved else ("bounds", "")
-    return Reading(
+    return Estimate(
         decision=made, effects=Effects(middles, (), tuple(numbers), tuple(missing)), units=len(held), how=how, why=why
     )

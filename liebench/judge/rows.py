@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -60,3 +61,8 @@ class Table:
     notes: Sequence[str] = ()
     skipped: Mapping[str, tuple[str, str]] = field(default_factory=dict)  # id -> (needs, cure)
     failed: Mapping[str, str] = field(default_factory=dict)
+
+
+def known(value: float | None) -> float | None:
+    """A finite number, else None: a probe's own judge or a table from elsewhere may hand on one that is not."""
+    return value if value is not None and math.isfinite(value) else None

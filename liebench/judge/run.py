@@ -11,14 +11,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from liebench.contract import Case, Kind, State, Subject, Verdict, Word
-from liebench.judge.controls import Control, Modes, Sentinel, by_work, judge_control, modes_of, sentinel_of
-from liebench.judge.readings import Reading, competes
+from liebench.judge.controls import Control, Marks, Modes, Sentinel, by_work, judge_control, modes_of, sentinel_of
+from liebench.judge.readings import Estimate, competes
 from liebench.judge.rule import ORDER
-from liebench.judge.verdicts import Evidence, Judge, Look, case_verdict, look, under_control
+from liebench.judge.verdicts import Evidence, InterimLook, Judge, case_verdict, look, under_control
 from liebench.runfile.fields import Json, case_of, mapping, member, records, refuse, section, text
 from liebench.stats.intervals import Interval, signed_rank_interval
 
-__all__ = ["Detail", "Evidence", "Look", "RunVerdicts", "case_verdict", "combine", "judge_run", "look"]
+__all__ = ["Detail", "Evidence", "InterimLook", "RunVerdicts", "case_verdict", "combine", "judge_run", "look"]
+WORST = len(ORDER) - 1
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -27,8 +28,8 @@ class Detail:
 
     case: Case
     arm: str
-    reading: Reading | None
-    arms: Mapping[str, Reading] = field(default_factory=dict)
+    reading: Estimate | None
+    arms: Mapping[str, Estimate] = field(default_factory=dict)
     slope: Interval | None = None  # linear law: unit per number
     modes: Modes | None = None
 
@@ -50,34 +51,44 @@ class RunVerdicts:
 
 def combine(cases: Mapping[str, tuple[Case, Verdict]]) -> tuple[Verdict, str]:
     """(verdict, leading case) of a probe: the worst of its headline cases about this host; rigs only demonstrate."""
+    every = {k: v for k, (_, v) in cases.items()}
     headlines = {k: v for k, (c, v) in cases.items() if c.headline}
     ours = {k: v for k, v in headlines.items() if cases[k][0].subject is Subject.HOST}
-    every = {k: v for k, (_, v) in cases.items()}
     if not ours:
         return _demonstrated(headlines, every)
-    at_least = max(_rank(v.at_least, 0) for v in ours.values())
-    at_most = max(_rank(v.at_most, len(ORDER) - 1) for v in ours.values())
-    proven = at_least == at_most and any(v.word is ORDER[at_least] for v in ours.values())
-    open_ones = {k: v for k, v in ours.items() if v.word is Word.INCONCLUSIVE}
-    who = ours if proven or not open_ones else open_ones  # an open verdict is explained by what is open
-    lead = max(who, key=lambda k: (_rank(who[k].at_least, 0), _rank(who[k].at_most, len(ORDER) - 1), _size(who[k])))
-    known_low = any(v.at_least is not None for v in ours.values())
-    known_high = all(v.at_most is not None for v in ours.values())
-    word = ORDER[at_least] if proven else Word.INCONCLUSIVE
-    why = ours[lead].why
-    if not proven and not why:
-        why = next((v.why for v in ours.values() if v.word is Word.INCONCLUSIVE), "")
-    return (
-        replace(
-            ours[lead],
-            word=word,
-            at_least=ORDER[at_least] if known_low else None,
-            at_most=ORDER[at_most] if known_high or at_least == len(ORDER) - 1 else None,
-            why=why,
-            cases=every,
-        ),
-        lead,
+    least, most = max(map(_floor, ours.values())), max(map(_ceiling, ours.values()))
+    proven = least == most and any(v.word is ORDER[least] for v in ours.values())
+    lead = _lead(ours, proven)
+    made = replace(
+        ours[lead],
+        word=ORDER[least] if proven else Word.INCONCLUSIVE,
+        at_least=ORDER[least] if any(v.at_least for v in ours.values()) else None,
+        at_most=ORDER[most] if least == WORST or all(v.at_most for v in ours.values()) else None,
+        why=ours[lead].why or ("" if proven else _first_open_reason(ours)),
+        cases=every,
     )
+    return made, lead
+
+
+def _floor(verdict: Verdict) -> int:
+    """How bad it is at least, as a place in ORDER; nothing known is the best."""
+    return _rank(verdict.at_least, 0)
+
+
+def _ceiling(verdict: Verdict) -> int:
+    """How bad it is at most; nothing known is the worst."""
+    return _rank(verdict.at_most, WORST)
+
+
+def _lead(verdicts: Mapping[str, Verdict], proven: bool) -> str:
+    """The worst case, and of equally bad ones the largest. An open verdict is explained by what is open."""
+    open_ones = {k: v for k, v in verdicts.items() if v.word is Word.INCONCLUSIVE}
+    among = verdicts if proven or not open_ones else open_ones
+    return max(among, key=lambda k: (_floor(among[k]), _ceiling(among[k]), _size(among[k])))
+
+
+def _first_open_reason(verdicts: Mapping[str, Verdict]) -> str:
+    return next((v.why for v in verdicts.values() if v.word is Word.INCONCLUSIVE), "")
 
 
 def _demonstrated(rigs: Mapping[str, Verdict], every: Mapping[str, Verdict]) -> tuple[Verdict, str]:
@@ -104,6 +115,7 @@ class Run:
 
     cases: Mapping[tuple[str, str], Case]
     ordinary: Mapping[tuple[str, str], Sequence[Json]]
+    places: Mapping[tuple[str, str], Sequence[int]]  # of the ordinary blocks, in ``blocks``
     controls: Mapping[str, Sequence[Json]]  # control id -> its blocks
     blocks: Sequence[Json]
 
@@ -116,7 +128,7 @@ def open_run(doc: Json) -> Run:
         place = f"probes.{probe}"
         declared = mapping(mapping(stored, place).get("cases") or {}, f"{place}.cases")
         cases |= {(probe, k): case_of(k, row, f"{place}.cases.{k}") for k, row in declared.items()}
-    ordinary: dict[tuple[str, str], list[Json]] = {}
+    places: dict[tuple[str, str], list[int]] = {}
     controls: dict[str, list[Json]] = {}
     blocks = records(doc, "blocks")
     for i, block in enumerate(blocks):
@@ -125,10 +137,11 @@ def open_run(doc: Json) -> Run:
             refuse(f"blocks[{i}].case", "a case that the run file declares", "/".join(key))
         control = block.get("control")
         if control is None:
-            ordinary.setdefault(key, []).append(block)
+            places.setdefault(key, []).append(i)
         else:
             controls.setdefault(text(control, f"blocks[{i}].control"), []).append(block)
-    return Run(cases, ordinary, controls, blocks)
+    ordinary = {key: [blocks[i] for i in held] for key, held in places.items()}
+    return Run(cases=cases, ordinary=ordinary, places=places, controls=controls, blocks=blocks)
 
 
 def controls_in(doc: Json, run: Run) -> list[Control]:
@@ -158,7 +171,7 @@ def _own_words(evidence: Evidence, judge: Judge | None) -> Verdict:
     return under_control(verdict, evidence)
 
 
-def _detail(evidence: Evidence, verdict: Verdict, bad: set[tuple[int, str]]) -> Detail:
+def _detail(evidence: Evidence, verdict: Verdict, marks: Marks) -> Detail:
     case = evidence.case
     if case.kind is Kind.FACT:
         return Detail(case=case, arm=verdict.arm, reading=None)
@@ -167,7 +180,7 @@ def _detail(evidence: Evidence, verdict: Verdict, bad: set[tuple[int, str]]) -> 
     arms = {name: evidence.reading(name) for name in names}
     reading = arms.get(arm) or evidence.reading(arm)
     slopes = reading.effects.slopes
-    modes = modes_of(case, evidence.blocks, arm, evidence.promised, bad) if case.kind is Kind.RATIO else None
+    modes = modes_of(case, evidence.blocks, arm, evidence.promised, marks) if case.kind is Kind.RATIO else None
     return Detail(
         case=case,
         arm=arm,
@@ -183,7 +196,7 @@ def judge_run(doc: Json, judges: Mapping[str, Judge] | None = None) -> RunVerdic
     run = open_run(doc)
     controls = controls_in(doc, run)
     works = by_work(controls)
-    sentinel, bad = sentinel_of(run.blocks)
+    sentinel, marks = sentinel_of(run.blocks)
     verdicts: dict[str, Verdict] = {}
     details: dict[tuple[str, str], Detail] = {}
     leads: dict[str, str] = {}
@@ -214,7 +227,7 @@ def judge_run(doc: Json, judges: Mapping[str, Judge] | None = None) -> RunVerdic
                 )
                 verdict = replace(_own_words(evidence, (judges or {}).get(name)), of=case.unit)
                 judged[key[1]] = (case, verdict)
-                details[key] = _detail(evidence, verdict, bad)
+                details[key] = _detail(evidence, verdict, [marks[i] for i in run.places[key]])
             verdicts[name], leads[name] = combine(judged)
             if judged and all(c.subject is Subject.RIG for c, _ in judged.values()):
                 rigs.add(name)

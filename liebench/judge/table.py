@@ -5,12 +5,11 @@ Only the lies are in it (``what="lie"``); tables of levels and of two sides come
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from datetime import datetime
 
 from liebench.contract import Subject, Verdict
-from liebench.judge.rows import Row, Table
+from liebench.judge.rows import Row, Table, known
 from liebench.judge.run import Detail, RunVerdicts
 from liebench.runfile.fields import Json
 
@@ -58,24 +57,19 @@ def _row(probe: str, case: str, said: Verdict, detail: Detail | None, preview: b
         arm=said.arm,
         what="lie",
         word=said.word.value,
-        value=_finite(said.value),
-        low=_finite(said.low),
-        high=_finite(said.high),
+        value=known(said.value),
+        low=known(said.low),
+        high=known(said.high),
         unit=said.unit,
-        limit=_finite(said.limit),
+        limit=known(said.limit),
         statistic=said.statistic,
         blocks=said.blocks,
         why=said.why,
         level=DEMONSTRATION if shows else "",
-        before=_finite(said.promised),
-        after=_finite(said.delivered),
+        before=known(said.promised),
+        after=known(said.delivered),
         of_unit=detail.case.unit if detail else "",
     )
-
-
-def _finite(value: float | None) -> float | None:
-    """A probe's own judge may hand on NaN; in a table what is not known is None."""
-    return value if value is not None and math.isfinite(value) else None
 
 
 def _object(doc: Json, key: str) -> Json:

@@ -9,7 +9,7 @@ from typing import Any
 
 from liebench.contract import Better, Case, Kind, Meaning, Verdict, Word
 from liebench.judge.effects import levels, place_of, samples
-from liebench.judge.readings import Reading, best_arm, is_target, narrow, read, stop
+from liebench.judge.readings import Estimate, best_arm, is_target, narrow, read, stop
 from liebench.judge.rule import ORDER, RULE
 from liebench.runfile.fields import Json, mapping
 from liebench.stats.intervals import Interval
@@ -28,7 +28,7 @@ class Evidence:
     control_failed: str = ""  # ids of the controls that failed
     probe: str = ""
     facts: Json = field(default_factory=dict)  # the probe's facts
-    known: dict[str, Reading] = field(default_factory=dict, init=False, compare=False, repr=False)  # readings so far
+    known: dict[str, Estimate] = field(default_factory=dict, init=False, compare=False, repr=False)  # readings so far
 
     @property
     def label(self) -> str:
@@ -38,7 +38,7 @@ class Evidence:
     def promised(self) -> str:
         return self.case.promised.id
 
-    def reading(self, arm: str = "") -> Reading:
+    def reading(self, arm: str = "") -> Estimate:
         """The common statistics of one arm against the promised one."""
         label = arm or self.label
         if label not in self.known:
@@ -54,13 +54,13 @@ Judge = Callable[[Evidence], Verdict]  # a probe's own judge of one case
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class InterimLook:
     """What one look at a case saw. ``reading`` is None for a fact."""
 
     case: Case
     blocks: Sequence[Json]
     arm: str
-    reading: Reading | None
+    reading: Estimate | None
     stop: str  # decided | narrow | last | continue
 
     def record(self) -> dict[str, Any]:
@@ -85,12 +85,12 @@ def _logged(interval: Interval) -> list[float | None]:
     return [float(f"{v:.{DIGITS}g}") if math.isfinite(v) else None for v in values]
 
 
-def look(case: Case, blocks: Sequence[Json], arm: str, promised: str) -> Look:
+def look(case: Case, blocks: Sequence[Json], arm: str, promised: str) -> InterimLook:
     """Judge all blocks so far of one case (or of one control: its labels are promised/null, promised/plant ...)."""
     if case.kind is Kind.FACT:
-        return Look(case, blocks, arm, None, "decided" if _values(case, blocks) else "continue")
+        return InterimLook(case, blocks, arm, None, "decided" if fact_values(case, blocks) else "continue")
     reading = read(case, blocks, arm, promised)
-    return Look(case, blocks, arm, reading, stop(case, reading, blocks))
+    return InterimLook(case, blocks, arm, reading, stop(case, reading, blocks))
 
 
 def case_verdict(evidence: Evidence) -> Verdict:
@@ -131,7 +131,7 @@ def _measured(evidence: Evidence) -> Verdict:
     )
 
 
-def _statistic(case: Case, reading: Reading) -> str:
+def _statistic(case: Case, reading: Estimate) -> str:
     if reading.how != "interval":
         return reading.how
     return f"quantile {case.quantile:g}" if case.quantile is not None else reading.decision.statistic
@@ -144,7 +144,7 @@ def _outward(case: Case, value: float) -> float | None:
     return value if case.kind is Kind.READING else math.exp(value) if value < 700 else None
 
 
-def _shown(case: Case, reading: Reading) -> tuple[float | None, float | None, float | None]:
+def _shown(case: Case, reading: Estimate) -> tuple[float | None, float | None, float | None]:
     """(value, low, high) for the reader: the worse-of-two interval; for a target the signed one that governs."""
     made = reading.decision
     numbers = (made.estimate, made.low, made.high)
@@ -157,7 +157,7 @@ def _shown(case: Case, reading: Reading) -> tuple[float | None, float | None, fl
     return value, low, high
 
 
-def _limit(case: Case, reading: Reading) -> float | None:
+def _limit(case: Case, reading: Estimate) -> float | None:
     """The smallest lie this much data would have shown: the far end of the interval where no lie was proven."""
     made = reading.decision
     if made.word not in (Word.HONEST, Word.INCONCLUSIVE) or reading.why.startswith("too few"):
@@ -168,7 +168,7 @@ def _limit(case: Case, reading: Reading) -> float | None:
 _RANGES = {"wanders": "wanders", "alike": "too few windows, each like the one before; all lie in"}
 
 
-def _why(case: Case, reading: Reading, low: float | None, high: float | None) -> str:
+def _why(case: Case, reading: Estimate, low: float | None, high: float | None) -> str:
     if reading.how == "range" and reading.why in _RANGES:
         return f"{_RANGES[reading.why]} {low:.3g} to {high:.3g} {case.unit}"
     made = reading.decision
@@ -184,7 +184,7 @@ def _why(case: Case, reading: Reading, low: float | None, high: float | None) ->
     return f"half width {width} after {reading.units}{more}"
 
 
-def _values(case: Case, blocks: Sequence[Json]) -> list[str]:
+def fact_values(case: Case, blocks: Sequence[Json]) -> list[str]:
     """The values of a fact in all repetitions, as keys of ``Case.words``."""
     found: list[str] = []
     for block in blocks:
@@ -200,7 +200,7 @@ def _values(case: Case, blocks: Sequence[Json]) -> list[str]:
 def _fact(evidence: Evidence) -> Verdict:
     """The meaning of the worst value that was stored."""
     case = evidence.case
-    values = _values(case, evidence.blocks)
+    values = fact_values(case, evidence.blocks)
     if not values:
         return Verdict(word=Word.INCONCLUSIVE, unit=case.unit, statistic="fact", why="nothing was stored")
     unknown = Meaning(Word.INCONCLUSIVE, f"the probe has no word for {values[-1]!r}")

@@ -5,8 +5,17 @@ from __future__ import annotations
 from liebench.facts.reader import Reader
 from liebench.look.sign import OURS, Finding, Sign, Window, find_all, number
 
-KEPT = ("allocstall", "pgscan_direct", "compact_stall", "workingset_refault", "pswpin", "pswpout", "pgmajfault",
-        "pgpgin", "oom_kill")  # fmt: skip
+KEPT = (
+    "allocstall",
+    "pgscan_direct",
+    "compact_stall",
+    "workingset_refault",
+    "pswpin",
+    "pswpout",
+    "pgmajfault",
+    "pgpgin",
+    "oom_kill",
+)
 ZONED = ("allocstall", "pgscan_direct")  # one counter per zone: the first since 4.8, the second until 4.7
 SIGNS = (
     Sign(

@@ -107,16 +107,16 @@ class Sign:
     id: str
     what: str
     top: tuple[str, ...]
-    limit: float
-    source: str
-    says: str
-    settle: str
     bottom: tuple[str, ...] = ()
     scale: float = 1.0  # units of top and bottom to a plain share or number
     least: float = 1.0
+    unit: str = "per second"
     percent: bool = False
     of_time: bool = False
-    unit: str = "per second"
+    limit: float
+    source: str  # of the limit
+    says: str
+    settle: str
 
     def find(self, window: Window, name: str = "") -> Finding | None:
         """What this sign says; None where its counters do not exist here."""

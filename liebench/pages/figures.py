@@ -8,8 +8,9 @@ from itertools import cycle
 from statistics import median
 
 from liebench.contract import Better, Case
-from liebench.pages.plot import Axis, dots, ecdf, is_log, quantile, widened
+from liebench.pages.plot import Axis, dots, ecdf, is_log, widened
 from liebench.runfile.fields import Json
+from liebench.stats.intervals import quantile
 from liebench.words import clean, quantity
 
 LEFT, RIGHT, TOP, BOTTOM = 40, 430, 8, 178  # the frame of both pictures, in a view box of 440 x 200

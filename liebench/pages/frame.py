@@ -13,7 +13,7 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
 from liebench.advice.advise import Advice
-from liebench.host import Host
+from liebench.host import Host, stored_host
 from liebench.judge.run import RunVerdicts
 from liebench.pages.cards import About
 from liebench.pages.prose import how
@@ -56,7 +56,7 @@ def run_page(
 
     ``of_run``: SHA-256 of the run file, so that a page can be held against it.
     """
-    host = Host(doc["host"])
+    host = stored_host(doc)
     try:
         words: Mapping[str, str] = host.words
     except (KeyError, TypeError):

@@ -11,9 +11,9 @@ from typing import Any
 
 from liebench.judge.run import Detail
 from liebench.pages.figures import BOTTOM, LEFT, RIGHT, TOP, Tick, series_of, ticked
-from liebench.pages.plot import Axis, is_log, quantile, widened
+from liebench.pages.plot import Axis, is_log, widened
 from liebench.runfile.fields import Json
-from liebench.stats.intervals import Interval
+from liebench.stats.intervals import Interval, quantile
 from liebench.words import clean, quantity, short
 
 FEWEST = 3  # arms with a number that make a curve; CPUs that make a map

@@ -98,12 +98,3 @@ def dots(points: Iterable[tuple[float, float]], cell: int = 4, draw: str = "z") 
         path.append(f"m{(x - at[0]) * cell} {(y - at[1]) * cell}{draw}")
         at = x, y
     return "".join(path)  # the first point counts from the origin
-
-
-def quantile(values: Sequence[float], q: float) -> float:
-    """Linear interpolation between order statistics."""
-    ordered = sorted(values)
-    place = q * (len(ordered) - 1)
-    below = math.floor(place)
-    above = min(below + 1, len(ordered) - 1)
-    return ordered[below] + (ordered[above] - ordered[below]) * (place - below)

@@ -68,23 +68,38 @@ Reps = Sequence[Mapping[str, Any] | None]
 
 
 def _label(reps: Reps, base: Reps) -> dict[str, Any]:
-    there = [i for i, rep in enumerate(reps) if rep is not None]
+    """The columns of one arm in a group; what is empty in every repetition is left out.
+
+    ``base``: the repetitions of the arm that others are kept as multiples of, beside ``reps``; empty for none.
+    """
     present = [rep for rep in reps if rep is not None]
-    found: dict[str, Any] = {"samples": {}, "flags": column([rep.get("flags") or [] for rep in present])}
-    if len(there) < len(reps):
-        found["at"] = there
-        base = []
-    for name in sorted({q for rep in present for q in rep["samples"]}):
-        beside = [rep["samples"].get(name) for rep in base if rep is not None]
-        found["samples"][name] = _series([rep["samples"].get(name) for rep in present], beside)
-    for part in PARTS:
-        rows = [rep.get(part) or {} for rep in present]
-        names = sorted({k for row in rows for k in row})
-        found[part] = {name: _sparse(rows, name) for name in names}
-    took = sum(int(rep.get("elapsed_ns") or 0) for rep in present)
-    if took:
-        found["took"] = int(float(f"{took / len(present):.3g}"))  # of all together: nobody asks for one of them
-    return {k: v for k, v in found.items() if v != {} and v != {"all": []}}
+    everywhere = len(present) == len(reps)
+    found: dict[str, Any] = {
+        "samples": _quantities(present, base if everywhere else []),
+        "flags": column([rep.get("flags") or [] for rep in present]),
+        "at": [] if everywhere else [i for i, rep in enumerate(reps) if rep is not None],
+        **{part: _named([rep.get(part) or {} for rep in present]) for part in PARTS},
+        "took": _took(present),
+    }
+    return {key: held for key, held in found.items() if held not in ({}, [], 0, {"all": []})}
+
+
+def _quantities(reps: Sequence[Mapping[str, Any]], base: Reps) -> dict[str, list[Column] | Column]:
+    """The samples of each quantity."""
+    names = sorted({name for rep in reps for name in rep["samples"]})
+    beside = [rep["samples"] for rep in base if rep is not None]
+    return {name: _series([rep["samples"].get(name) for rep in reps], [s.get(name) for s in beside]) for name in names}
+
+
+def _named(rows: Sequence[Mapping[str, Any]]) -> dict[str, Column]:
+    """A column per name that any of these rows has."""
+    return {name: _sparse(rows, name) for name in sorted({name for row in rows for name in row})}
+
+
+def _took(reps: Sequence[Mapping[str, Any]]) -> int:
+    """How long a repetition took, in ns, as the mean of all: nobody asks for one of them. 0 where none says it."""
+    total = sum(int(rep.get("elapsed_ns") or 0) for rep in reps)
+    return int(float(f"{total / len(reps):.3g}"))
 
 
 def _sparse(rows: Sequence[Mapping[str, Any]], name: str) -> Column:

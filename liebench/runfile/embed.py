@@ -16,11 +16,7 @@ from liebench.runfile.fields import mapping
 TYPE, OLD_TYPE = "application/x-xz;base85", "application/x-xz;base64"
 SAFE, UNSAFE = str.maketrans("<>&", ",./"), str.maketrans(",./", "<>&")  # of base 85, what HTML could mistake
 FILTERS = [{"id": 0x21, "preset": 9 | (1 << 31), "lc": 4, "lp": 0, "pb": 0}]  # LZMA2, tuned for text
-ALIBI = (
-    "run_delay_ns",
-    "majflt",
-    "migrated",
-)  # what a page keeps of each repetition, as 1, 2 or 5 times a power of ten
+ALIBI = ("run_delay_ns", "majflt", "migrated")  # what a page keeps of it, as 1, 2 or 5 times a power of ten
 UNFELT = 100_000  # ns that a repetition of milliseconds does not feel
 DIGITS = 5  # significant ones: no repetition repeats better
 KEPT = 20  # order statistics of a series that only a probe's own judge reads
@@ -55,15 +51,35 @@ def _bare(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _thin(rep: Mapping[str, Any], case: Mapping[str, Any], plain: bool) -> dict[str, Any]:
-    fact = case["kind"] == "fact"  # its samples are events, and only a planted one has any that counts
-    whole = {q: s for q, s in rep["samples"].items() if s and (not fact or q == case["quantity"])}
-    judged = {q: s for q, s in whole.items() if q == case["quantity"] or (case.get("bounds") and q in ("low", "high"))}
-    samples = {q: [_short(v) for v in _few(q, s, case)] for q, s in (judged or whole).items()}
-    bulky = 0 if plain and not fact else ONCE if case.get("rhythm") == "once" or fact else BULKY
-    facts = {k: _short(v) for k, v in rep.get("facts", {}).items() if not isinstance(v, dict) and len(str(v)) <= bulky}
-    alibi = {k: _coarse(k, v) for k, v in rep.get("alibi", {}).items() if k in ALIBI}
-    rest = {"flags": rep.get("flags", []), "elapsed_ns": rep.get("elapsed_ns", 0)}
-    return {"samples": samples, "alibi": alibi, "facts": facts, **rest}
+    """A repetition with what its verdict needs. ``plain``: nobody reads its facts, unless they are the case."""
+    most = _most_of_a_fact(case, plain)
+    facts = {k: v for k, v in rep.get("facts", {}).items() if not isinstance(v, dict) and len(str(v)) <= most}
+    return {
+        "samples": {q: [_short(v) for v in _few(q, s, case)] for q, s in _judged(rep["samples"], case).items()},
+        "alibi": {k: _coarse(k, v) for k, v in rep.get("alibi", {}).items() if k in ALIBI},
+        "facts": {k: _short(v) for k, v in facts.items()},
+        "flags": rep.get("flags", []),
+        "elapsed_ns": rep.get("elapsed_ns", 0),
+    }
+
+
+def _judged(samples: Mapping[str, Any], case: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The quantities that the case is judged by; all of them where there is none, for a judge of its own to read."""
+    held = {quantity: values for quantity, values in samples.items() if values}
+    decide = {case["quantity"], *(("low", "high") if case.get("bounds") else ())}
+    judged = {quantity: values for quantity, values in held.items() if quantity in decide}
+    if case["kind"] == "fact":  # its samples are events, and only a planted one has any that counts
+        return judged
+    return judged or held
+
+
+def _most_of_a_fact(case: Mapping[str, Any], plain: bool) -> int:
+    """Characters up to which a fact of a repetition is kept."""
+    if case["kind"] == "fact":
+        return ONCE
+    if plain:
+        return 0
+    return ONCE if case.get("rhythm") == "once" else BULKY
 
 
 def _short(value: Any, digits: int = DIGITS) -> Any:
@@ -86,18 +102,23 @@ def _coarse(name: str, value: Any) -> Any:
 
 
 def _few(name: str, samples: Sequence[float], case: Mapping[str, Any]) -> list[float]:
+    """The few numbers that stand for these samples: the same bound, quantiles, or median and mean."""
     if case.get("bounds"):
         return [max(samples) if name == "low" else min(samples)]
     ordered = sorted(samples)
     if name != case["quantity"]:
-        return (
-            [ordered[(2 * i + 1) * len(ordered) // (2 * KEPT)] for i in range(KEPT)] if len(ordered) > KEPT else ordered
-        )
+        return _spread(ordered)
     if case["kind"] == "fact" or case.get("quantile") is not None or len(ordered) <= 2:  # they have no mean
         return ordered
     middle, mean = median(samples), fmean(samples)
     rest = 3 * mean - 2 * middle
     return [middle, middle, rest] if rest > 0 or case["kind"] == "reading" else [middle]
+
+
+def _spread(ordered: list[float]) -> list[float]:
+    """``KEPT`` order statistics at equal shares; all where there are no more."""
+    count = len(ordered)
+    return ordered if count <= KEPT else [ordered[(2 * i + 1) * count // (2 * KEPT)] for i in range(KEPT)]
 
 
 def pack(doc: Mapping[str, Any]) -> str:

@@ -6,7 +6,6 @@ whole record. The finished ``<id>.json`` is written beside it and renamed; only 
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 import sys
@@ -26,15 +25,6 @@ EMBEDDED = re.compile(
     f'<script type="({re.escape(TYPE)}|{re.escape(OLD_TYPE)})" id="liebench-run">(.*?)</script>', re.DOTALL
 )
 LATE = ("finished", "stopped", "quiet", "instrument", "receipt")
-
-
-def file_hash(path: Path | str) -> str:
-    """SHA-256 of a run file, which a report of it holds; empty for what came from standard input or is a page."""
-    name = str(path)
-    if name == "-" or name.endswith(".html"):
-        return ""
-    with open(name, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def read_run(path: Path | str) -> dict[str, Any]:

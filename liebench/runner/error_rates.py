@@ -16,7 +16,7 @@ from liebench.judge.run import look
 from liebench.probe import Plant
 from liebench.runfile.encode import stored_rep
 from liebench.runner.plan import Control, Planned, carrier
-from liebench.runner.session import rig_of
+from liebench.runner.track import rig_of
 from liebench.stage.stage import Stage
 from liebench.stats.intervals import binomial_interval
 

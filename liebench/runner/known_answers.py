@@ -21,7 +21,7 @@ from liebench.judge.rule import LOOKS, VISIT_LOOKS
 from liebench.probe import Plant
 from liebench.runfile.encode import stored_rep
 from liebench.runner.plan import Control, Planned, carrier
-from liebench.runner.session import rig_of
+from liebench.runner.track import rig_of
 from liebench.stage.stage import Stage
 
 FACT_WINDOWS = 3

@@ -12,12 +12,15 @@ from pathlib import Path
 from typing import Any
 
 import liebench
-from liebench.contract import Disturbs, Events
+from liebench.contract import Disturbs, Events, Touches
+from liebench.core import identity
 from liebench.host import Host
 from liebench.judge.rule import RULE
 from liebench.runfile.reader import SCHEMA
 from liebench.runfile.writer import RunWriter, new_id
 from liebench.runner import receipt
+from liebench.runner.design import Design, Plain
+from liebench.runner.job import Job, Stopping, Talk, never, silent
 from liebench.runner.plan import Planned, Settings, options_of, stored_probe
 from liebench.runner.pressure import QuietWatch
 from liebench.runner.session import Session
@@ -27,7 +30,7 @@ from liebench.stage.stage import Stage
 from liebench.state.journal import Journal
 from liebench.state.lock import exclusive
 
-Maker = Callable[..., Session]  # (journal, planned, settings, writer, stage_of, quiet, *, stopping, progress)
+DesignOf = Callable[[Job], Design]
 NOTHING_MORE: Mapping[str, Any] = {}
 
 
@@ -41,6 +44,21 @@ class Bench:
     state: Path
     out: Path
     command: Sequence[str] = ()
+
+
+def stage_for(
+    bench: Bench, part: Planned, journal: Journal, settings: Settings, touches: Sequence[Touches] = ()
+) -> Stage:
+    """One probe's stage, which may touch what its planned cases declare, and ``touches``.
+
+    The probe's own executable is kept by version, build and hash. Raises CoreMissing where it cannot be used.
+    """
+    declared = (*(t for c in part.cases for t in c.touches), *touches)
+    stage = Stage(bench.host, bench.core, journal, declared, settings.disturb, own=part.probe.core)
+    stage.options = options_of(part.id, part.probe, settings)
+    if part.probe.core is not None:
+        stage.note("core", identity(part.probe.core).stored())
+    return stage
 
 
 def _now() -> str:
@@ -99,29 +117,29 @@ def measure(
     planned: Sequence[Planned],
     settings: Settings,
     *,
-    stopping: Callable[[], str | None] = lambda: None,
-    progress: Callable[[str], None] = lambda line: None,
-    make: Maker | None = None,
+    stopping: Stopping = never,
+    progress: Talk = silent,
+    design: DesignOf = Plain,
     more: Mapping[str, Any] = NOTHING_MORE,
 ) -> Path:
     """Run the plan and write its run file; returns the file's path. The host is as it was found afterwards.
 
-    ``make`` builds another session than a plain run's (a gate's), ``more`` stands in the header of its file.
+    ``design``: another one than a plain run's (a gate's); ``more`` stands in the header of its file.
     Raises HostBusy where this one may change the host and another liebench does.
     """
     with ExitStack() as held:
         if settings.disturb is Disturbs.HOST:
             held.enter_context(exclusive(bench.state, "measuring with --disturb host"))
-        return _measured(bench, planned, settings, stopping, progress, make, more)
+        return _measured(bench, planned, settings, stopping, progress, design, more)
 
 
 def _measured(
     bench: Bench,
     planned: Sequence[Planned],
     settings: Settings,
-    stopping: Callable[[], str | None],
-    progress: Callable[[str], None],
-    make: Maker | None,
+    stopping: Stopping,
+    progress: Talk,
+    design: DesignOf,
     more: Mapping[str, Any],
 ) -> Path:
     head = header(bench, planned, settings) | dict(more)
@@ -130,20 +148,27 @@ def _measured(
     stages: dict[str, Stage] = {}
 
     def stage_of(part: Planned) -> Stage:
-        touches = tuple(t for c in part.cases for t in c.touches)
-        stage = Stage(bench.host, bench.core, journal, touches, settings.disturb)
-        stage.options = options_of(part.id, part.probe, settings)
+        stage = stage_for(bench, part, journal, settings)
         stage.window_s = settings.profile.window_s
         stages[part.id] = stage
         return stage
 
-    before, counts, quiet = receipt.snapshot(bench.host), _counts(bench.host, planned), QuietWatch(bench.host)
-    making = make or (lambda journal, *rest, **asked: Session(*rest, **asked))
-    session = making(journal, planned, settings, writer, stage_of, quiet, stopping=stopping, progress=progress)
+    before, counts, quiet = receipt.snapshot(bench.host), _counts(bench.host, planned), QuietWatch.begin(bench.host)
+    job = Job(
+        planned=planned,
+        settings=settings,
+        writer=writer,
+        journal=journal,
+        stage_of=stage_of,
+        quiet=quiet,
+        stopping=stopping,
+        progress=progress,
+    )
+    session = Session(job, design(job))
     watched = settings.disturb is Disturbs.HOST
     with guarded(bench.state, bench.host.facts["boot"]["token"]) if watched else nullcontext():
         stopped = session.run()
-    rows = _events(counts, bench.host)
+    rows, recorder = _events(counts, bench.host), session.recorder
     for part in planned:
         row = writer.document["probes"].get(part.id, stored_probe(part))
         row |= {"events": rows.get(part.id), "setup_s": session.setup_s.get(part.id, 0.0)}
@@ -156,7 +181,7 @@ def _measured(
             "finished": _now(),
             "stopped": stopped,
             "quiet": quiet.summary(),
-            "instrument": {"loop_s": session.loop_s, "inside_s": session.inside_ns / 1e9, "blocks": session.number},
+            "instrument": {"loop_s": session.loop_s, "inside_s": recorder.inside_ns / 1e9, "blocks": recorder.number},
             "receipt": {"difference": receipt.difference(before, receipt.snapshot(bench.host))},
         }
     )

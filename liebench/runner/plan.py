@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
 
-from liebench.contract import Case, Disturbs, Kind, Turn
+from liebench.contract import Case, Disturbs, Kind, Need, Turn
 from liebench.errors import UsageError
 from liebench.host import Host
 from liebench.probe import Plant, Probe
@@ -111,7 +111,7 @@ class Control:
         }
 
 
-def _unmet(needs: Iterable[Any], host: Host) -> Skip | None:
+def _unmet(needs: Iterable[Need], host: Host) -> Skip | None:
     return next((Skip(n.what, n.cure) for n in needs if not n.met(host)), None)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -104,33 +105,33 @@ class Neighbours:
         return time.monotonic() - self._at >= DELAY_S
 
 
-@dataclass(slots=True)
+@dataclass(kw_only=True, slots=True)
 class QuietWatch:
-    """Looks at the machine between blocks, at most four times a second.
+    """Looks at the machine between blocks, at most four times a second; ``begin`` makes one.
 
-    The breaker knows pressure and the neighbours' run delay: 20 points of PSI (or half a CPU of waiting) above the
-    start pauses the run, twice that level stops it. A machine that was already under pressure is measured as it is;
-    what we must not do is add to it.
+    The breaker knows pressure and the neighbours' run delay: 20 points of PSI (or half a CPU of waiting) above what
+    was there before the run pauses it, twice that level stops it. A machine that was already under pressure is
+    measured as it is; what we must not do is add to it. Where nothing is known of before, nothing is pressed.
     """
 
     host: Host
-    baseline_s: float = 0.25  # how long the neighbours are watched before we begin
-    start: dict[str, float | None] = field(default_factory=dict)
+    others: Neighbours | None = None
+    before: Mapping[str, float | None] = field(default_factory=dict)  # pressure, by resource
+    counted: Mapping[str, float] = field(default_factory=dict)  # counters, as they were before
+    load: float | None = None
+    began: float = field(default_factory=time.monotonic)
     worst: dict[str, float] = field(default_factory=dict)
     pauses: int = 0
     _looked: float = 0.0
-    _began: float = 0.0
-    _first: dict[str, float] = field(default_factory=dict)
-    _load: float | None = None
-    _others: Neighbours | None = None
 
-    def __post_init__(self) -> None:
-        self.start = pressure(self.host)
-        self._began, self._first, self._load = time.monotonic(), counters(self.host), _load()
-        self._others = Neighbours(self.host)
-        self._others.look()
-        time.sleep(self.baseline_s)
-        self._others.look()
+    @classmethod
+    def begin(cls, host: Host, baseline_s: float = 0.25) -> QuietWatch:
+        """Look at the machine as it is before the run, and for ``baseline_s`` at how long its processes wait."""
+        others, before, counted, began = Neighbours(host), pressure(host), counters(host), time.monotonic()
+        others.look()
+        time.sleep(baseline_s)
+        others.look()
+        return cls(host=host, others=others, before=before, counted=counted, load=_load(), began=began)
 
     def check(self) -> str:
         """``ok``, ``pause`` or ``stop``."""
@@ -145,7 +146,7 @@ class QuietWatch:
         return word
 
     def _pressed(self, name: str, value: float | None) -> str:
-        before = self.start.get(name)
+        before = self.before.get(name)
         if value is None or before is None:
             return "ok"
         self.worst[name] = max(value, self.worst.get(name, 0.0))
@@ -156,7 +157,7 @@ class QuietWatch:
         return word if blocked(self.host, _ours()) else "ok"
 
     def _waiting(self) -> str:
-        others = self._others
+        others = self.others
         if others is None or not others.due or (share := others.look()) is None or others.start is None:
             return "ok"
         return _level(share, max(others.start + DELAY_MARGIN, DELAY_LEAST))
@@ -164,21 +165,21 @@ class QuietWatch:
     def summary(self) -> dict[str, Any]:
         """What the run file keeps: load, pressure, counters over the run, how long others waited for a CPU."""
         last = counters(self.host)
-        moved = {k: last[k] - self._first[k] for k in last if k in self._first}
+        moved = {k: last[k] - self.counted[k] for k in last if k in self.counted}
         total = sum(v for k, v in moved.items() if k.startswith("time_"))
         known = total >= KNOWN_S
         idle = moved.get("time_idle", 0.0) + moved.get("time_iowait", 0.0)
         return {
-            "load_before": self._load,
+            "load_before": self.load,
             "load_after": _load(),
-            "pressure_before": self.start,
+            "pressure_before": dict(self.before),
             "pressure_worst": self.worst,
-            "neighbours_wait_before": self._others.start if self._others else None,
-            "neighbours_wait_worst": self._others.worst if self._others else None,
+            "neighbours_wait_before": self.others.start if self.others else None,
+            "neighbours_wait_worst": self.others.worst if self.others else None,
             "steal_share": moved.get("time_steal", 0.0) / total if known else None,
             "busy_share": 1 - idle / total if known else None,
             "counters": {k: v for k, v in moved.items() if not k.startswith("time_")},
-            "span_s": time.monotonic() - self._began,
+            "span_s": time.monotonic() - self.began,
             "pauses": self.pauses,
         }
 

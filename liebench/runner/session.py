@@ -6,102 +6,48 @@ back in random order. Watchers are asked between the blocks. Every order comes f
 
 from __future__ import annotations
 
-import random
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
-from typing import Any
+from contextlib import ExitStack
+from dataclasses import replace
 
-from liebench.contract import Case, Kind, Once, Rhythm, Rig, Subject, Turn
+from liebench.contract import Rhythm, Subject, Turn
 from liebench.errors import BreakerTripped, Interrupted, LiebenchError, NeedUnmet
-from liebench.judge.controls import judge_control
-from liebench.judge.rule import LOOKS, VISIT_LOOKS
-from liebench.judge.run import look
-from liebench.runfile.encode import stored_rep
-from liebench.runfile.writer import RunWriter
-from liebench.runner.plan import Control, Planned, Settings, controls_of, stored_probe
-from liebench.runner.pressure import QuietWatch
-from liebench.stage.stage import Stage
+from liebench.judge.rule import LOOKS
+from liebench.runner.design import Design
+from liebench.runner.job import Job
+from liebench.runner.plan import Planned, controls_of, stored_probe
+from liebench.runner.track import Recorder, Track, rig_of
 
 VISIT_BLOCKS = 3  # blocks of one visit, taken while its rig stands
 IDLE_S = 0.02  # between two questions to a watcher when nothing else is left to do
 PAUSE_S = 0.5
 
-StageOf = Callable[[Planned], Stage]
-Talk = Callable[[str], None]
-
-
-@dataclass(slots=True)
-class Track:
-    """One case, or one control, on its way through the run."""
-
-    part: Planned
-    case: Case
-    turns: tuple[Turn, ...]
-    once: Once | None = None  # None for a visit: its rig stands only while it is visited
-    control: Control | None = None
-    blocks: list[dict[str, Any]] = field(default_factory=list)
-    visits: int = 0
-    looked: int = 0  # blocks at the last look
-    done: bool = False
-
-    @property
-    def promised(self) -> str:
-        return "promised" if self.control else self.case.promised.id
-
-    @property
-    def judged(self) -> list[str]:
-        """Labels that get a look of their own."""
-        return [t.label for t in self.turns if t.label != self.promised] or [self.promised]
-
-    @property
-    def due(self) -> bool:
-        """Whether a look is due now."""
-        if self.case.rhythm is Rhythm.VISIT:
-            return self.visits in VISIT_LOOKS and len(self.blocks) != self.looked
-        if self.case.kind is Kind.FACT and self.case.rhythm is Rhythm.BLOCK:
-            return len(self.blocks) == 1
-        return len(self.blocks) in LOOKS and len(self.blocks) != self.looked
-
 
 class Session:
-    """The state of one run. ``stopping`` is asked between blocks and answers with a stop reason or None."""
+    """The state of one run, in the given design."""
 
-    def __init__(
-        self,
-        planned: Sequence[Planned],
-        settings: Settings,
-        writer: RunWriter,
-        stage_of: StageOf,
-        quiet: QuietWatch,
-        *,
-        stopping: Callable[[], str | None] = lambda: None,
-        progress: Talk = lambda line: None,
-    ) -> None:
-        self.planned, self.settings, self.writer = planned, settings, writer
-        self.stage_of, self.quiet = stage_of, quiet
-        self.stopping, self.progress = stopping, progress
-        self.rng = random.Random(settings.seed)
+    def __init__(self, job: Job, design: Design) -> None:
+        self.job, self.design, self.writer = job, design, job.writer
+        self.recorder = Recorder(job)
         self.opened: list[Planned] = []  # with the cases that their rigs found
         self.tracks: list[Track] = []
         self.setup_s: dict[str, float] = {}
-        self.inside_ns = 0
         self.loop_s = 0.0
-        self.number = 0
 
     def run(self) -> str:
         """Measure everything; returns why it stopped: done, budget, interrupted or breaker."""
         with ExitStack() as rigs:
-            for part in self.planned:
-                self._open(part, rigs)
+            for part in self.job.planned:
+                with self.design.ready():
+                    self._open(part, rigs)
+            self.design.begin(self.opened)
             self._add_controls()
             started = time.monotonic()
             try:
                 stopped = self._loop(started)
             finally:
                 self.loop_s = time.monotonic() - started
-            self._close_looks(stopped)
+            self.design.close(self.tracks, stopped)
         return stopped
 
     # Setting up
@@ -113,7 +59,7 @@ class Session:
         before = time.monotonic()
         try:
             visits = any(c.rhythm is Rhythm.VISIT for c in part.cases)
-            rig = None if visits else rigs.enter_context(rig_of(part, self.stage_of(part)))
+            rig = None if visits else self.design.set_up(part, rigs)
         except NeedUnmet as error:
             self._skip(part, error)
             return
@@ -166,7 +112,7 @@ class Session:
             exclusive = [t for t in self._open_tracks() if t.case.rhythm is Rhythm.ONCE]
             if not working and exclusive:
                 working = exclusive[:1]
-            self.rng.shuffle(working)
+            self.recorder.rng.shuffle(working)
             for track in working:
                 stopped = self._interruption(started)
                 if stopped:
@@ -185,14 +131,14 @@ class Session:
         return [t for t in self.tracks if not t.done]
 
     def _interruption(self, started: float) -> str | None:
-        asked = self.stopping()
+        asked = self.job.stopping()
         if asked:
             return asked
-        while (word := self.quiet.check()) == "pause" and time.monotonic() - started < self.settings.budget_s:
+        while (word := self.job.quiet.check()) == "pause" and time.monotonic() - started < self.job.settings.budget_s:
             time.sleep(PAUSE_S)
         if word == "stop":
             return "breaker"
-        return "budget" if time.monotonic() - started >= self.settings.budget_s else None
+        return "budget" if time.monotonic() - started >= self.job.settings.budget_s else None
 
     def _turn_of(self, track: Track) -> None:
         try:
@@ -200,7 +146,7 @@ class Session:
                 self._visit(track)
             else:
                 assert track.once is not None
-                self._block(track, track.once)
+                self.design.take(track, track.once, self.recorder)
         except (BreakerTripped, Interrupted):
             raise
         except NeedUnmet as error:
@@ -212,86 +158,17 @@ class Session:
             else:
                 self._fail(track.part, error)
             return
-        self._maybe_look(track)
+        self.design.look(track, self.tracks)
 
     def _visit(self, track: Track) -> None:
         before = time.monotonic()
-        with rig_of(track.part, self.stage_of(track.part)) as rig:
+        with rig_of(track.part, self.job.stage_of(track.part)) as rig:
             self.setup_s[track.part.id] = self.setup_s.get(track.part.id, 0.0) + time.monotonic() - before
             for _ in range(VISIT_BLOCKS):
-                self._block(track, rig.once, visit=track.visits)
+                self.design.take(track, rig.once, self.recorder)
         track.visits += 1
-
-    def _block(self, track: Track, once: Once, **more: Any) -> None:
-        """One repetition of every turn, in random order; ``more`` is kept with it (its visit, its side)."""
-        order = list(track.turns)
-        self.rng.shuffle(order)
-        at = time.clock_gettime_ns(time.CLOCK_MONOTONIC_RAW)
-        reps = once(track.case, order)
-        if not reps:  # a watcher whose window is still open
-            return
-        self.inside_ns += sum(r.elapsed_ns for r in reps.values()) if track.case.rhythm is not Rhythm.WATCH else 0
-        block = {
-            "n": self.number,
-            "probe": track.part.id,
-            "case": track.case.id,
-            "control": track.control.id if track.control else None,
-            "order": [t.label for t in order],
-            "t_ns": at,
-            "reps": {label: stored_rep(rep) for label, rep in reps.items()},
-            **more,
-        }
-        self.number += 1
-        self.writer.block(block)
-        track.blocks.append(block)
-        self.progress(f"{track.part.id}/{track.case.id}")
 
     def _watch(self) -> None:
         for track in self.tracks:
             if track.case.rhythm is Rhythm.WATCH and track.once is not None and len(track.blocks) < LOOKS[-1]:
                 self._turn_of(track)
-
-    # Looks
-
-    def _maybe_look(self, track: Track) -> None:
-        if track.case.rhythm is Rhythm.ONCE:
-            track.done = len(track.blocks) >= self.settings.profile.once
-        elif track.due:
-            words = [self._look(track, label) for label in track.judged]
-            facts = track.case.kind is Kind.FACT
-            track.done = track.done or facts or all(w != "continue" for w in words) or self._settled(track)
-
-    def _settled(self, track: Track) -> bool:
-        """Whether a control has answered: it need not be as narrow as a case, only shown or failed."""
-        if track.control is None:
-            return False
-        return judge_control(track.control.stored(), track.case, track.blocks, track.control.id).status != "not shown"
-
-    def _look(self, track: Track, label: str, ended: str | None = None) -> str:
-        found = look(track.case, track.blocks, label, track.promised)
-        record = found.record()
-        if ended and record["stop"] == "continue":
-            record["stop"] = ended
-        self.writer.look(record)
-        track.looked = len(track.blocks)
-        return str(record["stop"])
-
-    def _close_looks(self, stopped: str) -> None:
-        """A last look at everything that was still open, so that the log says where each case stood."""
-        for track in self.tracks:
-            if not track.done and track.blocks and len(track.blocks) != track.looked:
-                for label in track.judged:
-                    self._look(track, label, stopped if stopped != "done" else "budget")
-
-
-@contextmanager
-def rig_of(part: Planned, stage: Stage) -> Iterator[Rig]:
-    """A probe's rig; what stands under its ``yield`` is done on every way out."""
-    assert part.probe.measure is not None
-    generator = part.probe.measure(stage)
-    rig = next(generator)
-    try:
-        yield rig
-    finally:
-        for _ in generator:  # the clean-up under the yield
-            break

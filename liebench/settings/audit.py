@@ -9,7 +9,7 @@ from enum import StrEnum
 from liebench.facts.volumes import STACKED
 from liebench.host import Host
 from liebench.settings.defaults import UNTOLD, below, default_of, is_limit, same, source_of
-from liebench.settings.defaults_computed import RULES
+from liebench.settings.defaults_computed import DEFAULT_RULES
 from liebench.settings.defaults_table import GONE, TABLE
 from liebench.settings.known_harm import gone, note_of
 from liebench.settings.owners import Owner, all_lines, owners_among
@@ -52,7 +52,7 @@ class Setting:
 def audit(host: Host) -> list[Setting]:
     """Every setting that we know, and every key that a file sets and this kernel does not have."""
     lines = all_lines(host.root)
-    keys = [*TABLE, *RULES, *MORE, *UNTOLD, *_disks(host)]
+    keys = [*TABLE, *DEFAULT_RULES, *MORE, *UNTOLD, *_disks(host)]
     found = [setting for key in dict.fromkeys(keys) if (setting := _setting(key, host, lines))]
     seen = {setting.key for setting in found}
     return [*found, *(_missing(key, lines) for key in _unheard(host, lines) if key not in seen)]

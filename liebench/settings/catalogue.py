@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from liebench import plugins
 from liebench.errors import UsageError, meant
 from liebench.host import Host
 from liebench.settings import block, cpu, files, launch, memory, net
@@ -17,9 +18,18 @@ from liebench.settings.writable import path_of
 ROOT = Path("/")
 
 
-def catalogue() -> Mapping[str, Knob]:
-    """Every knob, by id."""
+def theirs() -> plugins.Brought[Knob]:
+    """The knobs of other packages, and why some were refused."""
+    return plugins.brought(plugins.SETTINGS, Knob, lambda k: (k.id, k.key, k.path), _built_in().values())
+
+
+def _built_in() -> Mapping[str, Knob]:
     return {knob.id: knob for area in (block, cpu, files, memory, net, launch) for knob in area.KNOBS}
+
+
+def catalogue() -> Mapping[str, Knob]:
+    """Every knob, by id, with those of other packages."""
+    return {**_built_in(), **{knob.id: knob for _, knob in theirs().values}}
 
 
 def names() -> list[str]:

@@ -48,6 +48,10 @@ KNOBS = (
             args={"burst_us": "{to}"},
             most=40_000,
         ),
+        steps=(
+            "write {to} to cpu.max.burst (version 2) or cpu.cfs_burst_us (version 1) of the group",
+            "write {now} there again",
+        ),
         also=("/sys/fs/cgroup/cpu/**/cpu.cfs_burst_us", "/sys/fs/cgroup/cpu,cpuacct/**/cpu.cfs_burst_us"),
     ),
     Knob(
@@ -59,6 +63,10 @@ KNOBS = (
         risk="timers are no longer gathered into one wake-up: more wake-ups, more power",
         default="50000",
         source="prctl(2), PR_SET_TIMERSLACK",
+        steps=(
+            "prctl(PR_SET_TIMERSLACK, {to}) in the program, or TimerSlackNSec={to} in its systemd unit",
+            "TimerSlackNSec={now}",
+        ),
         trial=Trial(
             probe="timer-wake",
             cases=("late-1ms", "late-100us"),

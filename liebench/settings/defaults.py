@@ -32,7 +32,7 @@ def source_of(key: str) -> str | None:
 
 
 def is_limit(key: str) -> bool:
-    """Whether less than the default takes something away: a size limit (law 8)."""
+    """Whether less than the default takes something away: a size limit."""
     rule = rule_of(key)
     return TABLE[key].limit if key in TABLE else bool(rule and rule.limit)
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from liebench.facts.memory import kib
 from liebench.facts.reader import Reader, as_int, cpu_list
 from liebench.host import Host
 
@@ -23,7 +24,7 @@ CONFIGS = ("/boot/config-{release}", "/lib/modules/{release}/config", "/usr/lib/
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class DefaultRule:
     """How the kernel computes a default. ``limit`` as in ``Known``; ``near``: right within ``TOLERANCE``."""
 
     compute: Callable[[Kernel], str | None]
@@ -42,9 +43,8 @@ class Kernel:
     @property
     def memory_kb(self) -> int | None:
         """MemTotal; None where it is unknown, or no memory that a machine can have."""
-        words = (self.reader.field("/proc/meminfo", "MemTotal") or "").split()
-        found = as_int(words[0]) if words else None
-        return found if found is not None and 1024 <= found < 1 << 50 else None
+        found = kib(self.reader, "MemTotal")
+        return found if found is not None and found >= 1024 else None
 
     @property
     def small_pages(self) -> bool:
@@ -86,15 +86,15 @@ def by_version(values: tuple[tuple[str, str], ...], version: tuple[int, int] | N
     return held[-1] if held else None
 
 
-def rule_of(key: str) -> Rule | None:
+def rule_of(key: str) -> DefaultRule | None:
     """The rule of a key; keys of disks have one for every disk."""
     if key.startswith("/sys/block/"):
         name, _, attribute = key.removeprefix("/sys/block/").partition("/queue/")
         return _disk_rule(name, attribute)
-    return RULES.get(key)
+    return DEFAULT_RULES.get(key)
 
 
-def _disk_rule(name: str, attribute: str) -> Rule | None:
+def _disk_rule(name: str, attribute: str) -> DefaultRule | None:
     queue = f"/sys/block/{name}/queue"
 
     def scheduler(kernel: Kernel) -> str | None:
@@ -115,9 +115,11 @@ def _disk_rule(name: str, attribute: str) -> Rule | None:
         return "0" if "[bfq]" in (kernel.reader.text(f"{queue}/scheduler") or "") else ("2000", "75000")[bool(turns)]
 
     return {
-        "scheduler": Rule(scheduler, "block/elevator.c: elevator_get_default"),
-        "read_ahead_kb": Rule(read_ahead, "block/blk-settings.c: 128 KiB, or twice the optimal request", True),
-        "wbt_lat_usec": Rule(throttle, "block/blk-wbt.c: wbt_default_latency_nsec"),
+        "scheduler": DefaultRule(scheduler, "block/elevator.c: elevator_get_default"),
+        "read_ahead_kb": DefaultRule(
+            read_ahead, "block/blk-settings.c: 128 KiB, or twice the optimal request", limit=True
+        ),
+        "wbt_lat_usec": DefaultRule(throttle, "block/blk-wbt.c: wbt_default_latency_nsec"),
     }.get(attribute)
 
 
@@ -227,27 +229,34 @@ def _built(name: str, off: str | None = None) -> Callable[[Kernel], str | None]:
     return compute
 
 
-RULES: Mapping[str, Rule] = {
-    "vm.min_free_kbytes": Rule(_of_memory(_min_free), "mm/page_alloc.c, mm/khugepaged.c", True, True),
-    "net.ipv4.tcp_mem": Rule(_of_memory(_tcp_mem), "net/ipv4/tcp.c: tcp_init_mem", True, True),
-    "net.ipv4.tcp_rmem": Rule(
-        _of_memory(_rmem), "net/ipv4/tcp.c: tcp_init; commits a337531b942b (4.20), 572be9bf9d0d (6.16)", True, True
+DEFAULT_RULES: Mapping[str, DefaultRule] = {
+    "vm.min_free_kbytes": DefaultRule(_of_memory(_min_free), "mm/page_alloc.c, mm/khugepaged.c", limit=True, near=True),
+    "net.ipv4.tcp_mem": DefaultRule(_of_memory(_tcp_mem), "net/ipv4/tcp.c: tcp_init_mem", limit=True, near=True),
+    "net.ipv4.tcp_rmem": DefaultRule(
+        _of_memory(_rmem),
+        "net/ipv4/tcp.c: tcp_init; commits a337531b942b (4.20), 572be9bf9d0d (6.16)",
+        limit=True,
+        near=True,
     ),
-    "net.ipv4.tcp_wmem": Rule(_of_memory(_wmem), "net/ipv4/tcp.c: tcp_init", True, True),
-    "net.ipv4.tcp_max_syn_backlog": Rule(_of_memory(_syn_backlog), "net/ipv4/tcp_ipv4.c", True),
-    "net.ipv4.tcp_max_tw_buckets": Rule(
-        _of_memory(lambda kb, kernel: str(_hashed(kb) // 2)), "net/ipv4/tcp_ipv4.c", True
+    "net.ipv4.tcp_wmem": DefaultRule(_of_memory(_wmem), "net/ipv4/tcp.c: tcp_init", limit=True, near=True),
+    "net.ipv4.tcp_max_syn_backlog": DefaultRule(_of_memory(_syn_backlog), "net/ipv4/tcp_ipv4.c", limit=True),
+    "net.ipv4.tcp_max_tw_buckets": DefaultRule(
+        _of_memory(lambda kb, kernel: str(_hashed(kb) // 2)), "net/ipv4/tcp_ipv4.c", limit=True
     ),
-    "net.ipv4.tcp_congestion_control": Rule(_built("DEFAULT_TCP_CONG"), "net/ipv4/Kconfig: DEFAULT_TCP_CONG"),
-    "net.core.default_qdisc": Rule(_built("DEFAULT_NET_SCH", "pfifo_fast"), "net/sched/Kconfig: DEFAULT_NET_SCH"),
-    "net.core.netdev_budget_usecs": Rule(
+    "net.ipv4.tcp_congestion_control": DefaultRule(_built("DEFAULT_TCP_CONG"), "net/ipv4/Kconfig: DEFAULT_TCP_CONG"),
+    "net.core.default_qdisc": DefaultRule(
+        _built("DEFAULT_NET_SCH", "pfifo_fast"), "net/sched/Kconfig: DEFAULT_NET_SCH"
+    ),
+    "net.core.netdev_budget_usecs": DefaultRule(
         _budget_us, "net/core/hotdata.c: two ticks; commits 7acf8a1e8a28, a4837980fd9f"
     ),
-    "kernel.numa_balancing": Rule(_balancing, "mm/mempolicy.c: check_numabalancing_enable"),
-    "kernel.nmi_watchdog": Rule(_watchdog, "kernel/watchdog.c, commit 692297d8f968"),
-    "kernel.threads-max": Rule(_of_memory(_threads), "kernel/fork.c: set_max_threads", True, True),
-    "kernel.pid_max": Rule(_pids, "kernel/pid.c: 1024 for each processor", True),
-    "fs.file-max": Rule(_of_memory(lambda kb, kernel: str(max(kb // 10, 8192))), "fs/file_table.c", True, True),
-    f"{THP}/enabled": Rule(_huge, "mm/Kconfig: TRANSPARENT_HUGEPAGE_*"),
-    f"{THP}/defrag": Rule(_defrag, "mm/huge_memory.c, commit 444eb2a449ef"),
+    "kernel.numa_balancing": DefaultRule(_balancing, "mm/mempolicy.c: check_numabalancing_enable"),
+    "kernel.nmi_watchdog": DefaultRule(_watchdog, "kernel/watchdog.c, commit 692297d8f968"),
+    "kernel.threads-max": DefaultRule(_of_memory(_threads), "kernel/fork.c: set_max_threads", limit=True, near=True),
+    "kernel.pid_max": DefaultRule(_pids, "kernel/pid.c: 1024 for each processor", limit=True),
+    "fs.file-max": DefaultRule(
+        _of_memory(lambda kb, kernel: str(max(kb // 10, 8192))), "fs/file_table.c", limit=True, near=True
+    ),
+    f"{THP}/enabled": DefaultRule(_huge, "mm/Kconfig: TRANSPARENT_HUGEPAGE_*"),
+    f"{THP}/defrag": DefaultRule(_defrag, "mm/huge_memory.c, commit 444eb2a449ef"),
 }

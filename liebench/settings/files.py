@@ -18,6 +18,7 @@ KNOBS = (
         "have it, and an image made with it needs it",
         default="N",
         source='Documentation/filesystems/overlayfs.rst, "Metadata only copy up"',
+        steps=(f"echo {{to}} > {METACOPY}, or the option metacopy of the mount", f"echo {{now}} > {METACOPY}"),
         trial=Trial(
             probe="overlay-first-write",
             cases=("mode-8m",),

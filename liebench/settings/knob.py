@@ -45,7 +45,8 @@ class Knob:
     the file. ``scope``: how far a write reaches. ``raises``: a size limit, which is never lowered. ``bracketed``: the
     file lists what there is and marks the one in force, ``[always] madvise never``. ``pick``: what of the file's text
     is the value. ``network``: applied only with a time to confirm it. ``trial``: what can show its effect, and how
-    narrowly (``Trial``); None: only the user's own command (``--with``).
+    narrowly (``Trial``); None: only the user's own command (``--with``). ``steps``: what sets it and what takes it
+    back, with ``{to}`` and ``{now}``, where that is more than to write its file (``how``, ``undo``).
     """
 
     id: str
@@ -64,6 +65,7 @@ class Knob:
     pick: Callable[[str], str | None] | None = None
     also: tuple[str, ...] = ()
     family: str = ""
+    steps: tuple[str, str] | None = None
 
     @property
     def is_sysctl(self) -> bool:
@@ -78,6 +80,30 @@ class Knob:
     def examples(self) -> list[str]:
         """Its paths, as somebody would name them."""
         return [p.replace("**", "GROUP").replace("*", "NAME") for p in (self.path, *self.also)]
+
+    @property
+    def name(self) -> str:
+        """As those who set it write it: dots for a sysctl, the path for all others."""
+        return self.path.removeprefix("/proc/sys/").replace("/", ".") if self.is_sysctl else self.path
+
+    @property
+    def how(self) -> str:
+        """What sets it, with ``{to}`` for what is written (``text_for``)."""
+        return self.steps[0] if self.steps else self._command("{to}")
+
+    @property
+    def undo(self) -> str:
+        """What takes it back, with ``{now}`` for what is written."""
+        if self.steps:
+            return self.steps[1]
+        return (
+            f"write back what that file held ({{now}}): {self.examples[0]}" if self.several else self._command("{now}")
+        )
+
+    def _command(self, value: str) -> str:
+        if self.is_sysctl:
+            return f"sysctl {self.name}={value}" if self.field is None else f'sysctl {self.name}="{value}"'
+        return f"echo {value} > {self.examples[0]}"
 
     @property
     def in_rig(self) -> bool:

@@ -72,6 +72,7 @@ KNOBS = (
         default="every processor",
         source="sched_setaffinity(2)",
         pick=_status,
+        steps=("taskset -c {to} COMMAND, or CPUAffinity={to} in its systemd unit", "start it without that ({now})"),
     ),
     Knob(
         id="nice",
@@ -83,6 +84,7 @@ KNOBS = (
         default="0",
         source="setpriority(2), sched(7)",
         pick=_nice,
+        steps=("nice -n {to} COMMAND, or Nice={to} in its systemd unit", "start it without that ({now})"),
     ),
 )
 
@@ -111,6 +113,7 @@ def _variable(name: str) -> Knob | None:
         default=UNSET,
         source="environ(7)",
         pick=held,
+        steps=(f"start the program with {match[1]}={{to}}", f"start it with {match[1]}={{now}} again"),
     )
 
 

@@ -45,6 +45,7 @@ def mount(name: str) -> Knob | None:
         default="relatime",
         source="mount(8), mount_setattr(2)",
         pick=lambda text: _mode(text, point),
+        steps=(f"mount -o remount,{{to}} {point}", f"mount -o remount,{{now}} {point}"),
     )
 
 

@@ -11,14 +11,9 @@ from liebench.settings.mounts import fstab_line
 from liebench.settings.owners import Owner, owners_of
 
 
-def name_of(knob: Knob) -> str:
-    """A setting as its owners write it: dots for a sysctl, the path for all others."""
-    return knob.path.removeprefix("/proc/sys/").replace("/", ".") if knob.is_sysctl else knob.path
-
-
 def default_words(knob: Knob, host: Host) -> str:
     """This kernel's own value; what the catalogue says of it where this version's is not known; else ``unknown``."""
-    found = default_of(name_of(knob), host)
+    found = default_of(knob.name, host)
     return (knob.value_in(found) if found else None) or knob.default or "unknown"
 
 
@@ -26,7 +21,7 @@ def owner_of(knob: Knob, host: Host) -> Owner | None:
     """The line that is applied last; None where nobody sets it, or nobody can: a process's own, but for its mounts."""
     if is_launch(knob.id):
         return fstab_line(knob.id, Reader(host.root))
-    return next((o for o in owners_of(name_of(knob), host.root) if o.wins and o.value is not None), None)
+    return next((o for o in owners_of(knob.name, host.root) if o.wins and o.value is not None), None)
 
 
 def whence(knob: Knob, host: Host) -> str:

@@ -34,8 +34,11 @@ PARAMETERS = {  # of the kernel's command line -> the setting that it decides
     "numa_balancing": "kernel.numa_balancing",
     "hugepages": "vm.nr_hugepages",
 }
-PROFILE = {("vm", "transparent_hugepages"): THP, ("vm", "transparent_hugepage"): THP,
-           ("cpu", "governor"): "/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"}  # fmt: skip
+PROFILE = {
+    ("vm", "transparent_hugepages"): THP,
+    ("vm", "transparent_hugepage"): THP,
+    ("cpu", "governor"): "/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor",
+}
 SECOND = ("/etc/sysctl.d/", "/run/sysctl.d/", CONF)  # what TuneD sets again after itself
 
 

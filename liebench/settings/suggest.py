@@ -14,28 +14,28 @@ from liebench.settings.catalogue import find, in_force
 from liebench.settings.defaults import default_of
 from liebench.settings.knob import Knob, offered
 
-Rule = Callable[[Knob, Host, str], tuple[str, str]]  # (knob, host, value in force) -> (value to try, the rule)
+SuggestRule = Callable[[Knob, Host, str], tuple[str, str]]  # (knob, host, value in force) -> (value to try, the rule)
 MIB = 1 << 20
 
 
-def _fixed(value: str, why: str) -> Rule:
+def _fixed(value: str, why: str) -> SuggestRule:
     return lambda knob, host, now: (value, why)
 
 
-def _other(values: Mapping[str, str], why: str) -> Rule:
+def _other(values: Mapping[str, str], why: str) -> SuggestRule:
     """What stands beside each value; the one of ``""`` for all others."""
     return lambda knob, host, now: (values.get(now, values[""]), why)
 
 
-def _at_least(value: int, why: str) -> Rule:
+def _at_least(value: int, why: str) -> SuggestRule:
     return lambda knob, host, now: (str(max(int(now), value)), why)
 
 
-def _twice(why: str) -> Rule:
+def _twice(why: str) -> SuggestRule:
     return lambda knob, host, now: (str(2 * int(now)), why)
 
 
-def _offered(path: str, wanted: tuple[str, ...], why: str) -> Rule:
+def _offered(path: str, wanted: tuple[str, ...], why: str) -> SuggestRule:
     """The first of ``wanted`` that the kernel lists in a file and that is not in force."""
 
     def rule(knob: Knob, host: Host, now: str) -> tuple[str, str]:
@@ -82,7 +82,7 @@ def _quota(knob: Knob, host: Host, now: str) -> tuple[str, str]:
     return str(min(int(quota), TRIED_US)), why
 
 
-def _asks(what: str) -> Rule:
+def _asks(what: str) -> SuggestRule:
     """No value without a number that only the user has, or can measure."""
 
     def rule(knob: Knob, host: Host, now: str) -> tuple[str, str]:
@@ -92,7 +92,7 @@ def _asks(what: str) -> Rule:
 
 
 LATER = "what newer kernels set by themselves"
-RULES: Mapping[str, Rule] = {
+SUGGEST_RULES: Mapping[str, SuggestRule] = {
     "idle-restart": _other({"0": "1", "": "0"}, "the other of its two values (ip-sysctl.rst)"),
     "receive-window": _at_least(32 * MIB, f"{LATER}: 32 MiB since 6.16, and never less than now (net/ipv4/tcp.c)"),
     "send-window": _at_least(4 * MIB, "the kernel's own 4 MiB where memory allows, never less than now (tcp.c)"),
@@ -108,7 +108,8 @@ RULES: Mapping[str, Rule] = {
     "zswap": _other({"Y": "N", "": "Y"}, "the other of its two values (zswap.rst)"),
     "halt-poll": _other({"0": "200000", "": "0"}, "none, or the kernel's own 200 us (guest-halt-polling.rst)"),
     "clocksource": _offered(
-        "/sys/devices/system/clocksource/clocksource0/available_clocksource", ("tsc",),
+        "/sys/devices/system/clocksource/clocksource0/available_clocksource",
+        ("tsc",),
         "the counter that is read without leaving the program (timekeeping.rst)",
     ),
     "timer-slack": _fixed("1", "the least that there is (PR_SET_TIMERSLACK in prctl(2))"),
@@ -124,7 +125,7 @@ RULES: Mapping[str, Rule] = {
     "mount": _other({"noatime": "relatime", "": "noatime"}, "no times of reading, or the kernel's own way (mount(8))"),
     "readahead": _twice("twice as much as now (queue-sysfs.rst)"),
     "not-rotational": _other({"0": "1", "": "0"}, "the other of its two values (queue-sysfs.rst)"),
-}  # fmt: skip
+}
 
 
 def proposed(name: str, host: Host, advised: Mapping[str, tuple[str, str]]) -> tuple[str, str]:
@@ -136,7 +137,7 @@ def proposed(name: str, host: Host, advised: Mapping[str, tuple[str, str]]) -> t
     now = in_force(knob, host, rig=True)
     value, why = advised.get(knob.id, ("", ""))
     if not (value and knob.takes(value)):
-        rule = RULES.get(knob.id.partition(":")[0])  # mount:PATH
+        rule = SUGGEST_RULES.get(knob.id.partition(":")[0])  # mount:PATH
         if rule is None:
             raise UsageError(f"{knob.key} is {now}, and {_unruled(knob)}, as {knob.id}=VALUE{_default(knob, host)}")
         value, why = rule(knob, host, now)

@@ -19,11 +19,13 @@ Undo = Callable[[dict[str, Any]], str]  # takes one entry back; returns what it 
 class Act:
     """A kind of act, by the name that its entries carry.
 
-    ``undo`` must be idempotent, and must cope with an act that was noted and never done.
+    ``undo`` must be idempotent, and must cope with an act that was noted and never done. ``outlives_boot``: a reboot
+    does not take it back (a file on a disk).
     """
 
     kind: str
     undo: Undo
+    outlives_boot: bool = False
 
 
 @contextlib.contextmanager
@@ -76,4 +78,4 @@ def _undo_folder(entry: dict[str, Any]) -> str:
 
 
 VALUE = Act("value", _undo_value)
-FOLDER = Act("folder", _undo_folder)
+FOLDER = Act("folder", _undo_folder, outlives_boot=True)

@@ -21,9 +21,14 @@ PATIENCE_S, CPU_S = 5.0, 10  # a JVM starts in half a second, and in two where i
 MOST_BYTES = 4 << 20  # /proc/stat and /proc/cpuinfo of a thousand CPUs
 CPUS, MEMORY, HEAP = "CPUs", "memory", "heap"
 SETTINGS = (  # by which people tell runtimes what they may use: part of what is asked, everything else is fixed
-    "GOMAXPROCS", "JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "NODE_OPTIONS", "OMP_NUM_THREADS", "OMP_THREAD_LIMIT",
+    "GOMAXPROCS",
+    "JAVA_TOOL_OPTIONS",
+    "JDK_JAVA_OPTIONS",
+    "NODE_OPTIONS",
+    "OMP_NUM_THREADS",
+    "OMP_THREAD_LIMIT",
     "PYTHON_CPU_COUNT",
-)  # fmt: skip
+)
 PYTHON = """import os
 for name in ("cpu_count", "process_cpu_count"):
     print(name, getattr(os, name, str)())"""
@@ -174,9 +179,15 @@ def said(
     output = os.memfd_create("liebench-said", os.MFD_CLOEXEC)
     try:
         process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd="/", process_group=0,
-            env={**ENVIRONMENT, **settings, **environment}, preexec_fn=_bound(groups, frozenset(cpus)),
-        )  # fmt: skip
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            cwd="/",
+            process_group=0,
+            env={**ENVIRONMENT, **settings, **environment},
+            preexec_fn=_bound(groups, frozenset(cpus)),
+        )
         status = _end(process)
         text = os.pread(output, MOST_BYTES, 0).decode("utf-8", "replace")
     except (OSError, subprocess.SubprocessError) as error:

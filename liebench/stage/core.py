@@ -69,31 +69,31 @@ def call(core: Path, kernel: str, args: Mapping[str, object], group: Path | None
         )
     except subprocess.SubprocessError as error:
         if not isinstance(error, subprocess.TimeoutExpired):
-            raise CoreFailed(f"liebench-core {shown} cannot enter {group}: {error}") from error
-        raise CoreFailed(f"liebench-core {shown} did not end within {timeout:g} s and was killed") from error
+            raise CoreFailed(f"{core.name} {shown} cannot enter {group}: {error}") from error
+        raise CoreFailed(f"{core.name} {shown} did not end within {timeout:g} s and was killed") from error
     except OSError as error:
-        raise CoreFailed(f"liebench-core cannot be started ({error.strerror}): {core}") from error
+        raise CoreFailed(f"{core.name} cannot be started ({error.strerror}); `liebench doctor` checks it") from error
     if done.returncode == -signal.SIGKILL:
-        raise CoreKilled(f"liebench-core {shown} was killed; did it reach a memory limit?")
+        raise CoreKilled(f"{core.name} {shown} was killed; did it reach a memory limit?")
     if done.returncode:
         last = done.stderr.decode("utf-8", "replace").strip().splitlines()[-1:] or [f"status {done.returncode}"]
-        raise CoreFailed(f"liebench-core {shown} failed: {last[0]}")
-    return parsed(done.stdout, f"liebench-core {shown}")
+        raise CoreFailed(f"{core.name} {shown} failed: {last[0]}")
+    return parsed(done.stdout, f"{core.name} {shown}")
 
 
-@lru_cache(maxsize=4)
-def batched(core: Path) -> frozenset[str]:
-    """Kernels whose operations are cheap and alike, so that the work of a sample is calibrated."""
+@lru_cache(maxsize=16)
+def kernels_of(core: Path) -> Mapping[str, str]:
+    """Kernels by name: ``batched`` where operations are cheap and alike, so that the work of a sample is calibrated."""
     done = subprocess.run([str(core), "--list"], capture_output=True, text=True, timeout=PATIENCE_S, check=False)
     rows = (line.split("\t") for line in done.stdout.splitlines())
-    return frozenset(row[0] for row in rows if len(row) == 3 and row[1] == "batched")
+    return {row[0]: row[1] for row in rows if len(row) == 3}
 
 
 class Watcher:
     """A co-process that answers one line per request; it ends when its input closes."""
 
     def __init__(self, core: Path, kernel: str, args: Mapping[str, object]) -> None:
-        self.what = " ".join(["liebench-core", *words(kernel, args)])
+        self.what = " ".join([core.name, *words(kernel, args)])
         self.process = subprocess.Popen(
             [str(core), *words(kernel, args)],
             stdin=subprocess.PIPE,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from statistics import median
 
-STEPS = 1000  # of the timer, that one batched sample must last (design, section 5)
+STEPS = 1000  # of the timer, that one batched sample must last
 FELT = 0.01  # of a repetition: a fifth of what matters by default
-STEAL_NS = 1_000_000_000  # /proc/stat counts steal in ticks of 10 ms: below a second it is no evidence (law 7)
+STEAL_NS = 1_000_000_000  # /proc/stat counts steal in ticks of 10 ms: below a second it is no evidence
 
 Alibi = Mapping[str, float | None]
 

@@ -58,9 +58,14 @@ class Lab:
             enter += [f"--user={self.user}", "--preserve-credentials"]
         try:
             return subprocess.run(
-                [*enter, *command], input=text, capture_output=True, text=True, timeout=PATIENCE_S, check=False,
+                [*enter, *command],
+                input=text,
+                capture_output=True,
+                text=True,
+                timeout=PATIENCE_S,
+                check=False,
                 env=ENVIRONMENT | {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"},
-            )  # fmt: skip
+            )
         except (OSError, subprocess.TimeoutExpired) as error:
             raise NeedUnmet(f"{command[0]} in a namespace of ours ({error})", CURE) from error
 
@@ -140,9 +145,14 @@ def path(stage: Stage, trip_ms: float, rate_mbit: float = RATE_MBIT, netem: bool
         found.plain("far", "wire0")
         found.plain("middle", "left0", "right0")
         args = {
-            "left": "left0", "right": "right0", "delay_us": round(500 * trip_ms), "rate_mbit": float(rate_mbit),
-            "limit_s": RUNS_S, "cpu": stage.host.processors[0], **found.ends("middle"),
-        }  # fmt: skip
+            "left": "left0",
+            "right": "right0",
+            "delay_us": round(500 * trip_ms),
+            "rate_mbit": float(rate_mbit),
+            "limit_s": RUNS_S,
+            "cpu": stage.host.processors[0],
+            **found.ends("middle"),
+        }
         with watching(stage.core_path, "net-relay", args) as relay:
             relay.tick()
             yield Wire(found, 1000 * trip_ms, rate_mbit, "relay", relay)

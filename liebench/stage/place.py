@@ -125,9 +125,14 @@ def place(
     before = time.monotonic()
     try:
         process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=ENVIRONMENT | PATHS,
-            process_group=0, preexec_fn=dying_with_us,
-        )  # fmt: skip
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=ENVIRONMENT | PATHS,
+            process_group=0,
+            preexec_fn=dying_with_us,
+        )
     except OSError as error:
         raise NeedUnmet(f"{command[0]} ({error.strerror})", cure) from error
     found = Place(name, Wire(process), processor, command=command)

@@ -1,4 +1,4 @@
-"""What a killed process left behind, the next start takes back: every kind of act that a journal may hold."""
+"""What a killed process left behind, the next start takes back."""
 
 from __future__ import annotations
 
@@ -9,26 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from liebench.errors import HostBusy, NeedUnmet
-from liebench.stage import block, cgroup, clock, container, engine, swap
-from liebench.stage.act import FOLDER, VALUE, Act
+from liebench.stage.acts import act_of, is_theirs, unknown
 from liebench.state.journal import is_alive, journals, ourselves, pending
 from liebench.state.lock import exclusive
 
 ENDS_S = 1.0
-ACTS: dict[str, Act] = {
-    act.kind: act
-    for act in (
-        VALUE,
-        FOLDER,
-        block.FUSE,
-        cgroup.GROUP,
-        clock.RATE,
-        clock.STEP,
-        container.CONTAINER,
-        engine.ENGINE,
-        swap.SWAP_FILE,
-    )
-}
 
 
 def recover(state: Path, boot: str | None) -> list[str]:
@@ -75,17 +60,23 @@ def _recover_one(entry: dict[str, Any], boot: str | None, said: list[str]) -> bo
     if entry["uid"] != os.getuid():
         said.append(f"{entry['what']} was changed by user {entry['uid']}; run liebench as that user to take it back")
         return True
-    if entry["boot"] != boot and entry["kind"] != "folder":
+    act = act_of(entry["kind"])
+    outlives = act.outlives_boot if act else is_theirs(entry["kind"])
+    if entry["boot"] != boot and not outlives:
         return False  # the boot has taken it back
-    act = ACTS.get(entry["kind"])
     if act is None:
-        said.append(f"{entry['what']}: this liebench does not know how to take back {entry['kind']!r}")
+        said.append(f"{entry['what']} is still changed: {unknown(entry['kind'])}")
         return True
     try:
         word = act.undo(entry)
     except OSError as error:
         said.append(f"{entry['what']} could not be taken back: {error.strerror}; its old value is {entry['old']!r}")
         return True
+    except Exception as error:
+        if not is_theirs(entry["kind"]):
+            raise
+        said.append(f"{entry['what']} could not be taken back by {entry['kind']!r}: {type(error).__name__}: {error}")
+        return True  # a package's mistake must not stop every start
     if word:
         said.append(word)
     return False

@@ -17,9 +17,13 @@ def connections() -> list[Connection] | None:
     """Every established connection to another host in our network namespace; None where ss does not say."""
     try:
         done = subprocess.run(
-            ["ss", "-tinH", "state", "established"], capture_output=True, text=True, timeout=PATIENCE_S, check=True,
+            ["ss", "-tinH", "state", "established"],
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_S,
+            check=True,
             env=ENVIRONMENT | {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"},
-        )  # fmt: skip
+        )
     except (OSError, subprocess.SubprocessError):
         return None
     return parse(done.stdout)

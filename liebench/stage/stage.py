@@ -6,7 +6,7 @@ import contextlib
 import fnmatch
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from liebench.facts.clock import stated_ppm
 from liebench.host import Host
 from liebench.stage import files
 from liebench.stage.act import FOLDER, VALUE, acting, poke
-from liebench.stage.core import batched, call, watching
+from liebench.stage.core import call, kernels_of, watching
 from liebench.stage.flags import below_timer, flags
 from liebench.stage.watches import Watches
 from liebench.state.journal import Journal, a_name
@@ -49,6 +49,7 @@ class Stage:
     window_s: float = 1.7
     options: Mapping[str, str] = field(default_factory=dict)  # of this probe, by their own names
     group: Path | None = None  # control group in which the core runs
+    own: Path | None = None  # the probe's own executable: it runs the kernels that it lists
     calibrations: dict[str, dict[str, Any]] = field(default_factory=dict)
     notes: dict[str, Any] = field(default_factory=dict)
     setup_s: float = 0.0  # of rigs that are set up when they are first asked for
@@ -74,8 +75,12 @@ class Stage:
         """One repetition of a kernel of liebench-core, with the work that was calibrated once for these arguments."""
         return self.core_by(self._call, kernel, turn, **extra)
 
+    def _core_of(self, kernel: str) -> Path:
+        """The executable that runs a kernel: the probe's own where that lists it."""
+        return self.own if self.own is not None and kernel in kernels_of(self.own) else self.core_path
+
     def _call(self, kernel: str, args: Mapping[str, object]) -> dict[str, Any]:
-        return call(self.core_path, kernel, args, self.group)
+        return call(self._core_of(kernel), kernel, args, self.group)
 
     def core_by(self, run: Run, kernel: str, turn: Turn, **extra: str | float) -> Rep:
         """The same, run by ``run`` (``Place.call``): elsewhere, with the work that was calibrated here."""
@@ -105,7 +110,7 @@ class Stage:
     def attempt(self, kernel: str, what: str, cure: str, **args: str | float) -> None:
         """Run a kernel once to see whether it can run here. Raises NeedUnmet with what it said where it cannot."""
         try:
-            call(self.core_path, kernel, args, self.group)
+            self._call(kernel, args)
         except CoreFailed as error:
             raise NeedUnmet(f"{what} ({error})", cure) from error
 
@@ -119,7 +124,7 @@ class Stage:
         return max(4, min(60, int(self.rep_ms * 1000 / each_us)))
 
     def _work(self, kernel: str, base: Mapping[str, Any]) -> dict[str, Any]:
-        if "ops" in base or kernel not in batched(self.core_path):
+        if "ops" in base or kernels_of(self._core_of(kernel)).get(kernel) != "batched":
             return {}
         ops = self._calibrate(kernel, base)["ops"]
         return {"ops": ops, "samples": max(10, int(self.rep_ms * 1e6 / SAMPLE_NS))}
@@ -128,7 +133,7 @@ class Stage:
         """Work is calibrated once and stored: calibrating every repetition would hide a change."""
         key = " ".join([kernel, *(f"{k}={v}" for k, v in sorted(base.items()))])
         if key not in self.calibrations:
-            answer = call(self.core_path, kernel, {**base, "calibrate": 1, "target_ns": SAMPLE_NS})
+            answer = call(self._core_of(kernel), kernel, {**base, "calibrate": 1, "target_ns": SAMPLE_NS})
             self.calibrations[key] = {k: answer[k] for k in ("ops", "op_ns") if k in answer}
         return self.calibrations[key]
 
@@ -137,7 +142,7 @@ class Stage:
 
         def start(plant: Mapping[str, float]) -> contextlib.AbstractContextManager[Any]:
             whole = {k: int(v) if k.endswith("_at") else v for k, v in plant.items()}
-            return watching(self.core_path, kernel, {**args, **whole})
+            return watching(self._core_of(kernel), kernel, {**args, **whole})
 
         return Watches(start, self.window_s)
 
@@ -181,12 +186,16 @@ class Stage:
 
     def _allowed(self, path: str) -> None:
         owners = [t for t in self.touches if any(fnmatch.fnmatchcase(path, key) for key in (*t.keys, *t.devices))]
+        self.consented(path, owners)
+
+    def consented(self, what: str, owners: Sequence[Touches]) -> None:
+        """Raises StageRefused where nobody declared ``what`` (no ``owners``), or the user does not allow it."""
         if not owners:
-            raise StageRefused(f"{path} is not declared in this probe's touches; declare it in the arm that needs it")
+            raise StageRefused(f"{what} is not declared in this probe's touches; declare it in the arm that needs it")
         least = min(t.disturbs.rank for t in owners)
         if least > self.consent.rank:
             word = list(Disturbs)[least]
-            raise StageRefused(f"{path} disturbs {word}; allow it with --disturb {word}")
+            raise StageRefused(f"{what} disturbs {word}; allow it with --disturb {word}")
 
     @contextlib.contextmanager
     def scratch(self, named: str = "", mib: int = 1, local: bool = True) -> Iterator[Path]:

@@ -55,11 +55,13 @@ def extracted(image: bytes) -> bytes:
 def _firecracker(found: str, kernel: Path, root: Path, folder: Path, mib: int) -> list[str]:
     config = {
         "boot-source": {
-            "kernel_image_path": str(kernel), "initrd_path": str(root), "boot_args": f"{LINE} {INIT}",
+            "kernel_image_path": str(kernel),
+            "initrd_path": str(root),
+            "boot_args": f"{LINE} {INIT}",
         },
         "drives": [],
         "machine-config": {"vcpu_count": 1, "mem_size_mib": mib},
-    }  # fmt: skip
+    }
     path = folder / "firecracker.json"
     path.write_text(json.dumps(config))
     return [found, "--no-api", "--level", "Error", "--config-file", str(path)]

@@ -136,7 +136,7 @@ def _routed(found: Lab) -> Wiring:
     return Wiring(found, found.ends("near", "far", OTHER_FAR))
 
 
-RULES = f"""
+NAT = f"""
 add table ip liebench
 add chain ip liebench pre {{ type nat hook prerouting priority dstnat; }}
 add chain ip liebench post {{ type nat hook postrouting priority srcnat; }}
@@ -148,7 +148,7 @@ add rule ip liebench post oifname m1 masquerade
 def _translated(found: Lab) -> Wiring:
     """A published port: the near end knows the middle's address only."""
     routed = _routed(found)
-    done = found.inside("middle", ["nft", "-f", "-"], RULES)
+    done = found.inside("middle", ["nft", "-f", "-"], NAT)
     if done.returncode:
         said = (done.stderr.strip().splitlines() or ["no word"])[0]
         raise NeedUnmet(f"address translation by nft ({said})", NFT.cure)

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
+from liebench.stats.trend import slope
+
 STEP_FLOOR_NS = 1000.0  # a step below 1 us cannot be told from an interrupted bracket
 STEP_MADS = 8.0
 
@@ -18,19 +20,12 @@ STEP_MADS = 8.0
 def slope_ppm(reference: Sequence[float], offset: Sequence[float]) -> float:
     """Rate of a clock against its reference in parts per million, by least squares over one window.
 
-    The window is one unit of replication; its own standard error is never used (research, statistics 1.7: an OLS
+    The window is one unit of replication; its own standard error is never used (simulated, an OLS
     interval covers the truth in 1-13 % of cases under wander). Raises ValueError below two distinct ticks.
     """
-    if len(reference) != len(offset) or len(reference) < 2:
-        raise ValueError("a slope needs at least two ticks")
     # Differences first: absolute times of 1e18 ns lose 128 ns in a double.
-    x = [float(r - reference[0]) for r in reference]
-    y = [float(o - offset[0]) for o in offset]
-    mean_x, mean_y = sum(x) / len(x), sum(y) / len(y)
-    spread = sum((v - mean_x) ** 2 for v in x)
-    if spread == 0:
-        raise ValueError("a slope needs two different times")
-    return 1e6 * sum((a - mean_x) * (b - mean_y) for a, b in zip(x, y, strict=True)) / spread
+    x, y = ([float(v - values[0]) for v in values] for values in (reference, offset))
+    return 1e6 * slope(x, y)[0]
 
 
 def steps(reference: Sequence[float], offset: Sequence[float]) -> list[tuple[float, float]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from liebench.advice.advise import Advice
@@ -10,19 +10,13 @@ from liebench.contract import Verdict, Word
 from liebench.judge.cost import bill, order
 from liebench.judge.run import RunVerdicts
 from liebench.runfile.fields import host_line
-from liebench.words import SHAPES, amount, reason, short, span, tally
+from liebench.words import ORDER, SHAPES, amount, reason, short, span, tally, wrapped
 
-WIDTH = 80
+INDENT = " " * 6
 
 
 def _row(mark: str, name: str, word: str, size: str, interval: str) -> str:
     return f"  {mark} {name:<20} {word:<13} {size:<17} {interval}".rstrip()
-
-
-def _wrapped(text: str, indent: int) -> Iterator[str]:
-    import textwrap
-
-    yield from textwrap.wrap(text, WIDTH, initial_indent=" " * indent, subsequent_indent=" " * indent)
 
 
 def trust_line(doc: Mapping[str, Any], verdicts: RunVerdicts) -> str:
@@ -51,25 +45,27 @@ def summary(doc: Mapping[str, Any], verdicts: RunVerdicts, advice: Sequence[Advi
         verdict = verdicts.probes[name]
         lines.append(_row(SHAPES[verdict.word], name, verdict.word.value, amount(verdict), span(verdict)))
         if reason(verdict):
-            lines.extend(_wrapped(reason(verdict), 6))
+            lines += wrapped(reason(verdict), INDENT)
         if bills[name].known and verdict.word in (Word.COSTLY, Word.HARMLESS):
-            lines.extend(_wrapped(bills[name].says, 6))
+            lines += wrapped(bills[name].says, INDENT)
     for name, (needs, cure) in verdicts.skipped.items():
         lines.append(_row("–", name, "skipped", "", ""))
-        lines.extend(_wrapped(f"needs {needs}: {cure}", 6))
+        lines += wrapped(f"needs {needs}: {cure}", INDENT)
     for name, error in verdicts.failed.items():
         lines.append(_row("!", name, "failed", "", ""))
-        lines.extend(_wrapped(error, 6))
-    lines += ["", tally(dict(verdicts.counts), len(verdicts.skipped), len(verdicts.failed))]
+        lines += wrapped(error, INDENT)
+    counts = {word.value: verdicts.counts.get(word, 0) for word in ORDER}
+    counts |= {"skipped": len(verdicts.skipped), "failed": len(verdicts.failed)}
+    lines += ["", tally(counts, "nothing was measured")]
     if doc.get("stopped") not in ("done", None):
         lines.append(f"stopped early: {doc['stopped']}")
     for entry in (doc.get("receipt") or {}).get("difference", []):
-        lines.extend(_wrapped(f"changed during the run: {entry}", 0))
+        lines += wrapped(f"changed during the run: {entry}")
     if advice:
         lines += ["", "What to change"]
     for item in advice:
-        lines.extend(_wrapped(f"{item.setting}: {item.now} -> {item.to}", 2))
-        lines.extend(_wrapped(f"{item.why}; {item.evidence}", 6))
+        lines += wrapped(f"{item.setting}: {item.now} -> {item.to}", "  ")
+        lines += wrapped(f"{item.why}; {item.evidence}", INDENT)
     return "\n".join(lines)
 
 

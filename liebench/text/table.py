@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from textwrap import wrap
+from collections.abc import Iterator
 
 from liebench.contract import Outcome
 from liebench.judge.row_words import ORDER, SHAPES, interval, name_of, size, sort_key
 from liebench.judge.rows import Row, Table
-from liebench.words import clean
+from liebench.words import clean, tally, wrapped
 
-WIDTH = 80
+INDENT = " " * 6
 
 
 def _lines(row: Row) -> Iterator[str]:
@@ -23,28 +22,24 @@ def _lines(row: Row) -> Iterator[str]:
         head = f"    {'':<34} {row.word:<12} {size(row):>11}  {interval(row)}".rstrip()
     yield head
     if row.statistic not in ("median", "fact", "") and row.word != Outcome.SAME:
-        yield f"      by its {row.statistic}"
+        yield f"{INDENT}by its {row.statistic}"
     if row.why:
-        yield from wrap(clean(row.why), WIDTH, initial_indent="      ", subsequent_indent="      ")
-
-
-def tally(rows: Sequence[Row]) -> str:
-    counts = [(word, sum(r.word == word for r in rows)) for word in ORDER]
-    return ", ".join(f"{n} {word.value}" for word, n in counts if n) or "nothing was compared"
+        yield from wrapped(clean(row.why), INDENT)
 
 
 def table_text(table: Table, everything: bool = True) -> str:
     """What a command prints on standard output; without ``everything``, only what differs row by row."""
     lines = [table.machine] if table.machine else []
-    lines += wrap(clean(f"{table.kind}: {table.title}", 300), WIDTH)
+    lines += wrapped(clean(f"{table.kind}: {table.title}", 300))
     for note in table.notes:
-        lines += wrap(clean(note), WIDTH, initial_indent="  ! ", subsequent_indent="    ")
+        lines += wrapped(clean(note), "  ! ", "    ")
     lines.append("")
     for row in sorted(table.rows, key=sort_key):
         if everything or row.word in (Outcome.WORSE, Outcome.BETTER):
             lines.extend(_lines(row))
     for name, (needs, cure) in table.skipped.items():
-        lines += wrap(clean(f"– {name} skipped, needs {needs}: {cure}"), WIDTH, initial_indent="  ")
+        lines += wrapped(clean(f"– {name} skipped, needs {needs}: {cure}"), "  ", "")
     for name, error in table.failed.items():
-        lines += wrap(clean(f"! {name} failed: {error}"), WIDTH, initial_indent="  ")
-    return "\n".join([*lines, "", tally(table.rows)])
+        lines += wrapped(clean(f"! {name} failed: {error}"), "  ", "")
+    counts = {word.value: sum(row.word == word for row in table.rows) for word in ORDER}
+    return "\n".join([*lines, "", tally(counts, "nothing was compared")])

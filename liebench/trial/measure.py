@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
 
 from liebench.contract import Case, Disturbs, Kind, Touches
 from liebench.errors import NotMeasurable, UsageError
 from liebench.gate.command import COMMAND
 from liebench.gate.measure import stages_of
 from liebench.gate.pairs import BASELINE, CANDIDATE
-from liebench.gate.policy import Level, Policy, Rule
-from liebench.gate.session import PairSession, Side, gate_part
+from liebench.gate.policy import Level, LevelRule, Policy
+from liebench.gate.session import Pairs, Side, gate_part
 from liebench.host import Host
 from liebench.registry import Registered
+from liebench.runner.job import Job, Stopping, Talk, never, silent
 from liebench.runner.measure import Bench, measure
 from liebench.runner.plan import Planned, Settings, Skip, plan_probe
 from liebench.settings.knob import Knob, Scope, Trial
@@ -106,7 +106,7 @@ def options_for(wish: Wish, probe: str, host: Host) -> Mapping[str, str]:
 def policy_for(wish: Wish, layer: str, probe: str, limit: float | None, floor: float) -> Policy:
     """Targets decide, every other case of the probe guards, arms that carry no value are left out."""
     practical = limit if limit is not None else LIMITS.get(layer, LIMIT)
-    base = Rule(Level.OFF, practical, floor, max(0.10, 2 * practical))
+    base = LevelRule(Level.OFF, practical, floor, max(0.10, 2 * practical))
     target = {"level": Level.ERROR}
     if wish.command:
         return Policy(base, {"command/wall": target})
@@ -173,8 +173,8 @@ def measure_trial(
     wish: Wish,
     policy: Policy,
     *,
-    stopping: Callable[[], str | None] = lambda: None,
-    progress: Callable[[str], None] = lambda line: None,
+    stopping: Stopping = never,
+    progress: Talk = silent,
 ) -> Path:
     """Try one change; returns the trial's file. The host is as it was found afterwards.
 
@@ -189,12 +189,12 @@ def measure_trial(
         needs = f"needs {skip.needs}: {skip.cure}" if skip else "its cases are not here"
         raise NotMeasurable(f"the trial of {wish.knob.key} cannot run on this host; {needs}")
 
-    def make(journal: Journal, planned: Any, asked: Any, writer: Any, stage_of: Any, quiet: Any, **more: Any) -> Any:
-        sides = sides_of(wish, bench, journal, asked.disturb)
-        return PairSession(planned, asked, writer, stages_of(stage_of, sides), quiet, sides, policy, True, **more)
+    def pairs(job: Job) -> Pairs:
+        sides = sides_of(wish, bench, job.journal, settings.disturb)
+        return Pairs(job, sides, stages_of(job.stage_of, sides), policy, rigs=True)
 
     said = {"knob": wish.knob.id, "key": wish.knob.key, "now": wish.now, "to": wish.to}
     change = {**said, "scope": wish.scope.value, "workload": wish.workload}
     switch = f"{wish.knob.key} {wish.now} against {wish.to}"
     more = {"kind": "trial", "switch": switch, "policy": policy.stored(), "change": change}
-    return measure(bench, [part], settings, stopping=stopping, progress=progress, make=make, more=more)
+    return measure(bench, [part], settings, stopping=stopping, progress=progress, design=pairs, more=more)

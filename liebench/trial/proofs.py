@@ -75,8 +75,10 @@ def set_otherwise(proof: Proof, host: Host) -> str:
     for name, _, value in (part.partition("=") for part in found[1].split(", ")) if found else ():
         other = catalogue().get(name)
         now = other.read(host) if other is not None else value
+        if now is None:
+            return f"was made with {name}={value}, and what it is here cannot be told"
         if now != value:
-            return f"the proof of {proof.made} was made with {name}={value}, and here it is {now}"
+            return f"was made with {name}={value}, and here it is {now}"
     return ""
 
 
@@ -125,11 +127,12 @@ def read_proofs(state: Path) -> tuple[list[Proof], list[str]]:
 
 
 def config_of(host: Host, knob: Knob, originals: Mapping[str, str]) -> str:
-    """Hash of the configuration in which a proof about this knob holds: whatever the knob itself is set to.
+    """Hash of the configuration in which a proof about this knob holds: whatever the knob itself is set to. Empty where
+    a run file does not tell.
 
     ``originals``: what the settings that liebench has applied held before, by path (``applied.originals``).
     """
-    return host.hashes(instead={**originals, knob.path: ""})["config"]
+    return host.config({**originals, knob.path: ""})
 
 
 def needed_scope(knob: Knob) -> Scope:
@@ -137,39 +140,72 @@ def needed_scope(knob: Knob) -> Scope:
     return Scope.HOST if knob.scope is Scope.REBOOT else knob.scope
 
 
-def why_not(proof: Proof, knob: Knob, from_: str, to: str, host: str, config: str, scope: Scope) -> str | None:
-    """Why a proof about this knob does not hold for this change; None where it holds, "" where it is about another."""
-    about = (knob.key, knob.family) if knob.in_rig else (knob.key,)  # a rig's is about no file of the host
-    if proof.change != knob.id or proof.key not in about or proof.to != to:
-        return ""
+def is_about(proof: Proof, knob: Knob, to: str) -> bool:
+    """Whether it is about this value of this knob; a rig's is about no file of the host, so it speaks for each."""
+    about = (knob.key, knob.family) if knob.in_rig else (knob.key,)
+    return proof.change == knob.id and proof.key in about and proof.to == to
+
+
+def lapse(proof: Proof, knob: Knob, from_: str, host: Host, originals: Mapping[str, str]) -> str:
+    """Why what a trial found says nothing about this host as it is set; empty where it does."""
+    if proof.host != host.hashes()["host"]:
+        return "was made on another host"
+    if proof.from_ != from_:
+        return f"started from {proof.from_}, and the value is {from_ or 'not known'} now"
+    config = config_of(host, knob, originals)
+    if not config:
+        return "cannot be held against this configuration: the run file does not tell all of it"
+    if proof.config != config:
+        return "lapsed: the configuration has changed since (kernel, limits, clock, huge pages or sysctls)"
+    return set_otherwise(proof, host)
+
+
+def why_not(proof: Proof, knob: Knob, from_: str, host: Host, originals: Mapping[str, str]) -> str:
+    """Why a trial of this change does not prove it here; empty where it does."""
+    if why := lapse(proof, knob, from_, host, originals):
+        return why
     if proof.high >= 1:
         return f"is no win: its interval reaches a cost of x {proof.high:.3g}"
     if not proof.confirmed:
         return "was seen in one trial only; `liebench try` again confirms it or not"
-    if proof.host != host:
-        return "was made on another host"
-    if proof.from_ != from_:
-        return f"started from {proof.from_}, and the value is {from_} now"
-    if proof.config != config:
-        return "lapsed: the configuration has changed since (kernel, limits, clock, huge pages or sysctls)"
-    if proof.scope.rank < scope.rank:
-        return f"holds in a {proof.scope} only; this write reaches the whole {scope}"
-    return None
+    if proof.scope.rank < needed_scope(knob).rank:
+        return f"holds in a {proof.scope} only; this write reaches the whole {needed_scope(knob)}"
+    return ""
 
 
-def proof_for(
-    proofs: Iterable[Proof], knob: Knob, from_: str, to: str, host: str, config: str, scope: Scope
-) -> Proof | None:
-    """The newest proof that holds for this change here, of at least ``scope`` (``needed_scope``)."""
-    fit = [p for p in proofs if why_not(p, knob, from_, to, host, config, scope) is None]
-    return max(fit, key=lambda p: p.made, default=None)
+def _overruled(proof: Proof, others: Iterable[Proof]) -> str:
+    """A later trial of the same in the same place that did not win starts the count again."""
+    later = [p for p in others if p.made > proof.made and p.high >= 1 and _alike(p, proof)]
+    return f"is overruled: the same trial of {max(p.made for p in later)} was no win" if later else ""
 
 
-def lapsed(proofs: Iterable[Proof], knob: Knob, from_: str, to: str, host: str, config: str, scope: Scope) -> list[str]:
-    """A sentence per proof about this change that does not hold here, newest first."""
-    found = [(p, why_not(p, knob, from_, to, host, config, scope)) for p in proofs]
-    rows = sorted(((p, why) for p, why in found if why), key=lambda row: row[0].made, reverse=True)
-    return [f"the proof of {p.made} ({p.words}) {why}" for p, why in rows]
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What the trials of one change say about a host as it is set, which is what "proved" means everywhere.
+
+    ``proof``: the newest that holds. ``others``: the trials that prove nothing here, newest first, each with the
+    reason.
+    """
+
+    proof: Proof | None
+    others: tuple[tuple[Proof, str], ...]
+
+    @property
+    def said(self) -> list[str]:
+        """A sentence per trial that proves nothing here."""
+        return [f"the proof of {p.made} ({p.words}) {why}" for p, why in self.others]
+
+
+def standing(
+    proofs: Sequence[Proof], knob: Knob, from_: str, to: str, host: Host, originals: Mapping[str, str]
+) -> Standing:
+    """What is proved of ``knob`` from ``from_`` (empty: not known) to ``to`` on ``host``, live or of a run file.
+
+    ``originals``: what liebench has applied held before, by path (``ledger.originals``).
+    """
+    about = sorted((p for p in proofs if is_about(p, knob, to)), key=lambda p: p.made, reverse=True)
+    rows = [(p, why_not(p, knob, from_, host, originals) or _overruled(p, about)) for p in about]
+    return Standing(next((p for p, why in rows if not why), None), tuple((p, why) for p, why in rows if why))
 
 
 def proof_from(result: TrialResult, trial: str, seed: int, host: str, config: str, made: str) -> Proof | None:

@@ -19,7 +19,7 @@ from liebench.gate.pairs import Family, Pair, costs_of, pairs_of
 from liebench.gate.policy import Level
 from liebench.gate.table import gate_family, gate_table, stored_policy
 from liebench.judge.rows import Row
-from liebench.runfile.fields import Json, mapping, records, text
+from liebench.runfile.fields import Json, mapping, records, refuse, text, whole
 
 
 class Found(StrEnum):
@@ -70,7 +70,7 @@ def carried_over(family: Family, doc: Json) -> str:
 
     That the second half of every pair is dearer, or cheaper, cancels in the estimate; a trace that one of the values
     leaves does not. It alone makes the sum of a pair's halves depend on their order, and half of that difference is
-    what it adds to the estimate (Grizzle 1965, Biometrics 21; research, section 5).
+    what it adds to the estimate (Grizzle 1965, Biometrics 21).
     """
     pairs = pairs_of(records(doc, "blocks"))
     for metric, question, rule in family.metrics():
@@ -98,7 +98,10 @@ def _apart(a: Sequence[float], b: Sequence[float]) -> tuple[float, float]:
 
 def first(pair: Pair) -> int:
     """0 where the baseline's half came first, else 1."""
-    return int(int(pair[1].get("n", 0)) < int(pair[0].get("n", 0)))
+    before, after = (whole(block.get("n"), "blocks.n") for block in pair)
+    if before == after:
+        refuse("blocks.n", "a number that the other half of its pair does not have", after)
+    return int(after < before)
 
 
 def trial_result(doc: Json) -> TrialResult:

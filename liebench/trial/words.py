@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from liebench.settings.catalogue import catalogue
-from liebench.settings.knob import Scope
-from liebench.settings.launch import is_launch, kept_by, wider
+from liebench.settings.knob import Knob, Scope
+from liebench.settings.launch import is_launch, kept_by, trial_line, wider
 from liebench.trial.proofs import needed_scope
 from liebench.trial.result import Found, Subject, TrialResult
 
@@ -34,6 +34,14 @@ def next_step(result: TrialResult, confirmed: bool) -> str:
     s = result.subject
     first = f"Proved: {s.workload} @ {s.scope}. The trial before it won too; the size is this trial's alone."
     return f"{first} {_keeping(s)}"
+
+
+def way_to_prove(knob: Knob, name: str, to: str) -> str:
+    """What proves a change as widely as keeping it reaches. ``name``: the knob, or the file of one of several."""
+    narrow = knob.trial is None or knob.trial.scope.rank < needed_scope(knob).rank
+    if narrow and not is_launch(knob.id):
+        return wider(name, to)
+    return f"prove it with `{trial_line(knob, name, to)}`"
 
 
 def _keeping(s: Subject) -> str:

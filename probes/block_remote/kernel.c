@@ -1,11 +1,13 @@
-/* block-wait: how long a process really waits for a disk, beside what the kernel calls waiting for I/O.
+/* block-wait: how long a process really waits for a disk, beside what the kernel calls waiting for
+ * I/O.
  *
- * A window is reads of 4 KiB at random places past the page cache, one at a time, by read, by Linux's asynchronous
- * I/O or by io_uring, which wait in different places of the kernel. A thread that is pinned to one processor has
- * either its processor, or waits for it (run delay), or waits for the disk: what is left of the window. Beside it
- * stand iowait of that processor (/proc/stat) and of everybody ("some" of /proc/pressure/io). The kernel calls a
- * processor's idle time iowait while somebody who slept there waits for I/O; with busy=1 a thread of the idle class
- * spins there, so that the processor is never idle and the process waits as before.
+ * A window is reads of 4 KiB at random places past the page cache, one at a time, by read, by
+ * Linux's asynchronous I/O or by io_uring, which wait in different places of the kernel. A thread
+ * that is pinned to one processor has either its processor, or waits for it (run delay), or waits
+ * for the disk: what is left of the window. Beside it stand iowait of that processor (/proc/stat)
+ * and of everybody ("some" of /proc/pressure/io). The kernel calls a processor's idle time iowait
+ * while somebody who slept there waits for I/O; with busy=1 a thread of the idle class spins there,
+ * so that the processor is never idle and the process waits as before.
  */
 #include "lb.h"
 #include "rigs/engines.h"
@@ -88,7 +90,8 @@ static int run(struct lb_run *run)
     char *buffer = lb_aligned_noise(BLOCK);
     pthread_t spinner;
     bool busy = lb_int(run, "busy");
-    double *waited = lb_series(run, "waited"), *iowait = lb_series(run, "iowait"), *pressure = lb_series(run, "pressure");
+    double *waited = lb_series(run, "waited"), *iowait = lb_series(run, "iowait"),
+           *pressure = lb_series(run, "pressure");
     double tick_ns = 1e9 / (double)sysconf(_SC_CLK_TCK), hide = 1 - lb_num(run, "plant_hide");
     int64_t reads = 0;
     if (busy && pthread_create(&spinner, NULL, spin, &cpu))
@@ -105,7 +108,9 @@ static int run(struct lb_run *run)
         int64_t had = after.cpu_ns - before.cpu_ns + after.delay_ns - before.delay_ns;
         waited[i] = percent((double)(whole - had), whole);
         iowait[i] = hide * percent((after.iowait_ticks - before.iowait_ticks) * tick_ns, whole);
-        pressure[i] = before.pressure_us < 0 ? NAN : percent((double)(after.pressure_us - before.pressure_us) * 1000, whole);
+        pressure[i] = before.pressure_us < 0
+                          ? NAN
+                          : percent((double)(after.pressure_us - before.pressure_us) * 1000, whole);
         lb_place(run);
     }
     lb_end(run);
@@ -116,6 +121,7 @@ static int run(struct lb_run *run)
     return lb_output(run);
 }
 
+// clang-format off
 static const struct lb_key KEYS[] = {
     {"file", 's', 0, 0, 0, NULL},
     {"engine", 'w', 0, 0, 0, LB_ENGINES},
@@ -124,6 +130,7 @@ static const struct lb_key KEYS[] = {
     {"plant_hide", 'f', 0, 1, 0, NULL}, /* share of iowait that is kept from sight */
     {NULL, 0, 0, 0, 0, NULL},
 };
+// clang-format on
 
 static const struct lb_kernel BLOCK_WAIT = {
     .name = "block-wait",

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 
-from liebench.contract import Arm, Better, Case, Claim, Cost, Kind, Layer, Option, Options, Rig, Subject, Touches
+from liebench.contract import Args, Arm, Better, Case, Claim, Cost, Layer, Option, Options, Rig, Subject, Touches
 from liebench.facts.volumes import volumes
 from liebench.host import Host
 from liebench.probe import Plant, Probe
@@ -30,27 +30,17 @@ FILE = Touches(bytes_written=MIB << 20)
 RIG = Touches(other=(SERVER,))
 MOST_BLOCKS = 96
 AHEAD_MIB, TOUCHES = 16, 16
-EACH: Mapping[str, str | int] = {"kib": 4}
+EACH: Args = {"kib": 4}
 
 
 def _ratio(name: str, asks: str, promised: Arm, delivered: Arm, hurts: float, headline: bool = False) -> Case:
-    arms = (promised, delivered)
-    return Case(
-        id=name,
-        quantity="us",
-        unit="us",
-        arms=arms,
-        asks=asks,
-        matters=1.25,
-        hurts=hurts,
-        headline=headline,
-        work="disk",
-        target=0.1,
+    return Case.ratio(
+        name, asks, "us", promised, delivered, matters=1.25, hurts=hurts, target=0.1, headline=headline, work="disk"
     )
 
 
-def _arm(name: str, says: str, args: Mapping[str, str | int] = EACH, promised: bool = False, on: str = "path") -> Arm:
-    return Arm(id=name, says=says, promised=promised, args={"on": on, **args}, touches=FILE)
+def _arm(name: str, says: str, args: Args = EACH, on: str = "path") -> Arm:
+    return Arm(id=name, says=says, args={"on": on, **args}, touches=FILE)
 
 
 def pair(host: Host, options: Options) -> tuple[str, str] | None:
@@ -71,7 +61,7 @@ def _against(host: Host, options: Options) -> tuple[Case, ...]:
     """Two volumes, where two were named or found."""
     if pair(host, options) is None:
         return ()
-    ways: Mapping[str, tuple[str, Mapping[str, str | int]]] = {
+    ways: Mapping[str, tuple[str, Args]] = {
         "against": ("What does a small read cost there against the other volume?", EACH),
         "against-bulk": ("And a large one?", {"kib": 1024, "seq": 1, "samples": 16}),
         "against-flush": ("And a small write that is on disk?", {"op": "sync", "samples": 12}),
@@ -80,7 +70,7 @@ def _against(host: Host, options: Options) -> tuple[Case, ...]:
         _ratio(
             name,
             asks,
-            _arm("near", "the volume to compare with", args, True, "against"),
+            _arm("near", "the volume to compare with", args, "against"),
             _arm("far", "the volume that is asked about", args),
             2.0,
             headline=name == "against",
@@ -90,48 +80,45 @@ def _against(host: Host, options: Options) -> tuple[Case, ...]:
 
 
 def _own(host: Host) -> tuple[Case, ...]:
-    arms = (Arm(id="seen", says="a small read at random", promised=True, args={"on": "path"}, touches=FILE),)
-    turns = Case(
-        id="turns",
-        quantity="value",
-        unit="",
-        arms=arms,
-        asks="Does the disk turn, as its queue says?",
-        kind=Kind.FACT,
-        words=TURNS,
+    turns = Case.fact(
+        "turns",
+        "Does the disk turn, as its queue says?",
+        "a small read at random",
+        TURNS,
+        args={"on": "path"},
+        touches=FILE,
+        work="compute",
     )
     bulk = _ratio(
         "small",
         "What do 4 KiB cost in small reads at random against large ones in order?",
-        _arm("bulk", "in reads of 1 MiB", {"kib": 1024, "seq": 1, "samples": 8}, True),
+        _arm("bulk", "in reads of 1 MiB", {"kib": 1024, "seq": 1, "samples": 8}),
         _arm("small", "in reads of 4 KiB, at random"),
         100.0,
     )
-    write: Mapping[str, str | int] = {"op": "write", "kib": 1024, "samples": 4}
+    write: Args = {"op": "write", "kib": 1024, "samples": 4}
     written = Touches(bytes_written=MOST_BLOCKS * 4 << 20)
     zeros = _ratio(
         "zeros",
         "Are zeros written faster than noise, as by a layer that compresses or shares?",
-        replace(_arm("noise", "1 MiB of noise", write, True), touches=written),
+        replace(_arm("noise", "1 MiB of noise", write), touches=written),
         replace(_arm("zeros", "1 MiB of zeros", {**write, "zeros": 1}), touches=written),
         4.0,
     )
-    depth = Case(
-        id="depth",
-        asks=f"How many of {DEPTH} requests does it work on at once?",
-        kind=Kind.READING,
-        quantity="requests",
-        unit="requests",
-        arms=(
-            Arm(id="claimed", says=f"{DEPTH}", promised=True),
-            Arm(id="measured", says="requests a second times the time of one alone", args={"on": "path"}, touches=FILE),
-        ),
+    depth = Case.reading(
+        "depth",
+        f"How many of {DEPTH} requests does it work on at once?",
+        "requests",
+        f"{DEPTH}",
+        "requests a second times the time of one alone",
+        args={"on": "path"},
+        touches=FILE,
         better=Better.HIGHER,
         matters=DEPTH / 4,
         hurts=DEPTH * 0.75,
+        target=2.0,
         headline=False,
         work="depth",
-        target=2.0,
         needs=(FIO,),
     )
     return turns, bulk, *_cached(), zeros, depth
@@ -139,18 +126,18 @@ def _own(host: Host) -> tuple[Case, ...]:
 
 def _cached() -> tuple[Case, ...]:
     """What the kernel makes of reads through the page cache, as the queue's read_ahead_kb tells it to."""
-    through: Mapping[str, str | int] = {"direct": 0, "drop": 1, "samples": 1}
+    through: Args = {"direct": 0, "drop": 1, "samples": 1}
     ahead = _ratio(
         "ahead",
         "Do small reads in order through the page cache go as fast as large ones past it?",
-        _arm("large", "1 MiB at a time, past it", {"kib": 1024, "seq": 1, "each": AHEAD_MIB, "samples": 1}, True),
+        _arm("large", "1 MiB at a time, past it", {"kib": 1024, "seq": 1, "each": AHEAD_MIB, "samples": 1}),
         _arm("cached", "64 KiB at a time, read ahead", {**through, "kib": 64, "seq": 1, "each": 16 * AHEAD_MIB}),
         2.0,
     )
     around = _ratio(
         "around",
         "What does a byte of a mapping cost, at random, against a small read past the page cache?",
-        _arm("small", "4 KiB at random, past it", {**EACH, "each": TOUCHES, "samples": 1}, True),
+        _arm("small", "4 KiB at random, past it", {**EACH, "each": TOUCHES, "samples": 1}),
         _arm("cached", "a byte, with what the kernel reads around it", {**through, **EACH, "map": 1, "each": TOUCHES}),
         4.0,
     )
@@ -159,23 +146,21 @@ def _cached() -> tuple[Case, ...]:
 
 def _wait(name: str, rig: bool = False) -> Case:
     engine, busy, told, asks = WAITS[name]
-    args: dict[str, str | int | float] = {"engine": engine, "busy": busy, "told": told, "on": "slow" if rig else "path"}
-    return Case(
-        id=f"slow-{name}" if rig else name,
-        asks=f"{asks[:-1]} (a network disk of ours, {SLOW_MS} ms)?" if rig else asks,
-        kind=Kind.READING,
+    return Case.reading(
+        f"slow-{name}" if rig else name,
+        f"{asks[:-1]} (a network disk of ours, {SLOW_MS} ms)?" if rig else asks,
+        "%",
+        "nothing is untold",
+        f"waiting that {told} does not tell",
+        args={"engine": engine, "busy": busy, "told": told, "on": "slow" if rig else "path"},
+        touches=RIG if rig else FILE,
         quantity="percent",
-        unit="%",
-        arms=(
-            Arm(id="claimed", says="nothing is untold", promised=True),
-            Arm(id="measured", says=f"waiting that {told} does not tell", args=args, touches=RIG if rig else FILE),
-        ),
         matters=15.0,
         hurts=50.0,
+        target=10.0,
         subject=Subject.RIG if rig else Subject.HOST,
         headline=name == "iowait-busy" and not rig,
         work="wait",
-        target=10.0,
         needs=(NETWORK_DISK, LOOP) if rig else (),
     )
 
@@ -183,21 +168,21 @@ def _wait(name: str, rig: bool = False) -> Case:
 def _calibration() -> tuple[Case, ...]:
     """What a network disk of known slowness is read as."""
 
-    def reading(name: str, asks: str, unit: str, args: dict[str, str | int | float], limit: float) -> Case:
-        measured = Arm(id="measured", says="what is seen through it", args=args, touches=RIG)
-        return Case(
-            id=name,
-            asks=asks,
-            kind=Kind.READING,
-            quantity=unit,
-            unit=unit,
-            arms=(Arm(id="claimed", says="what was put there", promised=True, args={}), measured),
+    def reading(name: str, asks: str, unit: str, args: Args, limit: float) -> Case:
+        return Case.reading(
+            name,
+            asks,
+            unit,
+            "what was put there",
+            "what is seen through it",
+            args=args,
+            touches=RIG,
             matters=limit,
             hurts=4 * limit,
+            target=limit / 2,
             subject=Subject.RIG,
             headline=False,
             work=f"rig-{name}",
-            target=limit / 2,
             needs=(NETWORK_DISK,),
         )
 

@@ -12,7 +12,7 @@ from liebench.facts.volumes import Volume, volumes
 from liebench.host import Host
 from liebench.judge.verdicts import Evidence, case_verdict
 
-TURNING_US = 1000.0  # half a turn at 15,000 a minute; the quickest disk that turns needs twice that (research, 5)
+TURNING_US = 1000.0  # half a turn takes 2 ms at 15,000 a minute, and no disk turns faster
 LEAST_AHEAD_KIB, MOST_AHEAD_KIB = 128, 16384  # the kernel's own (VM_READAHEAD_PAGES); as much as the trial can show
 TOUCHED = 0.95  # of the bytes asked for must have been seen at the device
 TURNS = {

@@ -1,11 +1,13 @@
 /* block-prober: what applications see of a disk that stops answering, by an open loop.
  *
- * A tool that sends its next request when the last one is answered sends nothing while the disk hangs: a hang of three
- * seconds is one sample among thousands, and its 99th percentile knows nothing of it ("coordinated omission", Tene).
- * Here arrivals are fixed beforehand, one every `every_us`, as from users who do not know each other. Each carries
- * its intended start; workers take them up in order; latency is completion minus intended start, so who had to queue
- * for a worker is counted from when it should have begun. Up to four kinds of operation run side by side: reads past
- * the page cache, reads of what is cached, writes into the cache, and writes that are flushed.
+ * A tool that sends its next request when the last one is answered sends nothing while the disk
+ * hangs: a hang of three seconds is one sample among thousands, and its 99th percentile knows
+ * nothing of it ("coordinated omission", Tene). Here arrivals are fixed beforehand, one every
+ * `every_us`, as from users who do not know each other. Each carries its intended start; workers
+ * take them up in order; latency is completion minus intended start, so who had to queue for a
+ * worker is counted from when it should have begun. Up to four kinds of operation run side by side:
+ * reads past the page cache, reads of what is cached, writes into the cache, and writes that are
+ * flushed.
  */
 #include "lb.h"
 #include "rigs/target.h"
@@ -22,7 +24,8 @@
 #include <unistd.h>
 
 enum { READ, CACHED, WRITE, SYNC, OPS };
-enum { BLOCK = 4096, REGION = 256, WORKERS = 64, PATIENCE_S = 30 }; /* REGION: blocks that CACHED, WRITE, SYNC each have */
+/* REGION: blocks that CACHED, WRITE, SYNC each have */
+enum { BLOCK = 4096, REGION = 256, WORKERS = 64, PATIENCE_S = 30 };
 static const char *const NAMES[OPS] = {"read", "cached", "write", "sync"};
 
 struct stream {
@@ -82,14 +85,8 @@ static void *work(void *given)
     return NULL;
 }
 
-static int compare(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return x < y ? -1 : x > y;
-}
-
-/* The 99th percentile of a closed loop over the same time: each request is sent when the one before is answered, and
- * is timed by itself. */
+/* The 99th percentile of a closed loop over the same time: each request is sent when the one before
+ * is answered, and is timed by itself. */
 static double closed_p99(const struct stream *s)
 {
     double *seen = lb_room((size_t)p.count, sizeof *seen);
@@ -100,7 +97,7 @@ static double closed_p99(const struct stream *s)
             continue; /* never sent: the loop was still waiting */
         seen[used++] = (double)s->own_ns[i] / 1e6, free_at = due + s->own_ns[i];
     }
-    qsort(seen, (size_t)used, sizeof *seen, compare);
+    lb_sort(seen, (size_t)used);
     double found = used ? seen[(used * 99) / 100] : NAN;
     free(seen);
     return found;
@@ -176,7 +173,8 @@ static int run(struct lb_run *run)
     }
     if (!active)
         lb_usage("kinds names no operation: read, cached, write and sync can be joined by +");
-    double whole_s = (double)(p.count * p.every_ns) / 1e9, stall_s = lb_num(run, "plant_stall_ms") / 1e3;
+    double whole_s = (double)(p.count * p.every_ns) / 1e9,
+           stall_s = lb_num(run, "plant_stall_ms") / 1e3;
     lb_watchdog((unsigned)(whole_s + stall_s) + PATIENCE_S);
     lb_begin(run);
     p.start_ns = monotonic() + 10000000; /* until every worker waits */

@@ -25,27 +25,19 @@ RIG = Touches(other=(SERVER,))
 
 
 def _longest(kind: str, asks: str, headline: bool) -> Case:
-    args: dict[str, str | int | float] = {"kinds": f"{kind}+cached", "samples": ARRIVALS[kind], "every_us": EVERY_US}
-    return Case(
-        id=f"longest-{kind}",
-        asks=asks,
-        kind=Kind.READING,
-        quantity="ms",
-        unit="ms",
-        arms=(
-            Arm(id="claimed", says="it answers at once", promised=True),
-            Arm(
-                id="measured",
-                says=f"the longest of {ARRIVALS[kind]} requests, beyond what cached reads wait",
-                args=args,
-                touches=FILE,
-            ),
-        ),
+    return Case.reading(
+        f"longest-{kind}",
+        asks,
+        "ms",
+        "it answers at once",
+        f"the longest of {ARRIVALS[kind]} requests, beyond what cached reads wait",
+        args={"kinds": f"{kind}+cached", "samples": ARRIVALS[kind], "every_us": EVERY_US},
+        touches=FILE,
         matters=20.0,
         hurts=1000.0,
+        target=20.0,
         headline=headline,
         work=f"prober-{kind}",
-        target=20.0,
     )
 
 
@@ -62,28 +54,19 @@ def _seconds(options: Options) -> float:
 
 def cases(host: Host, options: Options) -> tuple[Case, ...]:
     seconds = _seconds(options)
-    hang = Case(
-        id="hang",
-        asks=f"A network disk of ours hangs for {seconds:g} s. How long does a read wait?",
-        kind=Kind.LAW,
-        quantity="ms",
-        unit="ms",
-        arms=(
-            Arm(
-                id="stopped",
-                says="how long its server was stopped",
-                promised=True,
-                args={"seconds": seconds},
-                touches=RIG,
-            ),
-            Arm(id="waited", says="the longest read", args={"seconds": seconds}, touches=RIG),
-        ),
+    args = {"seconds": seconds}
+    hang = Case.law(
+        "hang",
+        f"A network disk of ours hangs for {seconds:g} s. How long does a read wait?",
+        "ms",
+        Arm(id="stopped", says="how long its server was stopped", args=args, touches=RIG),
+        Arm(id="waited", says="the longest read", args=args, touches=RIG),
         matters=1.02,
         hurts=1.1,
+        target=0.01,
         subject=Subject.RIG,
         headline=False,
         work="hang",
-        target=0.01,
         needs=(NETWORK_DISK,),
     )
     return (

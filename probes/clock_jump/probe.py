@@ -6,12 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 
 from liebench.contract import (
-    Arm,
     Case,
     Claim,
     Cost,
     Disturbs,
-    Kind,
     Layer,
     Meaning,
     Options,
@@ -49,18 +47,10 @@ STEP_NS = 50_000_000  # what we plant: larger than any slew, smaller than what a
 LATE_NS = 100_000_000  # a watcher that answers after 0.1 s was stopped, not merely preempted
 
 
-def _fact(case_id: str, asks: str, says: str, words: Mapping[str, Meaning], rhythm: Rhythm) -> Case:
-    return Case(
-        id=case_id,
-        asks=asks,
-        kind=Kind.FACT,
-        quantity="step_ns",
-        unit="ns",
-        arms=(Arm(id="seen", says=says, promised=True),),
-        words=words,
-        rhythm=rhythm,
-        headline=case_id != "pauses",
-        work="watch" if rhythm is Rhythm.WATCH else "facts",
+def _fact(name: str, asks: str, says: str, words: Mapping[str, Meaning], rhythm: Rhythm, headline: bool = True) -> Case:
+    work = "watch" if rhythm is Rhythm.WATCH else "facts"
+    return Case.fact(
+        name, asks, says, words, quantity="step_ns", unit="ns", rhythm=rhythm, headline=headline, work=work
     )
 
 
@@ -68,7 +58,7 @@ def cases(host: Host, options: Options) -> tuple[Case, ...]:
     return (
         _fact("steps", "Was the wall clock set during the run?", "CLOCK_REALTIME against RAW", STEPPED, Rhythm.WATCH),
         _fact("past", "Was it set since the boot?", "stamps of the boot against btime", PAST, Rhythm.BLOCK),
-        _fact("pauses", "Did time stand still?", "BOOTTIME against MONOTONIC", SUSPENDED, Rhythm.WATCH),
+        _fact("pauses", "Did time stand still?", "BOOTTIME against MONOTONIC", SUSPENDED, Rhythm.WATCH, headline=False),
     )
 
 

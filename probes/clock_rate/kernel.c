@@ -1,9 +1,10 @@
 /* clock-watch: all clocks against CLOCK_MONOTONIC_RAW, at the moments somebody asks for.
  *
- * A co-process: "t\n" on stdin, one JSON line on stdout; it sleeps in read() in between and ends with its stdin. Each
- * clock is read between two reads of RAW, nine times, and the narrowest of the nine counts (the kernel's own
- * tools/testing/selftests/timers/raw_skew.c keeps the best of three): an interrupt widens a bracket, so it drops out.
- * A timerfd with TFD_TIMER_CANCEL_ON_SET lets the kernel say that somebody set CLOCK_REALTIME, timerfd_create(2).
+ * A co-process: "t\n" on stdin, one JSON line on stdout; it sleeps in read() in between and ends
+ * with its stdin. Each clock is read between two reads of RAW, nine times, and the narrowest of the
+ * nine counts (the kernel's own tools/testing/selftests/timers/raw_skew.c keeps the best of three):
+ * an interrupt widens a bracket, so it drops out. A timerfd with TFD_TIMER_CANCEL_ON_SET lets the
+ * kernel say that somebody set CLOCK_REALTIME, timerfd_create(2).
  */
 #include "lb.h"
 
@@ -55,7 +56,8 @@ static void add_clock(struct watch *watch, const char *name, clockid_t clock)
     one->clock = clock;
 }
 
-/* A PTP device is a clock whose id is made of its file descriptor, clock_gettime(2), "Dynamic clocks". */
+/* A PTP device is a clock whose id is made of its file descriptor, clock_gettime(2), "Dynamic
+ * clocks". */
 static void add_ptp(struct watch *watch, const char *path)
 {
     const char *slash = strrchr(path, '/');
@@ -89,7 +91,8 @@ static bool was_set(int fd)
     return true;
 }
 
-static int64_t planted(const struct lb_run *run, const struct watch *watch, const struct watched *one, int64_t value)
+static int64_t planted(const struct lb_run *run, const struct watch *watch,
+                       const struct watched *one, int64_t value)
 {
     int64_t lie = llround((double)(value - one->first) * lb_num(run, "plant_ppm") * 1e-6);
     if (one->clock == CLOCK_REALTIME && watch->tick >= lb_int(run, "plant_step_at"))
@@ -103,8 +106,10 @@ static void put_clocks(const struct lb_run *run, struct watch *watch, const stru
         struct watched *one = &watch->clocks[i];
         if (watch->tick == 0)
             one->first = seen[i].value;
-        printf("%s\"%s\":{\"raw_ns\":%" PRId64 ",\"%s\":%" PRId64 ",\"width_ns\":%" PRId64 "}", i ? "," : "", one->name,
-               seen[i].raw, one->clock == COUNTER ? "ticks" : "ns", planted(run, watch, one, seen[i].value),
+        fputs(i ? "," : "", stdout);
+        lb_put_name(one->name);
+        printf("{\"raw_ns\":%" PRId64 ",\"%s\":%" PRId64 ",\"width_ns\":%" PRId64 "}", seen[i].raw,
+               one->clock == COUNTER ? "ticks" : "ns", planted(run, watch, one, seen[i].value),
                seen[i].width);
     }
 }
@@ -122,11 +127,9 @@ static int answer(const struct lb_run *run, void *state)
         printf("},\"cancelled\":null,");
     else
         printf("},\"cancelled\":%d,", was_set(watch->timer_fd));
-    if (delay < 0 || watch->run_delay < 0)
-        printf("\"run_delay_ns\":null,");
-    else
-        printf("\"run_delay_ns\":%" PRId64 ",", delay - watch->run_delay);
-    printf("\"cpu\":%d,\"took_ns\":%" PRId64 "}\n", lb_cpu(), lb_now() - started);
+    lb_put_name("run_delay_ns");
+    lb_put_int(delay - watch->run_delay, delay >= 0 && watch->run_delay >= 0);
+    printf(",\"cpu\":%d,\"took_ns\":%" PRId64 "}\n", lb_cpu(), lb_now() - started);
     watch->run_delay = delay;
     watch->tick++;
     return lb_flush();

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 
 from liebench.contract import (
-    Arm,
     Better,
     Case,
     Claim,
@@ -39,61 +38,47 @@ CANNOT_TELL = Meaning(
 )
 
 
-def _rate(case_id: str, asks: str, clock: str, reference: str, claimed: str, headline: bool) -> Case:
-    return Case(
-        id=case_id,
-        asks=asks,
-        kind=Kind.READING,
-        quantity="ppm",
-        unit="ppm",
+def _rate(name: str, asks: str, clock: str, reference: str, claimed: str) -> Case:
+    return Case.reading(
+        name,
+        asks,
+        "ppm",
+        claimed,
+        f"{clock} against {reference}",
+        args={"clock": clock, "reference": reference},
         better=Better.TARGET,
-        arms=(
-            Arm(id="claimed", says=claimed, promised=True),
-            Arm(id="measured", says=f"{clock} against {reference}", args={"clock": clock, "reference": reference}),
-        ),
         matters=MATTERS_PPM,
         hurts=HURTS_PPM,
-        rhythm=Rhythm.WATCH,
-        headline=headline,
-        work="rate",
         target=0.02,
+        rhythm=Rhythm.WATCH,
+        work="rate",
     )
 
 
 def _truth(host: Host) -> Case:
     """True rate needs a second oscillator; with one, saying so is the whole answer."""
+    name, asks = "true-rate", "Is a second a second?"
     others = [o for o in host.facts["clock"]["oscillators"] if o.startswith("ptp")]
     if others:
-        return _rate("true-rate", "Is a second a second?", "monotonic", others[0], "0 ppm: a second is a second", True)
-    return Case(
-        id="true-rate",
-        asks="Is a second a second?",
-        kind=Kind.FACT,
-        quantity="value",
-        unit="",
-        arms=(Arm(id="seen", says="independent oscillators of this host", promised=True),),
-        words={"one oscillator": CANNOT_TELL},
-        work="facts",
-    )
+        return _rate(name, asks, "monotonic", others[0], "0 ppm: a second is a second")
+    return Case.fact(name, asks, "independent oscillators of this host", {"one oscillator": CANNOT_TELL})
 
 
 def _skew(first: int, peer: int, headline: bool) -> Case:
-    return Case(
-        id=f"skew-{first}-{peer}",
-        asks=f"Do CPU {first} and CPU {peer} read the same time?",
-        kind=Kind.READING,
+    return Case.reading(
+        f"skew-{first}-{peer}",
+        f"Do CPU {first} and CPU {peer} read the same time?",
+        "ns",
+        "the same time on every CPU",
+        "request and reply stamps",
+        args={"cpu": first, "peer": peer},
         quantity="offset",
-        unit="ns",
         better=Better.TARGET,
-        arms=(
-            Arm(id="claimed", says="the same time on every CPU", promised=True),
-            Arm(id="measured", says="request and reply stamps", args={"cpu": first, "peer": peer}),
-        ),
         matters=SKEW_MATTERS_NS,
         hurts=SKEW_HURTS_NS,
+        bounds=True,
         headline=headline,
         work="exchange",
-        bounds=True,
     )
 
 
@@ -101,7 +86,7 @@ def cases(host: Host, options: Options) -> tuple[Case, ...]:
     first, *peers = host.processors
     stated = "the rate the kernel states in adjtimex"
     asks = "Does CLOCK_MONOTONIC run at the rate that the kernel states?"
-    discipline = _rate("discipline", asks, "monotonic", "raw", stated, headline=True)
+    discipline = _rate("discipline", asks, "monotonic", "raw", stated)
     skews = tuple(_skew(first, peer, peer == peers[0]) for peer in peers[:MOST_PEERS])
     return (_truth(host), discipline, *skews)
 

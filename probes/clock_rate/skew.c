@@ -1,9 +1,10 @@
 /* clock-skew: hard bounds on the difference between one clock read on two processors.
  *
- * Thread A on `cpu` stamps a request, thread B on `peer` stamps its answer, A stamps its arrival: a, t, b. Since the
- * answer lies between, clock(B) - clock(A) is in [t - b, t - a], whatever the delays were. Over many exchanges the
- * largest lower and the smallest upper bound hold; `estimate` is t minus the middle of the shortest exchange. A
- * sample is `ops` exchanges. Two processors that cannot be told apart give bounds on both sides of zero.
+ * Thread A on `cpu` stamps a request, thread B on `peer` stamps its answer, A stamps its arrival:
+ * a, t, b. Since the answer lies between, clock(B) - clock(A) is in [t - b, t - a], whatever the
+ * delays were. Over many exchanges the largest lower and the smallest upper bound hold; `estimate`
+ * is t minus the middle of the shortest exchange. A sample is `ops` exchanges. Two processors that
+ * cannot be told apart give bounds on both sides of zero.
  */
 #include "lb.h"
 
@@ -15,13 +16,17 @@
 enum { WAITING, ASKED, ANSWERED, DONE };
 
 static struct {
-    _Alignas(128) atomic_int word; /* alone on its cache lines: the exchange is this one line going back and forth */
+    /* alone on its cache lines: the exchange is this one line going back and forth */
+    _Alignas(128) atomic_int word;
     int64_t stamp;
     _Alignas(128) int64_t peer, plant;
     clockid_t clock;
 } shared;
 
-static int64_t stamp(void) { return shared.clock < 0 ? (int64_t)lb_counter_ordered() : lb_read(shared.clock); }
+static int64_t stamp(void)
+{
+    return shared.clock < 0 ? (int64_t)lb_counter_ordered() : lb_read(shared.clock);
+}
 
 static void *answer(void *unused)
 {
@@ -64,7 +69,8 @@ static pthread_t start_peer(struct lb_run *run)
     if (!lb_given(run, "cpu") || !lb_given(run, "peer"))
         lb_usage("clock-skew compares two processors: give cpu=A and peer=B");
     if (lb_int(run, "cpu") == lb_int(run, "peer"))
-        lb_usage("cpu and peer are the same processor: they take turns and cannot answer each other");
+        lb_usage(
+            "cpu and peer are the same processor: they take turns and cannot answer each other");
     shared.peer = lb_int(run, "peer");
     shared.clock = lb_clock_id(lb_int(run, "clock"));
     int error = pthread_create(&thread, NULL, answer, NULL);
@@ -73,7 +79,8 @@ static pthread_t start_peer(struct lb_run *run)
     return thread;
 }
 
-/* ns per unit of a stamp: 1, or what a tick of the counter lasts (measured for 2 ms: 1e-5 of a small difference). */
+/* ns per unit of a stamp: 1, or what a tick of the counter lasts (measured for 2 ms: 1e-5 of a
+ * small difference). */
 static double unit_ns(void)
 {
     if (shared.clock >= 0)
@@ -88,7 +95,8 @@ static int run(struct lb_run *run)
 {
     pthread_t peer = start_peer(run);
     double unit = unit_ns();
-    double *low = lb_series(run, "low"), *high = lb_series(run, "high"), *estimate = lb_series(run, "estimate");
+    double *low = lb_series(run, "low"), *high = lb_series(run, "high"),
+           *estimate = lb_series(run, "estimate");
     struct bounds warm = {.shortest = INFINITY};
     exchange(&warm); /* the peer has started and is pinned */
     shared.plant = llround(lb_num(run, "plant_skew_ns") / unit);

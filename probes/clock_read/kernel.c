@@ -1,8 +1,9 @@
 /* clock-read: what one look at a clock costs. clock-step: how fine that clock really is.
  *
- * via=libc is the way of an application: clock_gettime of the C library, which calls the function that the kernel maps
- * into the process, or the system call where there is none. via=vdso is that mapped function alone (the C library's
- * share is the difference), via=syscall the bare system call.
+ * via=libc is the way of an application: clock_gettime of the C library, which calls the function
+ * that the kernel maps into the process, or the system call where there is none. via=vdso is that
+ * mapped function alone (the C library's share is the difference), via=syscall the bare system
+ * call.
  */
 #include "lb.h"
 
@@ -57,7 +58,8 @@ static clockid_t usable_clock(const struct lb_run *run)
     clockid_t clock = lb_clock_id(lb_int(run, "clock"));
     struct timespec t;
     if (clock >= 0 && clock_gettime(clock, &t) != 0)
-        lb_fail("this kernel has no clock %s: %s; leave the case out", lb_text(run, "clock"), strerror(errno));
+        lb_fail("this kernel has no clock %s: %s; leave the case out", lb_text(run, "clock"),
+                strerror(errno));
     return clock;
 }
 
@@ -103,7 +105,8 @@ static void note(struct steps *steps, int64_t delta)
         steps->least = delta;
 }
 
-/* `ops` reads back to back; a coarse clock may stand still for all of them, so go on until it has moved once. */
+/* `ops` reads back to back; a coarse clock may stand still for all of them, so go on until it has
+ * moved once. */
 static void walk(struct steps *steps, clockid_t clock, int64_t ops)
 {
     int64_t started = lb_now(), last = look(clock);
@@ -116,7 +119,8 @@ static void walk(struct steps *steps, clockid_t clock, int64_t ops)
     }
 }
 
-/* ns per unit of the clock's readings: 1, or what a tick of the counter lasts, over this repetition. */
+/* ns per unit of the clock's readings: 1, or what a tick of the counter lasts, over this
+ * repetition. */
 static double unit_ns(const struct lb_run *run, clockid_t clock, int64_t first_ticks)
 {
     int64_t ticks = (int64_t)lb_counter() - first_ticks;
@@ -148,7 +152,8 @@ static int run_step(struct lb_run *run)
         run->offsets[i] = lb_now() - run->start_ns;
         walk(&one, clock, run->ops);
         if (!one.least)
-            lb_fail("the clock %s did not move in 0.1 s", lb_text(run, "clock") ? lb_text(run, "clock") : "monotonic");
+            lb_fail("the clock %s did not move in 0.1 s",
+                    lb_text(run, "clock") ? lb_text(run, "clock") : "monotonic");
         step[i] = (double)one.least;
         note(&all, one.least);
         all.common = gcd(all.common, one.common);

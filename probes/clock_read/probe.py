@@ -37,67 +37,52 @@ CLOCKS = {
     "process-cpu": "CLOCK_PROCESS_CPUTIME_ID",
     "thread-cpu": "CLOCK_THREAD_CPUTIME_ID",
 }
-COUNTER = Arm(id="counter", says="the processor's counter, read directly", promised=True, args={"clock": "counter"})
-CLAIMED = Arm(id="claimed", says="clock_getres", promised=True, args={"clock": "monotonic"})
-MEASURED = Arm(id="measured", says="smallest step between two reads", args={"clock": "monotonic"})
+COUNTER = Arm(id="counter", says="the processor's counter, read directly", args={"clock": "counter"})
 
 
 def _read(name: str, via: str, says: str, headline: bool = False) -> Case:
     clock = "monotonic" if via == "syscall" else name
-    return Case(
-        id=name,
-        asks=f"What does a read of {says} cost?",
-        quantity="ns",
-        unit="ns",
-        arms=(COUNTER, Arm(id=name, says=says, args={"clock": clock, "via": via})),
-        hurts=HURTS,
-        headline=headline,
-        work="read",
-    )
+    asks = f"What does a read of {says} cost?"
+    arm = Arm(id=name, says=says, args={"clock": clock, "via": via})
+    return Case.ratio(name, asks, "ns", COUNTER, arm, hurts=HURTS, headline=headline, work="read")
 
 
 def _sources(host: Host) -> Iterator[Case]:
     """One case per clocksource the kernel offers besides the current one. Switching is host-wide."""
     current = host.facts["clock"]["current"]
     touches = Touches(keys=(SOURCE,), disturbs=Disturbs.HOST)
+
+    def source(name: str) -> Arm:
+        return Arm(id=name, says=f"clocksource {name}", args={"source": name}, touches=touches)
+
     for other in host.facts["clock"]["available"]:
         if other != current:
-            yield Case(
-                id=f"source-{other}",
-                asks=f"What would a read cost with the clocksource {other}?",
-                quantity="ns",
-                unit="ns",
-                arms=(
-                    Arm(
-                        id=current,
-                        says=f"clocksource {current}",
-                        promised=True,
-                        args={"source": current},
-                        touches=touches,
-                    ),
-                    Arm(id=other, says=f"clocksource {other}", args={"source": other}, touches=touches),
-                ),
-                hurts=HURTS,
-                headline=False,
-                work="read",
-            )
+            asks = f"What would a read cost with the clocksource {other}?"
+            arms = source(current), source(other)
+            yield Case.ratio(f"source-{other}", asks, "ns", *arms, hurts=HURTS, headline=False, work="read")
 
 
-def cases(host: Host, options: Options) -> tuple[Case, ...]:
-    reads = [_read(name, "libc", says, headline=name == "monotonic") for name, says in CLOCKS.items()]
-    step = Case(
+def _step() -> Case:
+    """A reading whose claim is read from the kernel too, so it has arguments."""
+    claimed = Arm(id="claimed", says="clock_getres", promised=True, args={"clock": "monotonic"})
+    measured = Arm(id="measured", says="smallest step between two reads", args={"clock": "monotonic"})
+    return Case(
         id="step",
         asks="How fine is the clock really?",
         kind=Kind.READING,
         quantity="ns",
         unit="ns",
-        arms=(CLAIMED, MEASURED),
+        arms=(claimed, measured),
         matters=100.0,  # what a fast operation lasts; below this the step is lost in any real measurement
         hurts=1000.0,
         headline=False,
         work="step",
     )
-    return (*reads, _read("syscall", "syscall", "CLOCK_MONOTONIC by system call"), step, *_sources(host))
+
+
+def cases(host: Host, options: Options) -> tuple[Case, ...]:
+    reads = [_read(name, "libc", says, headline=name == "monotonic") for name, says in CLOCKS.items()]
+    return (*reads, _read("syscall", "syscall", "CLOCK_MONOTONIC by system call"), _step(), *_sources(host))
 
 
 def measure(stage: Stage) -> Iterator[Rig]:

@@ -1,9 +1,11 @@
 /* container-facts: how many CPUs busy threads really get, and what sysinfo(2) says of memory.
  *
- * A thread spins on each of the CPUs that are named; this one sleeps between two looks at their clocks. CPU time over wall time is the number of CPUs that they had, whatever a quota somewhere above
- * allows: nothing is read but clocks. A sample is a window; whoever sets it makes it whole periods of the quota. Beside
- * it stands how many of these CPUs were idle (/proc/stat, proc_stat(5)): what threads lack while CPUs are idle, a limit
- * took; what they lack otherwise, others had.
+ * A thread spins on each of the CPUs that are named; this one sleeps between two looks at their
+ * clocks. CPU time over wall time is the number of CPUs that they had, whatever a quota somewhere
+ * above allows: nothing is read but clocks. A sample is a window; whoever sets it makes it whole
+ * periods of the quota. Beside it stands how many of these CPUs were idle (/proc/stat,
+ * proc_stat(5)): what threads lack while CPUs are idle, a limit took; what they lack otherwise,
+ * others had.
  */
 #include "lb.h"
 
@@ -29,7 +31,8 @@ struct look {
     double idle; /* seconds, of the CPUs that are kept busy; NAN where /proc/stat does not say */
 };
 
-/* Each stays on a CPU of its own: the balancer leaves threads of a throttled group where they are, on one CPU if need be. */
+/* Each stays on a CPU of its own: the balancer leaves threads of a throttled group where they are,
+ * on one CPU if need be. */
 static void *spin(void *cpu)
 {
     lb_pin(*(int64_t *)cpu);
@@ -57,7 +60,8 @@ static bool idle_of(const char *text, int64_t cpu, double *ticks)
     double user, nice, system, idle, waiting;
     snprintf(label, sizeof label, "\ncpu%lld ", (long long)cpu);
     const char *line = strstr(text, label);
-    if (!line || sscanf(line + strlen(label), "%lf %lf %lf %lf %lf", &user, &nice, &system, &idle, &waiting) != 5)
+    if (!line || sscanf(line + strlen(label), "%lf %lf %lf %lf %lf", &user, &nice, &system, &idle,
+                        &waiting) != 5)
         return false;
     *ticks += idle + waiting;
     return true;
@@ -77,7 +81,8 @@ static double idle(int64_t count)
     return ticks / (double)sysconf(_SC_CLK_TCK);
 }
 
-/* Whoever is held back between the stamp and the clocks looks again: a throttled group stands still as a whole. */
+/* Whoever is held back between the stamp and the clocks looks again: a throttled group stands still
+ * as a whole. */
 static struct look look(int64_t count)
 {
     struct look found;
@@ -107,7 +112,8 @@ static void watch(struct lb_run *run, int64_t count, int64_t window_ns)
     lb_begin(run);
     struct look last = look(count);
     for (int64_t w = 0; w < run->samples; w++) {
-        sleep_until(due += window_ns); /* not after the last look: whoever wakes late would end late in a period too */
+        /* not after the last look: whoever wakes late would end late in a period too */
+        sleep_until(due += window_ns);
         struct look now = look(count);
         used[w] = (double)(now.cpu_ns - last.cpu_ns) / (double)(now.ns - last.ns);
         unused[w] = (now.idle - last.idle) / (double)(now.ns - last.ns) * 1e9;

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
+from typing import Unpack
 
 from liebench.contract import (
+    NOTHING,
     Arm,
     Case,
     Claim,
     Cost,
     Disturbs,
-    Kind,
     Layer,
     Meaning,
     Need,
     Options,
     Rig,
+    Running,
     Subject,
     Touches,
 )
@@ -39,45 +41,39 @@ ASKS = {
     "go": "Does Go?",
 }
 CHEAP = ("kernel", "sysconf", "nproc", "python")
+MATTERS = 1.1  # of the CPUs that are allowed
 GROUP = Touches(other=(CONTROLLERS,), disturbs=Disturbs.NOBODY)
 BOTH = Touches(other=(CONTROLLERS, MEMORY), disturbs=Disturbs.NOBODY)
-TOUCHES = {"leaf": GROUP, "parent": GROUP, "limited": BOTH}
+
 TWO = Need("two CPUs", lambda host: len(host.processors) > 1, "run it where there are two")
 
 
-def _fact(name: str, asks: str, says: str, words: Mapping[str, Meaning], **more: object) -> Case:
-    arm = Arm(id="seen", says=says, promised=True, touches=TOUCHES.get(name, Touches()))
-    return Case(
-        id=name, quantity="times", unit="", arms=(arm,), asks=asks, kind=Kind.FACT, words=words, work="beliefs", **more
-    )  # type: ignore[arg-type]
+def _fact(
+    name: str,
+    asks: str,
+    says: str,
+    words: Mapping[str, Meaning],
+    touches: Touches = NOTHING,
+    **running: Unpack[Running],
+) -> Case:
+    more: Running = {"work": "beliefs", **running}
+    return Case.fact(name, asks, says, words, touches=touches, quantity="times", **more)
 
 
-def _law(name: str, asks: str, matters: float, hurts: float, **more: object) -> Case:
+def _law(name: str, asks: str, touches: Touches = NOTHING, **running: Unpack[Running]) -> Case:
     says = "CPU time over wall time of a busy thread on each CPU"
-    arms = (
-        Arm(id="allowed", says="the smallest limit on the way up", promised=True),
-        Arm(id="used", says=says, args={"busy": 1}, touches=TOUCHES.get(name, Touches())),
+    allowed = Arm(id="allowed", says="the smallest limit on the way up")
+    used = Arm(id="used", says=says, args={"busy": 1}, touches=touches)
+    more: Running = {"headline": False, "work": "busy", **running}
+    return Case.law(
+        name, asks, "CPUs", allowed, used, quantity="cpus", matters=MATTERS, hurts=1.5, target=MATTERS - 1, **more
     )
-    limits = {"matters": matters, "hurts": hurts, "target": matters - 1}
-    return Case(
-        id=name,
-        quantity="cpus",
-        unit="CPUs",
-        arms=arms,
-        asks=asks,
-        kind=Kind.LAW,
-        headline=False,
-        work="busy",
-        **limits,
-        **more,
-    )  # type: ignore[arg-type]
 
 
 def cases(host: Host, options: Options) -> tuple[Case, ...]:
-    rig: Mapping[str, object] = {"subject": Subject.RIG}
-    shown: Mapping[str, object] = {**rig, "headline": False}
-    quotas: Mapping[str, object] = {**rig, "needs": (CPU_GROUP,)}
+    quotas: Running = {"subject": Subject.RIG, "needs": (CPU_GROUP,)}
     inside = f"What do they say inside {SHARE:g} of a CPU and {MIB} MiB, both limits of the parent?"
+    limits = (CPU_GROUP, MEMORY_GROUP)
     believers = (
         _fact(name, asks, "what it says", BELIEFS, needs=(BELIEVERS[name].need,), headline=name in CHEAP)
         for name, asks in ASKS.items()
@@ -86,12 +82,26 @@ def cases(host: Host, options: Options) -> tuple[Case, ...]:
         *believers,
         _fact("load", "Of whom does the load average speak?", "/proc/loadavg", LOAD),
         _fact("groups", "Can every limit be seen from here?", "/proc/self/mountinfo", GROUPS),
-        _law("used", "Do busy threads get the CPUs that the limits leave?", 1.1, 1.5),
-        _fact("ours", "Is a program that says what is allowed believed?", "a program of ours", BELIEFS, **rig),
-        _fact("affinity", "What do they say on one CPU of several?", "one CPU", BELIEFS, needs=(TWO,), **shown),
-        _fact("limited", inside, "a group of ours", BELIEFS, needs=(CPU_GROUP, MEMORY_GROUP), **shown),
-        _law("leaf", "Is a quota of half a CPU below a larger one half a CPU?", 1.1, 1.5, **quotas),
-        _law("parent", "Does the parent's quota of three quarters of a CPU hold below it?", 1.1, 1.5, **quotas),
+        _law("used", "Do busy threads get the CPUs that the limits leave?"),
+        _fact(
+            "ours",
+            "Is a program that says what is allowed believed?",
+            "a program of ours",
+            BELIEFS,
+            subject=Subject.RIG,
+        ),
+        _fact(
+            "affinity",
+            "What do they say on one CPU of several?",
+            "one CPU",
+            BELIEFS,
+            subject=Subject.RIG,
+            headline=False,
+            needs=(TWO,),
+        ),
+        _fact("limited", inside, "a group of ours", BELIEFS, BOTH, subject=Subject.RIG, headline=False, needs=limits),
+        _law("leaf", "Is a quota of half a CPU below a larger one half a CPU?", GROUP, **quotas),
+        _law("parent", "Does the parent's quota of three quarters of a CPU hold below it?", GROUP, **quotas),
     )
 
 

@@ -1,6 +1,8 @@
-/* place-work: what an application asks of the system below it, in one place: calls, processes, memory, files.
+/* place-work: what an application asks of the system below it, in one place: calls, processes,
+ * memory, files.
  *
- * The same work with the same arguments in every place; nothing of it needs a file, a library or a privilege.
+ * The same work with the same arguments in every place; nothing of it needs a file, a library or a
+ * privilege.
  */
 #include "lb.h"
 
@@ -13,7 +15,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { PAGE = 4096, PAGES = 256, COPY = 16 << 20, SMALL = 4096 }; /* a copy is larger than the caches of a core */
+/* a copy is larger than the caches of a core */
+enum { PAGE = 4096, PAGES = 256, COPY = 16 << 20, SMALL = 4096 };
 
 static char *from, *to;
 static int there[2], back[2];
@@ -70,7 +73,8 @@ static void switches(void *state, int64_t ops)
 static void faults(void *state, int64_t ops)
 {
     for ((void)state; ops > 0; ops -= PAGES) {
-        char *room = mmap(NULL, PAGES * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        char *room =
+            mmap(NULL, PAGES * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         if (room == MAP_FAILED)
             lb_fail("no memory: %s", strerror(errno));
         madvise(room, PAGES * PAGE, MADV_NOHUGEPAGE);

@@ -17,6 +17,7 @@ from liebench.contract import (
     Options,
     Rhythm,
     Rig,
+    Running,
     Subject,
     Touches,
 )
@@ -29,37 +30,46 @@ from liebench.stage.guest import QEMU
 from liebench.stage.stage import Stage
 
 X86 = Need("an x86-64 host", lambda host: host.x86, "none: guests of ours are x86-64 only")
-GUEST: dict[str, object] = {"headline": False, "subject": Subject.RIG, "needs": (X86, QEMU), "work": "guest"}
-COARSE: dict[str, object] = {"matters": 1.2, "hurts": 2.0, "target": 0.2}  # an emulator is not steady
+GUEST: Running = {"headline": False, "subject": Subject.RIG, "needs": (X86, QEMU), "work": "guest"}
+Limits = tuple[float, float, float]  # matters, hurts, target
+FINE: Limits = (1.1, 1.5, 0.1)
+COARSE: Limits = (1.2, 2.0, 0.2)  # an emulator is not steady
 RUNS = Touches(other=(CONTAINERS,))
 HOST = "on the bare host"
 
 
-def _case(place: str, work: str, asks: str, words: tuple[str, str], more: dict[str, object], unit: str = "ns") -> Case:
+def _case(
+    place: str, what: str, asks: str, words: tuple[str, str], running: Running, limits: Limits = FINE, unit: str = "ns"
+) -> Case:
     """The promised arm has no arguments, so that null tests and planted lies are put into the delivered place."""
     touches = RUNS if place == "container" else NOTHING
-    arms = (
-        Arm(id="beside", says=words[0], promised=True),
-        Arm(id=place, says=words[1], args={"place": place}, touches=touches),
+    beside = Arm(id="beside", says=words[0])
+    there = Arm(id=place, says=words[1], args={"place": place}, touches=touches)
+    matters, hurts, target = limits
+    return Case.ratio(
+        f"{place}-{what}", asks, unit, beside, there, matters=matters, hurts=hurts, target=target, **running
     )
-    made: dict[str, object] = {"matters": 1.1, "hurts": 1.5, "target": 0.1, **more}
-    return Case(id=f"{place}-{work}", quantity=unit, unit=unit, arms=arms, asks=asks, **made)  # type: ignore[arg-type]
 
 
 def _works(place: str, words: str, real: bool) -> Iterator[Case]:
     for work, (what, headline) in WORKS.items():
-        kind = {"headline": headline, "work": "place-trip" if work == "trip" else "place"} if real else GUEST
-        yield _case(place, work, f"What does {what} cost {words}?", (HOST, words), kind)
+        ours: Running = {"headline": headline, "work": "place-trip" if work == "trip" else "place"}
+        yield _case(place, work, f"What does {what} cost {words}?", (HOST, words), ours if real else GUEST)
 
 
-def _start(place: str, words: str, more: dict[str, object]) -> Case:
-    asks, limits = f"How long does a program {words} take to start and end?", {"matters": 1.5, "hurts": 5.0}
-    return _case(place, "start", asks, (HOST, words), {**limits, "target": 0.2, **more}, "ms")
+def _start(place: str, words: str, running: Running) -> Case:
+    asks = f"How long does a program {words} take to start and end?"
+    return _case(place, "start", asks, (HOST, words), running, (1.5, 5.0, 0.2), "ms")
 
 
-def _footprint(place: str, words: str, more: dict[str, object]) -> Case:
-    asks, limits = f"How much memory does it take to do nothing {words}?", {"matters": 2.0, "hurts": 10.0}
-    return _case(place, "footprint", asks, (HOST, words), {**limits, **more, "work": "footprint"}, "KiB")
+def _footprint(place: str, words: str, running: Running) -> Case:
+    asks = f"How much memory does it take to do nothing {words}?"
+    return _case(place, "footprint", asks, (HOST, words), {**running, "work": "footprint"}, (2.0, 10.0, 0.1), "KiB")
+
+
+def _inside(work: str) -> Case:
+    asks = f"What does {WORKS[work][0]} cost in namespaces inside a guest?"
+    return _case("inside", work, asks, ("in the guest", "in namespaces inside it"), GUEST, COARSE)
 
 
 def cases(host: Host, options: Options) -> tuple[Case, ...]:
@@ -71,9 +81,8 @@ def cases(host: Host, options: Options) -> tuple[Case, ...]:
         *_works("guest", booted, real=False),
         _start("guest", booted, {**GUEST, "work": "boot", "rhythm": Rhythm.ONCE}),
         _footprint("guest", booted, GUEST),
-        *(_case("inside", work, f"What does {WORKS[work][0]} cost in namespaces inside a guest?",
-                ("in the guest", "in namespaces inside it"), GUEST | COARSE) for work in EVERY["inside"]),
-    )  # fmt: skip
+        *map(_inside, EVERY["inside"]),
+    )
 
 
 def measure(stage: Stage) -> Iterator[Rig]:

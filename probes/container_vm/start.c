@@ -1,6 +1,7 @@
 /* place-start: a place from its start to its end, as whoever asks for one waits for it.
  *
- * The program says a line once it is there; it is told to end, and ends. Nobody runs between the stamps but it.
+ * The program says a line once it is there; it is told to end, and ends. Nobody runs between the
+ * stamps but it.
  */
 #include "lb.h"
 

@@ -1,10 +1,11 @@
 /* cpu-frequency: cycles per second, from dependent chains of known latency.
  *
- * An operation is a chain of CYCLES cycles: additions (1 cycle), multiplications (3 on every x86 and most ARM cores
- * since 2010), rotations (1), or four interleaved chains of fused multiply-adds (4 cycles each), which also heat the
- * vector unit. No chain gains from a wider core, a cache or a predictor, so ns per operation over CYCLES is the
- * cycle time; that the chains agree is the proof that the latencies hold for this core. load=all keeps every other
- * usable processor busy with additions meanwhile, and heat_s lets them all work before anything is timed.
+ * An operation is a chain of CYCLES cycles: additions (1 cycle), multiplications (3 on every x86
+ * and most ARM cores since 2010), rotations (1), or four interleaved chains of fused multiply-adds
+ * (4 cycles each), which also heat the vector unit. No chain gains from a wider core, a cache or a
+ * predictor, so ns per operation over CYCLES is the cycle time; that the chains agree is the proof
+ * that the latencies hold for this core. load=all keeps every other usable processor busy with
+ * additions meanwhile, and heat_s lets them all work before anything is timed.
  */
 #include "lb.h"
 
@@ -45,12 +46,13 @@ __attribute__((target("avx,fma"))) static void vectors(void *state, int64_t ops)
 {
     (void)state;
     while (ops--)
-        __asm__ volatile(".rept 48\n\t"
-                         "vfmadd231ps %%ymm0, %%ymm4, %%ymm0\n\tvfmadd231ps %%ymm1, %%ymm4, %%ymm1\n\t"
-                         "vfmadd231ps %%ymm2, %%ymm4, %%ymm2\n\tvfmadd231ps %%ymm3, %%ymm4, %%ymm3\n\t.endr"
-                         :
-                         :
-                         : "xmm0", "xmm1", "xmm2", "xmm3", "xmm4");
+        __asm__ volatile(
+            ".rept 48\n\t"
+            "vfmadd231ps %%ymm0, %%ymm4, %%ymm0\n\tvfmadd231ps %%ymm1, %%ymm4, %%ymm1\n\t"
+            "vfmadd231ps %%ymm2, %%ymm4, %%ymm2\n\tvfmadd231ps %%ymm3, %%ymm4, %%ymm3\n\t.endr"
+            :
+            :
+            : "xmm0", "xmm1", "xmm2", "xmm3", "xmm4");
 }
 
 static bool has_vectors(void) { return __builtin_cpu_supports("fma"); }

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from liebench.contract import (
+    Args,
     Arm,
     Case,
     Claim,
     Cost,
-    Kind,
     Layer,
     Need,
     Option,
@@ -42,54 +42,40 @@ def claimed_mhz(host: Host) -> float | None:
     return float(khz) / 1000 if khz and khz.isdigit() else known
 
 
-def _case(name: str, asks: str, headline: bool, **args: str) -> Case:
-    return Case(
-        id=name,
-        asks=asks,
-        quantity="ns",
-        unit="ns",
-        arms=(
-            Arm(id="claimed", says="one cycle as stated", promised=True),
-            Arm(id="measured", says="one cycle as timed", args=args),
-        ),
-        headline=headline,
-        work="chain",
-        needs=(SAYS, FMA) if args["chain"] == "vector" else (SAYS,),
+def _cycle(name: str, asks: str, headline: bool, args: Args) -> Case:
+    stated, timed = (
+        Arm(id="claimed", says="one cycle as stated"),
+        Arm(id="measured", says="one cycle as timed", args=args),
     )
+    needs = (SAYS, FMA) if args["chain"] == "vector" else (SAYS,)
+    return Case.ratio(name, asks, "ns", stated, timed, headline=headline, work="chain", needs=needs)
 
 
 def _chains() -> Case:
-    return Case(
-        id="chains",
-        asks="Do chains of different instructions agree about the cycle?",
-        kind=Kind.LAW,
-        quantity="ns",
-        unit="ns",
-        arms=(
-            Arm(id="add", says="additions", promised=True, args={"chain": "add"}),
-            Arm(id="mul", says="multiplications", args={"chain": "mul"}),
-        ),
+    return Case.law(
+        "chains",
+        "Do chains of different instructions agree about the cycle?",
+        "ns",
+        Arm(id="add", says="additions", args={"chain": "add"}),
+        Arm(id="mul", says="multiplications", args={"chain": "mul"}),
         matters=1.02,
         hurts=1.05,
+        target=0.01,
         headline=False,
         work="chain",
-        target=0.01,
     )
 
 
 def _sustained(host: Host, seconds: int) -> Case:
     """Six times a rest and a start, and a start after so long: CPU seconds of all processors must be allowed."""
     limit_s = 60 + (seconds + 5) * len(host.processors)
-    busy: dict[str, str | int | float] = {"chain": "mul", "load": "all", "limit_s": limit_s}
-    return Case(
-        id="sustained",
-        asks=f"How long is it after {seconds} s of every processor working?",
-        quantity="ns",
-        unit="ns",
-        arms=(
-            Arm(id="start", says="after a rest", promised=True, args=busy | {"rest_s": min(seconds, 10)}),
-            Arm(id="later", says=f"after {seconds} s of work", args=busy | {"heat_s": seconds}),
-        ),
+    busy: Args = {"chain": "mul", "load": "all", "limit_s": limit_s}
+    return Case.ratio(
+        "sustained",
+        f"How long is it after {seconds} s of every processor working?",
+        "ns",
+        Arm(id="start", says="after a rest", args={**busy, "rest_s": min(seconds, 10)}),
+        Arm(id="later", says=f"after {seconds} s of work", args={**busy, "heat_s": seconds}),
         rhythm=Rhythm.ONCE,
         headline=False,
         work="heat",
@@ -100,9 +86,9 @@ def cases(host: Host, options: Options) -> tuple[Case, ...]:
     seconds = options.get(SUSTAIN.name, "0")
     if not seconds.isdigit() or int(seconds) > 600:
         raise UsageError(f"cpu-frequency.sustain_s takes 0 to 600 seconds, not {seconds!r}")
-    solo = _case("solo", "How long is a cycle when nobody else works?", True, chain="mul")
-    every = _case("all", "How long is it when every processor works?", False, chain="mul", load="all")
-    wide = _case("vector", "How long is it under wide vectors?", False, chain="vector")
+    solo = _cycle("solo", "How long is a cycle when nobody else works?", True, {"chain": "mul"})
+    every = _cycle("all", "How long is it when every processor works?", False, {"chain": "mul", "load": "all"})
+    wide = _cycle("vector", "How long is it under wide vectors?", False, {"chain": "vector"})
     late = (_sustained(host, int(seconds)),) if int(seconds) else ()
     return (solo, *((every,) if len(host.processors) > 1 else ()), wide, _chains(), *late)
 

@@ -1,10 +1,11 @@
-/* cpu-gap: which share of a window a busy thread really had its processor, and who had it in between.
+/* cpu-gap: which share of a window a busy thread really had its processor, and who had it in
+ * between.
  *
- * A thread reads the clock in a loop; two reads that lie far apart are a gap. Gaps are split with what the kernel
- * says of the same window: run delay (schedstat: others ran, or the group was throttled), interrupts (as many of the
- * short gaps as /proc/interrupts counts on this processor), and what is left: time below the kernel, which a guest
- * has no other way to see. A sample is a window; with all=1 every usable processor spins at once and the sample is
- * the mean over them.
+ * A thread reads the clock in a loop; two reads that lie far apart are a gap. Gaps are split with
+ * what the kernel says of the same window: run delay (schedstat: others ran, or the group was
+ * throttled), interrupts (as many of the short gaps as /proc/interrupts counts on this processor),
+ * and what is left: time below the kernel, which a guest has no other way to see. A sample is a
+ * window; with all=1 every usable processor spins at once and the sample is the mean over them.
  */
 #include "lb.h"
 
@@ -20,7 +21,8 @@
 
 enum { LEAST_GAP_NS = 2000, READS = 20, SHORT_NS = 100000, PLANT_EVERY_NS = 10000000 };
 enum { LOST, BELOW, DELAY, INTERRUPTS, WALL, ACCOUNTED, PARTS };
-static const char *const NAMES[PARTS] = {"lost", "below", "delay", "interrupts", "wall_ms", "accounted_ms"};
+static const char *const NAMES[PARTS] = {"lost",       "below",   "delay",
+                                         "interrupts", "wall_ms", "accounted_ms"};
 
 struct edge {
     int64_t ns, cpu_ns, delay_ns, interrupts;
@@ -42,7 +44,8 @@ static struct {
 static char interrupts_text[1 << 20]; /* read by one thread at a time: `turn` */
 static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER;
 
-/* Interrupts of one processor so far: the sum of its column in /proc/interrupts. -1 where it cannot be read. */
+/* Interrupts of one processor so far: the sum of its column in /proc/interrupts. -1 where it cannot
+ * be read. */
 static int64_t interrupts_of(int64_t cpu)
 {
     int fd = open("/proc/interrupts", O_RDONLY | O_CLOEXEC);
@@ -50,7 +53,8 @@ static int64_t interrupts_of(int64_t cpu)
     ssize_t part;
     if (fd < 0)
         return -1;
-    while (got < sizeof interrupts_text - 1 && (part = read(fd, interrupts_text + got, sizeof interrupts_text - 1 - got)) > 0)
+    while (got < sizeof interrupts_text - 1 &&
+           (part = read(fd, interrupts_text + got, sizeof interrupts_text - 1 - got)) > 0)
         got += (size_t)part;
     close(fd);
     interrupts_text[got] = '\0';
@@ -92,7 +96,8 @@ static int64_t delay_of(struct spinner *s)
     return got > 0 && sscanf(text, "%lld %lld %lld", &cpu, &delay, &slices) == 3 ? delay : -1;
 }
 
-/* Who is preempted between two of these reads would book the same time twice, or never: then it reads again. */
+/* Who is preempted between two of these reads would book the same time twice, or never: then it
+ * reads again. */
 static void read_edge(struct spinner *s, struct edge *edge)
 {
     pthread_mutex_lock(&turn);
@@ -136,9 +141,12 @@ static void spin_window(struct spinner *s, int64_t w)
         last = now;
     }
     read_edge(s, &b);
-    double wall = (double)(b.ns - a.ns), delay = b.delay_ns < 0 ? NAN : (double)(b.delay_ns - a.delay_ns);
-    int64_t counted = a.interrupts < 0 || b.interrupts < 0 ? short_count : b.interrupts - a.interrupts;
-    double interrupts = short_count > counted ? shorts * (double)counted / (double)short_count : shorts;
+    double wall = (double)(b.ns - a.ns),
+           delay = b.delay_ns < 0 ? NAN : (double)(b.delay_ns - a.delay_ns);
+    int64_t counted =
+        a.interrupts < 0 || b.interrupts < 0 ? short_count : b.interrupts - a.interrupts;
+    double interrupts =
+        short_count > counted ? shorts * (double)counted / (double)short_count : shorts;
     double below = lost - interrupts - (isnan(delay) ? 0 : delay);
     s->parts[LOST][w] = 100 * lost / wall;
     s->parts[BELOW][w] = 100 * fmax(below, 0) / wall;
@@ -183,9 +191,12 @@ static struct spinner *prepare(struct lb_run *run, const int64_t *cpus, int64_t 
     struct spinner *spinners = lb_room((size_t)count, sizeof *spinners);
     for (int64_t i = 0; i < count; i++) {
         struct spinner *s = &spinners[i];
-        *s = (struct spinner){.cpu = cpus[i], .windows = run->samples, .window_ns = lb_int(run, "window_ms") * 1000000,
-                              .threshold_ns = (int64_t)fmax(LEAST_GAP_NS, READS * run->timer.read_ns),
-                              .plant_ns = llround(lb_num(run, "plant_percent") / 100 * PLANT_EVERY_NS)};
+        *s = (struct spinner){
+            .cpu = cpus[i],
+            .windows = run->samples,
+            .window_ns = lb_int(run, "window_ms") * 1000000,
+            .threshold_ns = (int64_t)fmax(LEAST_GAP_NS, READS * run->timer.read_ns),
+            .plant_ns = llround(lb_num(run, "plant_percent") / 100 * PLANT_EVERY_NS)};
         for (int part = 0; part < PARTS; part++)
             s->parts[part] = lb_room((size_t)run->samples, sizeof(double));
     }
@@ -238,7 +249,8 @@ static int run(struct lb_run *run)
     }
     free(spinners);
     lb_fact_num(run, "wall_ms", wall);
-    lb_fact_num(run, "accounted_ms", accounted); /* CPU time and run delay: the same, where the kernel keeps its books */
+    /* CPU time and run delay: the same, where the kernel keeps its books */
+    lb_fact_num(run, "accounted_ms", accounted);
     lb_fact_num(run, "longest_ms", longest / 1e6);
     lb_fact_num(run, "processors", (double)count);
     return lb_output(run);
@@ -254,7 +266,8 @@ static const struct lb_key KEYS[] = {
 
 static const struct lb_kernel CPU_GAP = {
     .name = "cpu-gap",
-    .summary = "the share of its time that a busy thread did not have its processor, and who had it",
+    .summary =
+        "the share of its time that a busy thread did not have its processor, and who had it",
     .run = run,
     .ops = 1,
     .samples = 4,

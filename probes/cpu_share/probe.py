@@ -41,40 +41,38 @@ LOST = {
 }
 
 
-def _share(name: str, asks: str, says: str, headline: bool, every: bool) -> Case:
-    return Case(
-        id=f"{name}-all" if every else name,
-        asks=asks.replace("a busy thread", "a thread on every processor") if every else asks,
-        kind=Kind.READING,
+def _share(name: str, asks: str, says: str, headline: bool) -> Case:
+    return Case.reading(
+        name,
+        asks,
+        "%",
+        "nothing: the CPU is yours",
+        says,
+        args={"part": name, "how": QUANTA if name == "quanta" else ONE},
         quantity="percent",
-        unit="%",
-        arms=(
-            Arm(id="claimed", says="nothing: the CPU is yours", promised=True),
-            Arm(
-                id="measured",
-                says=says,
-                args={"part": name, "how": QUANTA if name == "quanta" else ALL if every else ONE},
-            ),
-        ),
         matters=MATTERS,
         hurts=HURTS,
+        target=1.0,
         headline=headline,
         work="gap",
-        target=1.0,
     )
 
 
+def _everywhere(name: str, headline: bool) -> Case:
+    """The same with a thread on every processor."""
+    asks, says, _ = LOST[name]
+    case = _share(name, asks.replace("a busy thread", "a thread on every processor"), says, headline)
+    claimed, measured = case.arms
+    return replace(case, id=f"{name}-all", arms=(claimed, replace(measured, args={"part": name, "how": ALL})))
+
+
 def _identity() -> Case:
-    return Case(
-        id="identity",
-        asks="Does the kernel account for all of a busy thread's time?",
-        kind=Kind.LAW,
-        quantity="ms",
-        unit="ms",
-        arms=(
-            Arm(id="accounted", says="CPU time and run delay of the thread", promised=True, args={"how": ONE}),
-            Arm(id="wall", says="the clock on the wall", args={"how": ONE}),
-        ),
+    return Case.law(
+        "identity",
+        "Does the kernel account for all of a busy thread's time?",
+        "ms",
+        Arm(id="accounted", says="CPU time and run delay of the thread", args={"how": ONE}),
+        Arm(id="wall", says="the clock on the wall", args={"how": ONE}),
         matters=1.01,
         hurts=1.05,
         headline=False,
@@ -83,11 +81,9 @@ def _identity() -> Case:
 
 
 def cases(host: Host, options: Options) -> tuple[Case, ...]:
-    one = tuple(_share(name, *row, every=False) for name, row in LOST.items())
-    every = (
-        tuple(_share(name, *LOST[name], every=True) for name in ("lost", "below")) if len(host.processors) > 1 else ()
-    )
-    return (*one, *(replace(c, headline=c.id == "lost-all") for c in every), _identity())
+    one = (_share(name, *row) for name, row in LOST.items())
+    every = (_everywhere("lost", headline=True), _everywhere("below", headline=False))
+    return (*one, *(every if len(host.processors) > 1 else ()), _identity())
 
 
 class _Windows:

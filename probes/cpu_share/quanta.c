@@ -1,9 +1,9 @@
 /* cpu-quanta: which share of a window is missing when time is measured by work and not by gaps.
  *
- * The second witness of cpu-share (fixed work quanta: LLNL's FWQ). A quantum is always the same chain of dependent
- * additions, which a tenant on the sibling thread hardly slows down. A sample is a window: what its quanta took above
- * the undisturbed quantum (the tenth best in a hundred of the whole repetition). It needs no threshold, and misses
- * what takes from every quantum alike.
+ * The second witness of cpu-share (fixed work quanta: LLNL's FWQ). A quantum is always the same
+ * chain of dependent additions, which a tenant on the sibling thread hardly slows down. A sample is
+ * a window: what its quanta took above the undisturbed quantum (the tenth best in a hundred of the
+ * whole repetition). It needs no threshold, and misses what takes from every quantum alike.
  */
 #include "lb.h"
 
@@ -20,16 +20,12 @@ static double quantum(uint64_t *value)
     return (double)(lb_now() - from);
 }
 
-static int ascending(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 static int run(struct lb_run *run)
 {
-    int64_t window_ns = lb_int(run, "window_ms") * 1000000, most = run->samples * (window_ns / 2000 + 1), count = 0;
-    int64_t plant_ns = llround(lb_num(run, "plant_percent") / 100 * PLANT_EVERY_NS), planted = lb_now();
+    int64_t window_ns = lb_int(run, "window_ms") * 1000000,
+            most = run->samples * (window_ns / 2000 + 1), count = 0;
+    int64_t plant_ns = llround(lb_num(run, "plant_percent") / 100 * PLANT_EVERY_NS),
+            planted = lb_now();
     double *took = lb_room((size_t)most, sizeof *took), *lost = lb_series(run, "quanta");
     int64_t *ends = lb_room((size_t)run->samples, sizeof *ends);
     uint64_t value = 1;
@@ -54,7 +50,7 @@ static int run(struct lb_run *run)
     double *ordered = lb_room((size_t)count, sizeof *ordered);
     for (int64_t i = 0; i < count; i++)
         ordered[i] = took[i];
-    qsort(ordered, (size_t)count, sizeof *ordered, ascending);
+    lb_sort(ordered, (size_t)count);
     double alone = ordered[count / 10];
     for (int64_t w = 0, i = 0; w < run->samples; w++) {
         double sum = 0, excess = 0;
@@ -77,7 +73,8 @@ static const struct lb_key KEYS[] = {
 
 static const struct lb_kernel CPU_QUANTA = {
     .name = "cpu-quanta",
-    .summary = "the share of its time that a busy thread did not have its processor, by fixed work quanta",
+    .summary =
+        "the share of its time that a busy thread did not have its processor, by fixed work quanta",
     .run = run,
     .ops = 1,
     .samples = 2,

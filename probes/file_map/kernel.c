@@ -1,10 +1,11 @@
 /* file-map: the same random reads of a file, by the kernel's cache or by one's own.
  *
- * Blocks of 4 KiB from a working set of `ws_mib` at the start of the file, uniform or Zipf (0.99), in five ways:
- * a mapping with the default readahead, a mapping with MADV_RANDOM, pread through the page cache, an own LRU cache of
- * `cache_mib` filled by pread (two managers), and the same cache filled by O_DIRECT (one manager). Every cache is
- * filled before anything is timed, by large reads. Whatever limits memory is the control group that we run in.
- * A sample is the mean of `each` reads; blocks read from the disk are counted by getrusage.
+ * Blocks of 4 KiB from a working set of `ws_mib` at the start of the file, uniform or Zipf (0.99),
+ * in five ways: a mapping with the default readahead, a mapping with MADV_RANDOM, pread through the
+ * page cache, an own LRU cache of `cache_mib` filled by pread (two managers), and the same cache
+ * filled by O_DIRECT (one manager). Every cache is filled before anything is timed, by large reads.
+ * Whatever limits memory is the control group that we run in. A sample is the mean of `each` reads;
+ * blocks read from the disk are counted by getrusage.
  */
 #include "lb.h"
 #include "rigs/mounts.h"
@@ -136,10 +137,12 @@ static void open_file(const char *path, size_t bytes)
 {
     f.fd = open(path, O_RDONLY | O_CLOEXEC | (f.mode == OWN_DIRECT ? O_DIRECT : 0));
     if (f.fd < 0)
-        lb_fail("cannot open %s%s: %s", path, f.mode == OWN_DIRECT ? " past the page cache" : "", strerror(errno));
+        lb_fail("cannot open %s%s: %s", path, f.mode == OWN_DIRECT ? " past the page cache" : "",
+                strerror(errno));
     posix_fadvise(f.fd, 0, 0, POSIX_FADV_DONTNEED); /* nobody starts with what the last one left */
     if (f.mode == PREAD || f.mode == OWN)
-        posix_fadvise(f.fd, 0, 0, POSIX_FADV_RANDOM); /* pages in flight ahead of us could fill the whole limit */
+        /* pages in flight ahead of us could fill the whole limit */
+        posix_fadvise(f.fd, 0, 0, POSIX_FADV_RANDOM);
     if (f.mode > MMAP_RANDOM)
         return;
     f.map = mmap(NULL, bytes, PROT_READ, MAP_SHARED, f.fd, 0);
@@ -149,10 +152,12 @@ static void open_file(const char *path, size_t bytes)
         madvise(f.map, bytes, MADV_RANDOM);
 }
 
-/* The caches as they are after a long time: full. Of a Zipf distribution the popular blocks are in, by use. */
+/* The caches as they are after a long time: full. Of a Zipf distribution the popular blocks are in,
+ * by use. */
 static void warm(const char *path)
 {
-    int fd = f.pool ? f.fd : open(path, O_RDONLY | O_CLOEXEC); /* a descriptor of its own: what it is told, mmap is not */
+    /* a descriptor of its own: what it is told, mmap is not */
+    int fd = f.pool ? f.fd : open(path, O_RDONLY | O_CLOEXEC);
     if (!f.pool)
         posix_fadvise(fd, 0, 0, POSIX_FADV_RANDOM); /* no readahead beyond what is asked for */
     uint32_t count = f.pool && f.slots < f.ws ? f.slots : f.ws;
@@ -177,7 +182,8 @@ static void warm(const char *path)
 
 static void prepare(struct lb_run *run)
 {
-    f.blocks = (uint32_t)lb_int(run, "file_mib") * 256, f.ws = (uint32_t)lb_int(run, "ws_mib") * 256;
+    f.blocks = (uint32_t)lb_int(run, "file_mib") * 256,
+    f.ws = (uint32_t)lb_int(run, "ws_mib") * 256;
     f.slots = (uint32_t)lb_int(run, "cache_mib") * 256, f.seed = LB_SEED;
     if (f.ws > f.blocks)
         lb_usage("the working set is larger than the file");
@@ -209,7 +215,8 @@ static int run(struct lb_run *run)
     }
     prepare(run);
     open_file(path, bytes);
-    int64_t each = lb_int(run, "each"), all = each + llround(lb_num(run, "plant_extra") * (double)each);
+    int64_t each = lb_int(run, "each"),
+            all = each + llround(lb_num(run, "plant_extra") * (double)each);
     warm(path);
     double *ns = lb_series(run, "ns");
     uint64_t sum = 0, before = f.misses;
@@ -224,8 +231,10 @@ static int run(struct lb_run *run)
     }
     lb_end(run);
     double reads = (double)run->samples * (double)all;
-    lb_fact_num(run, "disk_blocks", (double)(run->after.usage.ru_inblock - run->before.usage.ru_inblock) / 8 / reads);
-    lb_fact_num(run, "major_faults", (double)(run->after.usage.ru_majflt - run->before.usage.ru_majflt) / reads);
+    lb_fact_num(run, "disk_blocks",
+                (double)(run->after.usage.ru_inblock - run->before.usage.ru_inblock) / 8 / reads);
+    lb_fact_num(run, "major_faults",
+                (double)(run->after.usage.ru_majflt - run->before.usage.ru_majflt) / reads);
     lb_fact_num(run, "own_misses", f.pool ? (double)(f.misses - before) / reads : NAN);
     lb_fact_num(run, "sum", (double)(sum & 0xffff));
     return lb_output(run);

@@ -8,6 +8,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 from liebench.contract import (
+    Args,
     Arm,
     Case,
     Claim,
@@ -49,86 +50,66 @@ WAYS = {
 }
 
 
-def _arm(way: str, ws: int, promised: bool = False, cache: int = CACHE, zipf: int = 0) -> Arm:
-    args: dict[str, str | int | float] = {"mode": way, "ws_mib": ws, "cache_mib": cache, "zipf": zipf}
-    if way == "mmap":
-        args |= {"each": 1, "samples": 8}  # each touch may read thousands of blocks
-    return Arm(
-        id=way, says=WAYS[way], promised=promised, args=args, touches=Touches(other=(MEMORY,), bytes_written=FILE << 20)
-    )
+def _args(way: str, ws: int, cache: int = CACHE, zipf: int = 0) -> Args:
+    args: Args = {"mode": way, "ws_mib": ws, "cache_mib": cache, "zipf": zipf}
+    return {**args, "each": 1, "samples": 8} if way == "mmap" else args  # each touch may read thousands of blocks
 
 
-def _case(name: str, asks: str, promised: Arm, delivered: Arm, hurts: float, headline: bool = False) -> Case:
-    return Case(
-        id=name,
-        asks=asks,
-        quantity="ns",
-        unit="ns",
-        arms=(promised, delivered),
-        matters=1.25,
-        hurts=hurts,
-        headline=headline,
-        work="file",
-        target=0.2,
+def _arm(way: str, ws: int, cache: int = CACHE, zipf: int = 0) -> Arm:
+    touches = Touches(other=(MEMORY,), bytes_written=FILE << 20)
+    return Arm(id=way, says=WAYS[way], args=_args(way, ws, cache, zipf), touches=touches)
+
+
+def _ratio(name: str, asks: str, promised: Arm, delivered: Arm, headline: bool = False) -> Case:
+    return Case.ratio(
+        name, asks, "ns", promised, delivered, matters=1.25, hurts=2.0, target=0.2, headline=headline, work="file"
     )
 
 
 def cases(host: Host, options: Options) -> tuple[Case, ...]:
     return (
-        _case(
+        _ratio(
             "above",
             f"Who reads {ABOVE} MiB in {LIMIT} MiB of memory faster: a mapping or an own cache?",
-            _arm("own-direct", ABOVE, True),
+            _arm("own-direct", ABOVE),
             _arm("mmap-random", ABOVE),
-            2.0,
             headline=True,
         ),
-        _case(
+        _ratio(
             "readahead",
             "What does readahead do to random reads of a mapping?",
-            _arm("mmap-random", ABOVE, True),
+            _arm("mmap-random", ABOVE),
             _arm("mmap", ABOVE),
-            2.0,
             headline=True,
         ),
-        _case(
-            "below",
-            f"And {BELOW} MiB, which fit?",
-            _arm("own", BELOW, True),
-            _arm("mmap-random", BELOW),
-            2.0,
-        ),
-        _case(
+        _ratio("below", f"And {BELOW} MiB, which fit?", _arm("own", BELOW), _arm("mmap-random", BELOW)),
+        _ratio(
             "at",
             f"And {AT} MiB, which fit but for what the process needs itself?",
-            _arm("own-direct", AT, True),
+            _arm("own-direct", AT),
             _arm("mmap-random", AT),
-            2.0,
         ),
-        _case(
+        _ratio(
             "above-zipf",
             "And where some blocks are far more popular than others?",
-            _arm("own-direct", ABOVE, True, zipf=1),
+            _arm("own-direct", ABOVE, zipf=1),
             _arm("mmap-random", ABOVE, zipf=1),
-            2.0,
         ),
-        _case(
+        _ratio(
             "both",
             "What does it cost when both cache: an own cache below the kernel's?",
-            _arm("own-direct", ABOVE, True),
+            _arm("own-direct", ABOVE),
             _arm("own", ABOVE, cache=HALF),
-            2.0,
         ),
-        Case(
-            id="too-large",
-            asks=f"What becomes of an own cache of {LARGE} MiB, which the kernel has to swap?",
-            kind=Kind.FACT,
-            quantity="value",
-            unit="",
-            arms=(replace(_arm("own-direct", ABOVE, True, cache=LARGE), touches=_swapping(host)),),
-            words=FATES,
+        Case.fact(
+            "too-large",
+            f"What becomes of an own cache of {LARGE} MiB, which the kernel has to swap?",
+            WAYS["own-direct"],
+            FATES,
+            arm="own-direct",
+            args=_args("own-direct", ABOVE, cache=LARGE),
+            touches=_swapping(host),
             headline=False,
-            work="facts",
         ),
     )
 

@@ -4,7 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from liebench.contract import Arm, Case, Claim, Cost, Events, Kind, Layer, Options, Rep, Rig, Subject, Touches, Turn
+from liebench.contract import (
+    Args,
+    Arm,
+    Case,
+    Claim,
+    Cost,
+    Events,
+    Kind,
+    Layer,
+    Options,
+    Rep,
+    Rig,
+    Subject,
+    Touches,
+    Turn,
+)
 from liebench.facts.volumes import Volume
 from liebench.host import Host
 from liebench.probe import Plant, Probe
@@ -21,70 +36,63 @@ FILE = Touches(bytes_written=MIB << 20)
 RIG = Touches(other=(SERVER,), bytes_written=BYTES)
 
 
-def _case(name: str, asks: str, promised: Arm, delivered: Arm, quantity: str, headline: bool) -> Case:
-    return Case(
-        id=name,
+def _ratio(name: str, asks: str, promised: Arm, delivered: Arm, quantity: str, headline: bool) -> Case:
+    return Case.ratio(
+        name,
+        asks,
+        "us",
+        promised,
+        delivered,
         quantity=quantity,
-        unit="us",
-        arms=(promised, delivered),
-        asks=asks,
         matters=1.25,
         hurts=10.0,
+        target=0.2,
         headline=headline,
         work="flush",
-        target=0.2,
     )
 
 
-def _arm(name: str, says: str, promised: bool = False, **args: str | int) -> Arm:
-    return Arm(id=name, says=says, promised=promised, args=args, touches=FILE)
+def _arm(name: str, says: str, args: Args, touches: Touches = FILE) -> Arm:
+    return Arm(id=name, says=says, args=args, touches=touches)
 
 
 def cases(host: Host, options: Options) -> tuple[Case, ...]:
-    fsyncs = (_arm("seen", f"{FLUSHES} small writes, each with fdatasync", True, op="sync", samples=FLUSHES),)
     large = Touches(bytes_written=96 * LARGE_KIB << 10)
+    mib = LARGE_KIB >> 10
     return (
-        Case(
-            id="sent",
-            quantity="value",
-            unit="",
-            arms=fsyncs,
-            asks="Does a flush reach the disk?",
-            kind=Kind.FACT,
-            words=SENT,
-            work="facts",
+        Case.fact(
+            "sent",
+            "Does a flush reach the disk?",
+            f"{FLUSHES} small writes, each with fdatasync",
+            SENT,
+            args={"op": "sync", "samples": FLUSHES},
+            touches=FILE,
         ),
-        _case(
+        _ratio(
             "cost",
             "What does it cost to wait until a write is on the disk?",
-            _arm("write", "4 KiB written past the page cache", True, op="write"),
-            _arm("flushed", "4 KiB written and flushed", op="sync"),
+            _arm("write", "4 KiB written past the page cache", {"op": "write"}),
+            _arm("flushed", "4 KiB written and flushed", {"op": "sync"}),
             "us",
             headline=True,
         ),
-        _case(
+        _ratio(
             "slope",
-            f"Does a flush after {LARGE_KIB >> 10} MiB have more to do than one after {SMALL_KIB} KiB?",
-            _arm("small", f"a flush after {SMALL_KIB} KiB", True, op="sync", kib=SMALL_KIB, samples=4),
-            Arm(
-                id="large",
-                says=f"a flush after {LARGE_KIB >> 10} MiB",
-                args={"op": "sync", "kib": LARGE_KIB, "samples": 1},
-                touches=large,
-            ),
+            f"Does a flush after {mib} MiB have more to do than one after {SMALL_KIB} KiB?",
+            _arm("small", f"a flush after {SMALL_KIB} KiB", {"op": "sync", "kib": SMALL_KIB, "samples": 4}),
+            _arm("large", f"a flush after {mib} MiB", {"op": "sync", "kib": LARGE_KIB, "samples": 1}, large),
             "flush_us",
             headline=False,
         ),
-        Case(
-            id="cut",
-            asks="What is left of flushed writes when the power of a disk of ours is cut?",
-            kind=Kind.READING,
+        Case.reading(
+            "cut",
+            "What is left of flushed writes when the power of a disk of ours is cut?",
+            "%",
+            "nothing that was flushed is lost",
+            "lost",
+            args={"unsafe": 0},
+            touches=RIG,
             quantity="percent",
-            unit="%",
-            arms=(
-                Arm(id="claimed", says="nothing that was flushed is lost", promised=True),
-                Arm(id="measured", says="lost", args={"unsafe": 0}, touches=RIG),
-            ),
             matters=0.5,
             hurts=1.0,
             subject=Subject.RIG,

@@ -1,9 +1,10 @@
 /* memory-promise: memory that is granted, and memory that is there.
  *
- * granted: mappings of 1 GiB each, never touched, until the kernel says no or `most_gib` are granted
- * (Documentation/mm/overcommit-accounting.rst). touch: a child maps `mib` MiB and touches page after page; what becomes
- * of it is the answer: all of it was there, mmap refused, or the child was killed. It runs in a control group whose
- * limit our caller has set, with oom_score_adj 1000, so that nobody else is in reach of the killer.
+ * granted: mappings of 1 GiB each, never touched, until the kernel says no or `most_gib` are
+ * granted (Documentation/mm/overcommit-accounting.rst). touch: a child maps `mib` MiB and touches
+ * page after page; what becomes of it is the answer: all of it was there, mmap refused, or the
+ * child was killed. It runs in a control group whose limit our caller has set, with oom_score_adj
+ * 1000, so that nobody else is in reach of the killer.
  */
 #include "lb.h"
 
@@ -31,7 +32,8 @@ static int run_granted(struct lb_run *run)
         int64_t count = 0;
         run->offsets[i] = lb_now() - run->start_ns;
         for (; count < most; count++) {
-            held[count] = mmap(NULL, 1u << 30, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+            held[count] =
+                mmap(NULL, 1u << 30, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
             if (held[count] == MAP_FAILED)
                 break;
         }
@@ -85,7 +87,8 @@ static const char *fate(int status)
 static int run_touch(struct lb_run *run)
 {
     double *mib = lb_series(run, "mib");
-    struct progress *seen = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    struct progress *seen =
+        mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (seen == MAP_FAILED)
         lb_fail("no memory: %s", strerror(errno));
     const char *word = "";
@@ -110,8 +113,10 @@ static int run_touch(struct lb_run *run)
     return lb_output(run);
 }
 
-static const struct lb_key GRANTED_KEYS[] = {{"most_gib", 'i', 1, 65536, 64, NULL}, {NULL, 0, 0, 0, 0, NULL}};
-static const struct lb_key TOUCH_KEYS[] = {{"mib", 'i', 1, 1 << 20, 64, NULL}, {NULL, 0, 0, 0, 0, NULL}};
+static const struct lb_key GRANTED_KEYS[] = {{"most_gib", 'i', 1, 65536, 64, NULL},
+                                             {NULL, 0, 0, 0, 0, NULL}};
+static const struct lb_key TOUCH_KEYS[] = {{"mib", 'i', 1, 1 << 20, 64, NULL},
+                                           {NULL, 0, 0, 0, 0, NULL}};
 
 static const struct lb_kernel GRANTED = {
     .name = "memory-granted",
@@ -125,7 +130,8 @@ LB_KERNEL(GRANTED);
 
 static const struct lb_kernel TOUCH = {
     .name = "memory-touch",
-    .summary = "what becomes of a process that touches what it was granted, in a control group of ours",
+    .summary =
+        "what becomes of a process that touches what it was granted, in a control group of ours",
     .run = run_touch,
     .ops = 1,
     .samples = 1,

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from liebench.contract import (
+    Args,
     Arm,
     Case,
     Claim,
     Cost,
-    Kind,
     Layer,
     Meaning,
     Options,
@@ -49,54 +49,42 @@ def deliverable_mib(host: Host) -> float:
 
 
 def cases(host: Host, options: Options) -> tuple[Case, ...]:
-    granted = Case(
-        id="granted",
-        asks="How much more is granted than could ever be touched?",
+    args: Args = {"limit": LIMIT_MIB}
+    granted = Case.ratio(
+        "granted",
+        "How much more is granted than could ever be touched?",
+        "MiB",
+        Arm(id="there", says="what could be touched now"),
+        Arm(id="granted", says="what mmap grants"),
         quantity="mib",
-        unit="MiB",
-        arms=(
-            Arm(id="there", says="what could be touched now", promised=True),
-            Arm(id="granted", says="what mmap grants"),
-        ),
         matters=1.1,
         hurts=100.0,  # by itself it costs nobody anything
-        work="promise",
         target=0.2,
+        work="promise",
     )
-    beyond = Case(
-        id="beyond",
-        asks="What happens to a process that believes it?",
-        kind=Kind.FACT,
-        quantity="value",
-        unit="",
-        arms=(
-            Arm(
-                id="touched",
-                says="page after page, beyond the limit",
-                promised=True,
-                args={"limit": LIMIT_MIB},
-                touches=RIG,
-            ),
-        ),
-        words=FATES,
+    beyond = Case.fact(
+        "beyond",
+        "What happens to a process that believes it?",
+        "page after page, beyond the limit",
+        FATES,
+        arm="touched",
+        args=args,
+        touches=RIG,
         work="promise",
         needs=(MEMORY_GROUP,),
     )
-    limit = Case(
-        id="limit",
-        asks="Does it end where the limit is?",
-        kind=Kind.LAW,
+    limit = Case.law(
+        "limit",
+        "Does it end where the limit is?",
+        "MiB",
+        Arm(id="limit", says=f"a limit of {LIMIT_MIB} MiB", args=args, touches=RIG),
+        Arm(id="touched", says="touched before the end", args=args, touches=RIG),
         quantity="mib",
-        unit="MiB",
-        arms=(
-            Arm(id="limit", says=f"a limit of {LIMIT_MIB} MiB", promised=True, args={"limit": LIMIT_MIB}, touches=RIG),
-            Arm(id="touched", says="touched before the end", args={"limit": LIMIT_MIB}, touches=RIG),
-        ),
         matters=1.03,
         hurts=1.2,
+        target=0.02,
         headline=False,
         work="promise-limit",
-        target=0.02,
         needs=(MEMORY_GROUP,),
     )
     return granted, beyond, limit

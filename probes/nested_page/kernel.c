@@ -1,9 +1,12 @@
-/* page-touch: the first touch of memory. page-chase: dependent loads that miss the TLB, with small or huge pages.
+/* page-touch: the first touch of memory. page-chase: dependent loads that miss the TLB, with small
+ * or huge pages.
  *
- * page-touch, recycled: the range was touched and given back (MADV_DONTNEED) just before, so the guest kernel hands
- * out frames that the host backs already. fresh: a new mapping each time. The kernel hands out first what was freed
- * last, so skip_mib are touched before, untimed: what earlier repetitions used up. page-chase: one line per 4 KiB of the range, in random order, so small and huge pages have the same lines in
- * the cache and differ in the reach of the TLB and the length of the walk alone (in a guest up to 24 steps for 4).
+ * page-touch, recycled: the range was touched and given back (MADV_DONTNEED) just before, so the
+ * guest kernel hands out frames that the host backs already. fresh: a new mapping each time. The
+ * kernel hands out first what was freed last, so skip_mib are touched before, untimed: what earlier
+ * repetitions used up. page-chase: one line per 4 KiB of the range, in random order, so small and
+ * huge pages have the same lines in the cache and differ in the reach of the TLB and the length of
+ * the walk alone (in a guest up to 24 steps for 4).
  */
 #include "lb.h"
 
@@ -16,7 +19,8 @@ enum { PAGE = 4096, HUGE_PAGE = 2 << 20, LINE = 64, MOST_SAMPLES = 64 };
 
 static char *room_for(size_t bytes, bool huge)
 {
-    char *room = mmap(NULL, bytes + HUGE_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    char *room =
+        mmap(NULL, bytes + HUGE_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (room == MAP_FAILED)
         lb_fail("no memory for %zu MiB", bytes >> 20);
     room = (char *)(((uintptr_t)room + HUGE_PAGE - 1) & ~(uintptr_t)(HUGE_PAGE - 1));
@@ -51,7 +55,8 @@ static int64_t huge_kib(const char *room)
 
 static int run_touch(struct lb_run *run)
 {
-    size_t counted = (size_t)lb_int(run, "mib") << 20; /* planted: so many more pages for each that is counted */
+    /* planted: so many more pages for each that is counted */
+    size_t counted = (size_t)lb_int(run, "mib") << 20;
     size_t bytes = counted + (size_t)(lb_num(run, "plant_extra") * (double)counted) / PAGE * PAGE;
     bool huge = lb_int(run, "pages"), fresh = lb_int(run, "memory");
     double *values = lb_series(run, "ns");
@@ -81,7 +86,9 @@ static int run_touch(struct lb_run *run)
 
 struct chase {
     void **at;
-    double extra; /* planted: so many more loads for each one that is counted, which cost what a load costs just then */
+    /* planted: so many more loads for each one that is counted, which cost what a load costs just
+     * then */
+    double extra;
 };
 
 static void chase(void *state, int64_t ops)

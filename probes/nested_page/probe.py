@@ -38,41 +38,40 @@ THP = Need(
 )
 
 
-def _ratio(name: str, asks: str, promised: Arm, delivered: Arm, hurts: float, **more: object) -> Case:
-    arms = (replace(promised, promised=True), delivered)
-    return Case(id=name, quantity="ns", unit="ns", arms=arms, asks=asks, hurts=hurts, target=0.05, **more)  # type: ignore[arg-type]
-
-
 def cases(host: Host, options: Options) -> tuple[Case, ...]:
-    recycled = Arm(id="recycled", says="touched and given back before", args={"memory": "recycled"})
     return (
-        _ratio(
+        Case.ratio(
             "first-touch",
             "What does memory cost that was never used before?",
-            recycled,
+            "ns",
+            Arm(id="recycled", says="touched and given back before", args={"memory": "recycled"}),
             Arm(id="fresh", says="a new mapping", args={"memory": "fresh"}),
-            3.0,
+            hurts=3.0,
+            target=0.05,
             work="touch",
         ),
-        _ratio(
+        Case.ratio(
             "walk",
             "What do small pages cost against huge ones?",
+            "ns",
             Arm(id="huge", says="huge pages", args={"pages": "huge", "mib": CHASE_MIB}),
             Arm(id="small", says="small pages", args={"pages": "small", "mib": CHASE_MIB}),
-            1.2,
-            work="chase",
+            target=0.05,
             headline=False,
+            work="chase",
             needs=(THP,),
         ),
-        _ratio(
+        Case.ratio(
             "our-host",
             "What does a touch cost in a guest whose host took the memory away?",
+            "ns",
             Arm(id="backed", says="its host left it alone", args={"drop": 0}),
             Arm(id="dropped", says="its host dropped it", args={"drop": 1}),
-            3.0,
-            work="rig",
-            headline=False,
+            hurts=3.0,
+            target=0.05,
             subject=Subject.RIG,
+            headline=False,
+            work="rig",
             needs=(KVM,),
         ),
     )
@@ -127,7 +126,7 @@ def advise(verdict: Verdict, host: Host) -> Sequence[Proposal]:
         found.append(Proposal("prefault", "MAP_POPULATE, AlwaysPreTouch or a loop at start-up", why))
     if walk is not None and walk.word is Word.COSTLY and host.facts["memory"]["thp"] == "madvise":
         why = f"random loads in {CHASE_MIB} MiB take {walk.value:.2g} times as long with small pages"
-        found.append(Proposal("huge-pages", "MADV_HUGEPAGE", why))
+        found.append(Proposal("map-huge", "MADV_HUGEPAGE", why))
     return found
 
 

@@ -1,8 +1,9 @@
 /* net-victim: how long fixed work takes on a processor that has packets to take meanwhile.
  *
- * A thread on another processor sends so many packets a second, a few every millisecond, and empties the receiver's
- * socket in between; the far namespace steers them to the processor of the work (scaling.rst, RPS), which takes them
- * in its softirq. The work itself is a chain of dependent operations that knows nothing of it.
+ * A thread on another processor sends so many packets a second, a few every millisecond, and
+ * empties the receiver's socket in between; the far namespace steers them to the processor of the
+ * work (scaling.rst, RPS), which takes them in its softirq. The work itself is a chain of dependent
+ * operations that knows nothing of it.
  */
 #include "lb.h"
 #include "rigs/tcp.h"
@@ -109,7 +110,8 @@ static const struct lb_key KEYS[] = {
     LB_NET_KEYS,
     {"far_cpu", 'i', 0, LB_MAX_CPU, 0, NULL}, /* of the sender */
     {"rate", 'f', 0, 1e7, 0, NULL}, /* packets a second */
-    {"links", 'i', 0, 1e12, 0, NULL}, /* of the chain, a sample; 0: some 5 ms of them, measured now */
+    /* of the chain, a sample; 0: some 5 ms of them, measured now */
+    {"links", 'i', 0, 1e12, 0, NULL},
     {"plant_extra", 'f', 0, 10, 0, NULL},
     {NULL, 0, 0, 0, 0, NULL},
 };

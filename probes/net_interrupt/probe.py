@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 
-from liebench.contract import Arm, Case, Claim, Cost, Kind, Layer, Meaning, Option, Options, Rep, Rig, Subject, Turn
+from liebench.contract import Arm, Case, Claim, Cost, Kind, Layer, Option, Options, Rep, Rig, Subject, Turn
 from liebench.errors import UsageError
 from liebench.facts.cards import allowances, cards
 from liebench.facts.reader import Reader
@@ -33,51 +33,32 @@ from liebench.stage.wiring import Wiring, wired
 WINDOW_MS, WINDOWS = 100, 10
 
 
-def _fact(id: str, asks: str, says: str, words: Mapping[str, Meaning], headline: bool = True) -> Case:
-    seen = (Arm(id="seen", says=says, promised=True),)
-    return Case(
-        id=id,
-        quantity="value",
-        unit="",
-        arms=seen,
-        asks=asks,
-        kind=Kind.FACT,
-        headline=headline,
-        words=words,
-        work="facts",
-    )
-
-
 def cases(host: Host, options: Options) -> tuple[Case, ...]:
-    taking = Case(
-        id="taking",
-        quantity="us",
-        unit="us",
-        arms=(
-            Arm(id="idle", says="no packets", promised=True, args={"rate": 0}),
-            Arm(id="taking", says=f"{RATE} packets a second, taken by its processor", args={"rate": RATE}),
-        ),
-        asks="What do packets take from the work of the processor that takes them?",
-        matters=1.03,
-        hurts=1.2,
-        subject=Subject.RIG,
-        headline=False,
-        work="victim",
-        needs=(LAB, TWO),
-        target=0.03,
-    )
     rate = _rate(options)
     return (
-        _fact("spread", "Do several processors take the packets?", "/proc/interrupts since the start", SPREAD),
-        _fact("allowance", "Was the card's allowance ever exceeded?", "the card's own counters", ALLOWANCE),
-        _fact(
+        Case.fact("spread", "Do several processors take the packets?", "/proc/interrupts since the start", SPREAD),
+        Case.fact("allowance", "Was the card's allowance ever exceeded?", "the card's own counters", ALLOWANCE),
+        Case.fact(
             "pause",
             f"Does the ring hold what arrives while a processor is away, at {rate:.0f} packets a second?",
             "the longest gap of a busy thread, and the ring",
             PAUSE,
             headline=False,
         ),
-        taking,
+        Case.ratio(
+            "taking",
+            "What do packets take from the work of the processor that takes them?",
+            "us",
+            Arm(id="idle", says="no packets", args={"rate": 0}),
+            Arm(id="taking", says=f"{RATE} packets a second, taken by its processor", args={"rate": RATE}),
+            matters=1.03,
+            hurts=1.2,
+            target=0.03,
+            subject=Subject.RIG,
+            headline=False,
+            work="victim",
+            needs=(LAB, TWO),
+        ),
     )
 
 

@@ -11,7 +11,7 @@ from liebench.facts.cards import Card
 from liebench.host import Host
 from liebench.judge.verdicts import Evidence, case_verdict
 
-CROWDED = 0.8  # of a card's interrupts on one processor (research, section 4)
+CROWDED = 0.8  # of a card's interrupts on one processor: from there on the others hardly help
 FEWEST = 1000  # interrupts below which a share says nothing
 RATE = 20_000  # packets a second that the demonstration takes
 SPREAD = {
@@ -110,7 +110,7 @@ def advise(verdict: Verdict, host: Host) -> Sequence[Proposal]:
     said = []
     if one is not None and one.term == "on one":
         to = "ethtool -L DEVICE combined N where the card has more queues, else rps_cpus for all processors of its node"
-        said.append(Proposal("steer-packets", to, one.why))
+        said.append(Proposal("spread-packets", to, one.why))
     if kept is not None and kept.term == "exceeded":
         said.append(Proposal("ask-provider", "a size with a larger allowance, or fewer packets", kept.why))
     return said

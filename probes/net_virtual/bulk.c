@@ -1,8 +1,8 @@
 /* net-bulk: the processor time that a byte costs between two ends, and how many arrive.
  *
- * The time is that of this process, sender and receiver: packets are handled in their own softirq, and charged to
- * them. Processes that the bytes pass through on their way (hops) add theirs, as their schedstat tells. What
- * ksoftirqd does meanwhile belongs to nobody here.
+ * The time is that of this process, sender and receiver: packets are handled in their own softirq,
+ * and charged to them. Processes that the bytes pass through on their way (hops) add theirs, as
+ * their schedstat tells. What ksoftirqd does meanwhile belongs to nobody here.
  */
 #include "lb.h"
 #include "rigs/tcp.h"
@@ -27,7 +27,8 @@ static void *pour(void *state)
 
 static int64_t own_cpu(void) { return lb_read(CLOCK_PROCESS_CPUTIME_ID); }
 
-/* Processor time of the processes named in `hops` (by commas): the first number of schedstat (sched-stats.rst). */
+/* Processor time of the processes named in `hops` (by commas): the first number of schedstat
+ * (sched-stats.rst). */
 static int64_t hop_cpu(const char *hops)
 {
     int64_t sum = 0;

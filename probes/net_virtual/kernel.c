@@ -1,7 +1,7 @@
 /* net-trip: round trips of small messages over TCP between two ends, on one processor or on two.
  *
- * On one processor a trip is the path's own cost: every packet is handled by who sends it. On two, the other end has
- * to be woken as well, out of a halt where its processor has nothing else to do.
+ * On one processor a trip is the path's own cost: every packet is handled by who sends it. On two,
+ * the other end has to be woken as well, out of a halt where its processor has nothing else to do.
  */
 #include "lb.h"
 #include "rigs/tcp.h"
@@ -74,7 +74,8 @@ static int run(struct lb_run *run)
 
 static const struct lb_key KEYS[] = {
     LB_NET_KEYS,
-    {"far_cpu", 'i', -1, LB_MAX_CPU, -1, NULL}, /* of the other end; -1: wherever the kernel puts it */
+    /* of the other end; -1: wherever the kernel puts it */
+    {"far_cpu", 'i', -1, LB_MAX_CPU, -1, NULL},
     {"bytes", 'i', 1, MOST, 64, NULL},
     {"each", 'i', 1, 1000, 10, NULL}, /* trips a sample */
     {"plant_extra", 'f', 0, 10, 0, NULL},

@@ -32,97 +32,74 @@ OURS = ("proxy", "overlay")  # written by us: a demonstration of what such a hop
 BULK = ("veth", "bridge", "vxlan", "proxy", "overlay")
 
 
-def _subject(way: str) -> Subject:
-    return Subject.RIG if way in OURS else Subject.HOST
-
-
 def _trip(way: str) -> Case:
     says, headline, needs = WAYS[way]
-    return Case(
-        id=f"trip-{way}",
-        quantity="us",
-        unit="us",
-        arms=(
-            Arm(id="loopback", says="through loopback", promised=True, args={"way": "loopback"}),
-            Arm(id=way, says=f"through {says}", args={"way": way}),
-        ),
-        asks=f"What does a round trip through {says} cost?",
+    return Case.ratio(
+        f"trip-{way}",
+        f"What does a round trip through {says} cost?",
+        "us",
+        Arm(id="loopback", says="through loopback", args={"way": "loopback"}),
+        Arm(id=way, says=f"through {says}", args={"way": way}),
         matters=1.1,
         hurts=1.5,
-        subject=_subject(way),
+        target=0.05,
+        subject=Subject.RIG if way in OURS else Subject.HOST,
         headline=headline,
         work="trip",
         needs=needs,
-        target=0.05,
     )
 
 
-def _bulk(way: str) -> Case:
-    says, _, needs = WAYS[way]
-    return Case(
-        id=f"byte-{way}",
-        quantity="ns",
-        unit="ns",
-        arms=(
-            Arm(id="loopback", says="through loopback", promised=True, args={"way": "loopback", "bulk": 1}),
-            Arm(id=way, says=f"through {says}", args={"way": way, "bulk": 1}),
-        ),
-        asks=f"What does a byte through {says} cost of a processor?",
+def _bulk(name: str, asks: str, promised: Arm, delivered: Arm, way: str, needs: tuple[Need, ...] = ()) -> Case:
+    return Case.ratio(
+        name,
+        asks,
+        "ns",
+        promised,
+        delivered,
         matters=1.2,
         hurts=2.5,
-        subject=_subject(way),
+        target=0.15,
+        subject=Subject.RIG if way in OURS else Subject.HOST,
         headline=False,
         work="bulk",
         needs=needs,
-        target=0.15,
     )
 
 
-def _apart() -> Case:
-    return Case(
-        id="apart",
-        quantity="us",
-        unit="us",
-        arms=(
-            Arm(id="together", says="both ends on one processor", promised=True, args={"way": "veth"}),
-            Arm(id="apart", says="on two, which have nothing else to do", args={"way": "veth", "apart": 1}),
-        ),
-        asks="What does waking the other end's processor cost a round trip?",
-        matters=1.2,
-        hurts=2.0,
-        headline=True,
-        work="trip",
-        needs=(TWO,),
-        target=0.1,
-    )
+def _byte(way: str) -> Case:
+    says, _, needs = WAYS[way]
+    loopback = Arm(id="loopback", says="through loopback", args={"way": "loopback", "bulk": 1})
+    other = Arm(id=way, says=f"through {says}", args={"way": way, "bulk": 1})
+    return _bulk(f"byte-{way}", f"What does a byte through {says} cost of a processor?", loopback, other, way, needs)
 
 
 def _segments(way: str) -> Case:
-    return Case(
-        id=f"segments-{way}",
-        quantity="ns",
-        unit="ns",
-        arms=(
-            Arm(
-                id="offload",
-                says="in segments of up to 64 KiB, which never leave the host",
-                promised=True,
-                args={"way": way, "bulk": 1},
-            ),
-            Arm(id="plain", says="in packets, as a wire carries them", args={"way": way, "bulk": 1, "plain": 1}),
-        ),
-        asks=f"What does a byte cost ({way}) where packets are packets?",
+    says = "in segments of up to 64 KiB, which never leave the host"
+    offload = Arm(id="offload", says=says, args={"way": way, "bulk": 1})
+    plain = Arm(id="plain", says="in packets, as a wire carries them", args={"way": way, "bulk": 1, "plain": 1})
+    asks = f"What does a byte cost ({way}) where packets are packets?"
+    return _bulk(f"segments-{way}", asks, offload, plain, way)
+
+
+def _apart() -> Case:
+    return Case.ratio(
+        "apart",
+        "What does waking the other end's processor cost a round trip?",
+        "us",
+        Arm(id="together", says="both ends on one processor", args={"way": "veth"}),
+        Arm(id="apart", says="on two, which have nothing else to do", args={"way": "veth", "apart": 1}),
         matters=1.2,
-        hurts=2.5,
-        headline=False,
-        work="bulk",
-        target=0.15,
+        hurts=2.0,
+        target=0.1,
+        work="trip",
+        needs=(TWO,),
     )
 
 
 def cases(host: Host, options: Options) -> tuple[Case, ...]:
     trips = tuple(_trip(way) for way in WAYS)
-    return (_apart(), *trips, *(_bulk(way) for way in BULK), _segments("veth"), _segments("vxlan"))
+    return (_apart(), *trips, *(_byte(way) for way in BULK), _segments("veth"), _segments("vxlan"))
 
 
 class _Bench:

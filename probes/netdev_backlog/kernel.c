@@ -1,8 +1,9 @@
 /* net-flood: a burst of datagrams from one namespace to another, and where each of them went.
  *
- * Both ends in one process: the near thread sends as fast as it can, the far one receives with a buffer large enough
- * for all of them. The kernel counts per processor what came out of the backlog and what did not fit into it
- * (softnet_stat, net/core/net-procfs.c); a datagram that came out was received or found the socket full (snmp).
+ * Both ends in one process: the near thread sends as fast as it can, the far one receives with a
+ * buffer large enough for all of them. The kernel counts per processor what came out of the backlog
+ * and what did not fit into it (softnet_stat, net/core/net-procfs.c); a datagram that came out was
+ * received or found the socket full (snmp).
  */
 #include "lb.h"
 #include "rigs/tcp.h"
@@ -60,7 +61,8 @@ static void *receive(void *state)
     return NULL;
 }
 
-/* Room for everything at both ends: what waits must wait in the backlog, and a sender must not be held back by it. */
+/* Room for everything at both ends: what waits must wait in the backlog, and a sender must not be
+ * held back by it. */
 static int open_socket(const char *space)
 {
     int room = 256 << 20;
@@ -83,7 +85,8 @@ static int64_t flood(int fd, int64_t count)
     for (int i = 0; i < BATCH; i++)
         messages[i].msg_hdr.msg_iov = &part, messages[i].msg_hdr.msg_iovlen = 1;
     while (sent < count) {
-        int put = sendmmsg(fd, messages, (unsigned)(count - sent < BATCH ? count - sent : BATCH), 0);
+        int put =
+            sendmmsg(fd, messages, (unsigned)(count - sent < BATCH ? count - sent : BATCH), 0);
         if (put < 0 && errno != ENOBUFS && errno != EINTR)
             lb_fail("cannot send: %s", strerror(errno));
         sent += put > 0 ? put : 0;
@@ -95,7 +98,8 @@ static int64_t flood(int fd, int64_t count)
 static struct softnet settled(void)
 {
     struct softnet before = softnet(), now;
-    for (int64_t quiet = lb_now(), until = quiet + 100 * SETTLE_NS; lb_now() < until; before = now) {
+    for (int64_t quiet = lb_now(), until = quiet + 100 * SETTLE_NS; lb_now() < until;
+         before = now) {
         nanosleep(&(struct timespec){0, PATIENCE_NS}, NULL);
         now = softnet();
         if (now.processed != before.processed)
@@ -112,13 +116,15 @@ static int run(struct lb_run *run)
     int ear = open_socket(lb_text(run, "far")), mouth = open_socket(lb_text(run, "near"));
     struct sockaddr_in at = lb_address(lb_text(run, "to"), lb_int(run, "port"));
     socklen_t length = sizeof at;
-    if (bind(ear, (struct sockaddr *)&at, sizeof at) || getsockname(ear, (struct sockaddr *)&at, &length) ||
+    if (bind(ear, (struct sockaddr *)&at, sizeof at) ||
+        getsockname(ear, (struct sockaddr *)&at, &length) ||
         connect(mouth, (struct sockaddr *)&at, sizeof at))
         lb_fail("cannot reach %s: %s", lb_text(run, "to"), strerror(errno));
     struct far far = {.fd = ear, .cpu = lb_int(run, "far_cpu")};
     double *sent = lb_series(run, "sent"), *counted = lb_series(run, "counted");
     double *lost = lb_series(run, "lost"), *us = lb_series(run, "us");
-    double arrivals = 0, served = INFINITY, dropped = 0; /* the quickest and the slowest of these bursts */
+    /* the quickest and the slowest of these bursts */
+    double arrivals = 0, served = INFINITY, dropped = 0;
     flood(mouth, 1); /* both ends learn each other's address first */
     settled();
     pthread_t thread;
@@ -153,7 +159,8 @@ static const struct lb_key KEYS[] = {
     LB_NET_KEYS,
     {"packets", 'i', 1, 1e6, 4000, NULL},
     {"far_cpu", 'i', -1, LB_MAX_CPU, -1, NULL},
-    {"plant_claim", 'f', 0, 10, 0, NULL}, /* share of packets that are said to be sent, and are not */
+    /* share of packets that are said to be sent, and are not */
+    {"plant_claim", 'f', 0, 10, 0, NULL},
     {NULL, 0, 0, 0, 0, NULL},
 };
 

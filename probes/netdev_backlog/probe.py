@@ -6,7 +6,23 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 
-from liebench.contract import Arm, Better, Case, Claim, Cost, Kind, Layer, Need, Options, Rep, Rig, Subject, Turn
+from liebench.contract import (
+    Args,
+    Arm,
+    Better,
+    Case,
+    Claim,
+    Cost,
+    Kind,
+    Layer,
+    Need,
+    Options,
+    Rep,
+    Rig,
+    Running,
+    Subject,
+    Turn,
+)
 from liebench.facts.reader import Reader
 from liebench.facts.softnet import softnet, steering
 from liebench.host import Host
@@ -25,90 +41,66 @@ SET = Need("the backlog's size to set", lambda host: host.writable(SIZE), "run a
 NEEDS = (LAB, TC, TWO, SET)
 
 
-def _rig(id: str, asks: str, quantity: str, unit: str, kind: Kind, arms: tuple[Arm, ...], **more: object) -> Case:
-    return Case(
-        id=id,
-        quantity=quantity,
-        unit=unit,
-        arms=arms,
-        asks=asks,
-        kind=kind,
-        subject=Subject.RIG,
-        headline=False,
-        work="flood",
-        needs=NEEDS,
-        **more,  # type: ignore[arg-type]
-    )
+FLOOD: Running = {"subject": Subject.RIG, "headline": False, "work": "flood", "needs": NEEDS}
 
 
-def _lost(id: str, asks: str, says: str, size: int) -> Case:
-    arms = (
-        Arm(id="claimed", says="nothing: what arrived is delivered", promised=True),
-        Arm(id="measured", says=says, args={"size": size}, touches=TOUCHES),
+def _arm(name: str, says: str, args: Args) -> Arm:
+    return Arm(id=name, says=says, args=args, touches=TOUCHES)
+
+
+def _lost(name: str, size: int, says: str) -> Case:
+    return Case.reading(
+        name,
+        f"How much of a burst of {PACKETS} is lost behind a queue of {size}?",
+        "%",
+        "nothing: what arrived is delivered",
+        says,
+        args={"size": size},
+        touches=TOUCHES,
+        matters=0.5,
+        hurts=5.0,
+        target=5.0,
+        **FLOOD,
     )
-    return _rig(id, asks, "%", "%", Kind.READING, arms, matters=0.5, hurts=5.0, target=5.0)
 
 
 def cases(host: Host, options: Options) -> tuple[Case, ...]:
     size = host.facts["net"]["backlog"] or 1000
-    seen = (Arm(id="seen", says="softnet_stat since this host started", promised=True),)
-    tried = (Arm(id="seen", says="sizes of the queue, from small to large", promised=True, touches=TOUCHES),)
-    accounts = (
-        Arm(id="sent", says="packets sent", promised=True, args={"part": "sent", "size": size}, touches=TOUCHES),
-        Arm(id="counted", says="processed and dropped", args={"part": "counted", "size": size}, touches=TOUCHES),
-    )
-    delivered = (
-        Arm(
-            id="roomy", says="with a queue as long as the burst", promised=True, args={"size": PACKETS}, touches=TOUCHES
-        ),
-        Arm(id="own", says="with the queue as it is", args={"size": size}, touches=TOUCHES),
-    )
-    asks = f"How much of a burst of {PACKETS} is lost behind a queue of {{}}?"
+    own, roomy = "with the queue as it is", "with a queue as long as the burst"
     return (
-        Case(
-            id="drops",
-            quantity="value",
-            unit="",
-            arms=seen,
-            asks="Were packets dropped that had arrived?",
-            kind=Kind.FACT,
-            words=DROPS,
-            work="facts",
-        ),
-        _rig(
+        Case.fact("drops", "Were packets dropped that had arrived?", "softnet_stat since this host started", DROPS),
+        Case.law(
             "accounts",
             "Is every packet of a flood processed or counted as dropped?",
             "packets",
-            "packets",
-            Kind.LAW,
-            accounts,
+            _arm("sent", "packets sent", {"part": "sent", "size": size}),
+            _arm("counted", "processed and dropped", {"part": "counted", "size": size}),
             matters=1.005,
             hurts=1.05,
             target=0.002,
+            **FLOOD,
         ),
-        _lost("lost", asks.format(size), "with the queue as it is", size),
-        _lost("roomy", asks.format(PACKETS), "with a queue as long as the burst", PACKETS),
-        _rig(
+        _lost("lost", size, own),
+        _lost("roomy", PACKETS, roomy),
+        Case.ratio(
             "burst",
             "How much more arrives where the queue is as long as the burst?",
-            "delivered",
             "%",
-            Kind.RATIO,
-            delivered,
+            _arm("roomy", roomy, {"size": PACKETS}),
+            _arm("own", own, {"size": size}),
+            quantity="delivered",
             better=Better.HIGHER,
             target=0.05,
+            **FLOOD,
         ),
-        Case(
-            id="needed",
-            quantity="value",
-            unit="",
-            arms=tried,
-            asks="Which size does such a burst need?",
-            kind=Kind.FACT,
+        Case.fact(
+            "needed",
+            "Which size does such a burst need?",
+            "sizes of the queue, from small to large",
+            NEEDED,
+            touches=TOUCHES,
             subject=Subject.RIG,
             headline=False,
-            words=NEEDED,
-            work="facts",
             needs=NEEDS,
         ),
     )

@@ -12,7 +12,7 @@ from liebench.host import Host
 from liebench.judge.verdicts import Evidence, case_verdict
 
 RARE = 1e-6  # of all packets since the start: below that nobody feels it
-MOST = 10_000  # beyond, the queue delays more than it saves (research, section 1)
+MOST = 10_000  # beyond, the queue delays more than it saves: at 200,000 packets a second by 50 ms
 DROPS = {
     "none": Meaning(Word.HONEST, "no packet was dropped in the backlog since this host started", "none"),
     "rare": Meaning(Word.HARMLESS, "hardly any packets were dropped in the backlog since this host started", "rare"),

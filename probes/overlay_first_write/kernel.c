@@ -1,11 +1,12 @@
 /* copy-up: the first change of a file of a lower layer, by the size of the file.
  *
- * A file of noise of that size lies in the one lower layer; the overlay has a new upper layer in every repetition and
- * is seen by this process alone. A sample opens one such file for writing, writes its first byte and closes it: an
- * overlay copies the whole file up before (Documentation/filesystems/overlayfs.rst, "non-directories"). change=mode
- * changes its mode instead, for which everything is copied too, unless the mount has metacopy=on ("Metadata only copy
- * up"). plain=1 does the same in the lower folder itself. The files are in the page cache; nothing waits for the disk but what the file
- * system itself waits for.
+ * A file of noise of that size lies in the one lower layer; the overlay has a new upper layer in
+ * every repetition and is seen by this process alone. A sample opens one such file for writing,
+ * writes its first byte and closes it: an overlay copies the whole file up before
+ * (Documentation/filesystems/overlayfs.rst, "non-directories"). change=mode changes its mode
+ * instead, for which everything is copied too, unless the mount has metacopy=on ("Metadata only
+ * copy up"). plain=1 does the same in the lower folder itself. The files are in the page cache;
+ * nothing waits for the disk but what the file system itself waits for.
  */
 #include "lb.h"
 #include "rigs/mounts.h"
@@ -73,7 +74,8 @@ static int run(struct lb_run *run)
     for (int64_t i = 0; i < run->samples; i++) {
         us[i] = 0;
         for (int64_t file = i * each; file < (i + 1) * each; file++) {
-            snprintf(path, sizeof path, "%s/%s/%lldk-%lld", dir, plain ? "l1" : "merged", (long long)kib, (long long)file);
+            snprintf(path, sizeof path, "%s/%s/%lldk-%lld", dir, plain ? "l1" : "merged",
+                     (long long)kib, (long long)file);
             int64_t from = lb_now();
             if (file == i * each)
                 run->offsets[i] = from - run->start_ns;

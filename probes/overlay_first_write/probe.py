@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Unpack
 
 from liebench.contract import (
+    Args,
     Arm,
     Case,
     Claim,
     Cost,
-    Kind,
     Layer,
     Options,
     Proposal,
     Rep,
     Rig,
+    Running,
     Touches,
     Turn,
     Verdict,
@@ -34,107 +36,71 @@ def _touches(mib: float) -> Touches:
     return Touches(bytes_written=int(2 * FILES * mib * (1 << 20)))  # the file itself, and what is copied up
 
 
+def _arm(name: str, says: str, args: Args, mib: float = TYPICAL) -> Arm:
+    return Arm(id=name, says=says, args=args, touches=_touches(mib))
+
+
+def _ratio(name: str, asks: str, promised: Arm, delivered: Arm, hurts: float, **running: Unpack[Running]) -> Case:
+    more: Running = {"headline": False, "work": "copy-up", **running}
+    return Case.ratio(name, asks, "us", promised, delivered, matters=1.5, hurts=hurts, target=0.2, **more)
+
+
 def _write(mib: int, headline: bool) -> Case:
-    return Case(
-        id=f"write-{mib}m",
-        asks=f"What does the first byte cost that is written to a file of {mib} MiB?",
-        quantity="us",
-        unit="us",
-        arms=(
-            Arm(
-                id="plain",
-                says="in a plain folder",
-                promised=True,
-                args={"kib": mib << 10, "plain": 1},
-                touches=_touches(mib),
-            ),
-            Arm(id="overlay", says="in a lower layer", args={"kib": mib << 10, "plain": 0}, touches=_touches(mib)),
-        ),
-        matters=1.5,
-        hurts=100.0,
+    return _ratio(
+        f"write-{mib}m",
+        f"What does the first byte cost that is written to a file of {mib} MiB?",
+        _arm("plain", "in a plain folder", {"kib": mib << 10, "plain": 1}, mib),
+        _arm("overlay", "in a lower layer", {"kib": mib << 10, "plain": 0}, mib),
+        100.0,
         headline=headline,
-        work="copy-up",
-        target=0.2,
     )
 
 
 def _mode() -> Case:
     """A change that needs no byte of the file. ``metacopy`` is what a trial sets, as an option of its own mount."""
-    args: dict[str, str | int | float] = {"kib": TYPICAL << 10, "change": "mode"}
-    return Case(
-        id=f"mode-{TYPICAL}m",
-        asks=f"What does it cost to change the mode of a file of {TYPICAL} MiB?",
-        quantity="us",
-        unit="us",
-        arms=(
-            Arm(
-                id="plain",
-                says="in a plain folder",
-                promised=True,
-                args={**args, "plain": 1},
-                touches=_touches(TYPICAL),
-            ),
-            Arm(id="overlay", says="in a lower layer", args={**args, "metacopy": "host"}, touches=_touches(TYPICAL)),
-        ),
-        matters=1.5,
-        hurts=100.0,
-        headline=False,
-        work="copy-up",
-        target=0.2,
+    args: Args = {"kib": TYPICAL << 10, "change": "mode"}
+    return _ratio(
+        f"mode-{TYPICAL}m",
+        f"What does it cost to change the mode of a file of {TYPICAL} MiB?",
+        _arm("plain", "in a plain folder", {**args, "plain": 1}),
+        _arm("overlay", "in a lower layer", {**args, "metacopy": "host"}),
+        100.0,
     )
 
 
 def _fuse() -> Case:
     """By fuse-overlayfs, which copies in user space."""
-    args: dict[str, str | int | float] = {"kib": TYPICAL << 10, "plain": 0}
-    return Case(
-        id=f"fuse-write-{TYPICAL}m",
-        asks="And through fuse-overlayfs, against the kernel's overlay?",
-        quantity="us",
-        unit="us",
-        arms=(
-            Arm(id="kernel", says="by the kernel's overlay", promised=True, args=args, touches=_touches(TYPICAL)),
-            Arm(id="fuse", says="by fuse-overlayfs", args={**args, "fuse": 1}, touches=_touches(TYPICAL)),
-        ),
-        matters=1.5,
-        hurts=5.0,
-        headline=False,
-        work="copy-up",
-        target=0.2,
+    args: Args = {"kib": TYPICAL << 10, "plain": 0}
+    return _ratio(
+        f"fuse-write-{TYPICAL}m",
+        "And through fuse-overlayfs, against the kernel's overlay?",
+        _arm("kernel", "by the kernel's overlay", args),
+        _arm("fuse", "by fuse-overlayfs", {**args, "fuse": 1}),
+        5.0,
         needs=(FUSE_OVERLAY,),
     )
 
 
-def _law() -> Case:
+def _size() -> Case:
     arms = (
-        Arm(
-            id=f"mib-{n}",
-            says=f"{n} MiB",
-            promised=n == MIB[0],
-            args={"kib": n << 10, "plain": 0},
-            number=n,
-            touches=_touches(n),
-        )
+        Arm(id=f"mib-{n}", says=f"{n} MiB", args={"kib": n << 10, "plain": 0}, number=n, touches=_touches(n))
         for n in MIB
     )
-    return Case(
-        id="size",
-        asks="Does it grow with the size of the file, as a copy does?",
-        kind=Kind.LAW,
-        linear=True,
-        quantity="us",
-        unit="us",
-        arms=tuple(arms),
+    return Case.line(
+        "size",
+        "Does it grow with the size of the file, as a copy does?",
+        "us",
+        *arms,
         matters=1.3,
         hurts=2.0,
+        target=0.3,
         headline=False,
         work="copy-up-law",
-        target=0.3,
     )
 
 
 def cases(host: Host, options: Options) -> tuple[Case, ...]:
-    return (_write(TYPICAL, True), _write(1, False), _mode(), _fuse(), _law())
+    return (_write(TYPICAL, True), _write(1, False), _mode(), _fuse(), _size())
 
 
 def measure(stage: Stage) -> Iterator[Rig]:

@@ -1,9 +1,10 @@
-/* overlay-lookup: what a file costs that lies below n layers of an overlay, against one in a plain folder.
+/* overlay-lookup: what a file costs that lies below n layers of an overlay, against one in a plain
+ * folder.
  *
- * Layers l1 (lowest) to ln stand in `dir`; every layer has the folder `d`, and the files lie in the lowest one, so
- * that a lookup has to ask them all (Documentation/filesystems/overlayfs.rst). The overlay is mounted anew in each
- * repetition, seen by this process alone: its own names are cold, the layers below are warm. layers=0 is the plain
- * folder, which is always warm.
+ * Layers l1 (lowest) to ln stand in `dir`; every layer has the folder `d`, and the files lie in the
+ * lowest one, so that a lookup has to ask them all (Documentation/filesystems/overlayfs.rst). The
+ * overlay is mounted anew in each repetition, seen by this process alone: its own names are cold,
+ * the layers below are warm. layers=0 is the plain folder, which is always warm.
  */
 #include "lb.h"
 #include "rigs/mounts.h"
@@ -40,8 +41,10 @@ static void look(enum op op, int64_t i, bool again)
 {
     char path[PATH_MAX + 32];
     struct stat found;
-    snprintf(path, sizeof path, op == ABSENT ? "%s/none%lld" : "%s/f%lld", base, (long long)(i % FILES));
-    int fd = -1, error = op == OPEN && again ? (fd = open(path, O_RDONLY | O_CLOEXEC)) < 0 : stat(path, &found);
+    snprintf(path, sizeof path, op == ABSENT ? "%s/none%lld" : "%s/f%lld", base,
+             (long long)(i % FILES));
+    int fd = -1, error = op == OPEN && again ? (fd = open(path, O_RDONLY | O_CLOEXEC)) < 0
+                                             : stat(path, &found);
     if (fd >= 0)
         close(fd);
     if (!error == (op == ABSENT))

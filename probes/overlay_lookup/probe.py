@@ -5,7 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from liebench.contract import Arm, Case, Claim, Cost, Kind, Layer, Options, Proposal, Rep, Rig, Turn, Verdict, Word
+from liebench.contract import (
+    Args,
+    Arm,
+    Case,
+    Claim,
+    Cost,
+    Kind,
+    Layer,
+    Options,
+    Proposal,
+    Rep,
+    Rig,
+    Turn,
+    Verdict,
+    Word,
+)
 from liebench.facts.mounts import overlays
 from liebench.host import Host
 from liebench.probe import Plant, Probe
@@ -25,79 +40,60 @@ RATIOS = {  # op -> the question, hurts, headline
 
 def _ratio(op: str) -> Case:
     asks, hurts, headline = RATIOS[op]
-    return Case(
-        id=op,
-        asks=asks,
-        quantity="ns",
-        unit="ns",
-        arms=(
-            Arm(id="plain", says="in a plain folder", promised=True, args={"layers": 0, "op": op}),
-            Arm(id="overlay", says=f"below {FEW} layers", args={"layers": FEW, "op": op}),
-        ),
+    return Case.ratio(
+        op,
+        asks,
+        "ns",
+        Arm(id="plain", says="in a plain folder", args={"layers": 0, "op": op}),
+        Arm(id="overlay", says=f"below {FEW} layers", args={"layers": FEW, "op": op}),
         matters=1.2,
         hurts=hurts,
+        target=0.1,
         headline=headline,
         work="lookup",
-        target=0.1,
     )
 
 
 def _fuse(op: str, asks: str) -> Case:
     """The overlay of rootless containers on kernels that give them no other."""
-    return Case(
-        id=f"fuse-{op}",
-        asks=asks,
-        quantity="ns",
-        unit="ns",
-        arms=(
-            Arm(
-                id="kernel",
-                says=f"below {FEW} layers of the kernel's overlay",
-                promised=True,
-                args={"layers": FEW, "op": op},
-            ),
-            Arm(id="fuse", says=f"below {FEW} layers of fuse-overlayfs", args={"layers": FEW, "op": op, "fuse": 1}),
-        ),
+    args: Args = {"layers": FEW, "op": op}
+    return Case.ratio(
+        f"fuse-{op}",
+        asks,
+        "ns",
+        Arm(id="kernel", says=f"below {FEW} layers of the kernel's overlay", args=args),
+        Arm(id="fuse", says=f"below {FEW} layers of fuse-overlayfs", args={**args, "fuse": 1}),
         matters=1.2,
         hurts=5.0,
+        target=0.2,
         headline=False,
         work="lookup",
-        target=0.2,
         needs=(FUSE_OVERLAY,),
     )
 
 
-def _law(op: str, asks: str) -> Case:
-    arms = tuple(
-        Arm(id=f"layers-{n}", says=f"{n} layers", promised=n == LAYERS[0], args={"layers": n, "op": op}, number=n)
-        for n in LAYERS
-    )
-    return Case(
-        id=f"{op}-law",
-        asks=asks,
-        kind=Kind.LAW,
-        linear=True,
-        quantity="us",
-        unit="us",
-        arms=arms,
+def _line(op: str, asks: str) -> Case:
+    return Case.line(
+        f"{op}-law",
+        asks,
+        "us",
+        *(Arm(id=f"layers-{n}", says=f"{n} layers", args={"layers": n, "op": op}, number=n) for n in LAYERS),
         matters=1.2,
         hurts=2.0,
+        target=0.05,
         headline=False,
         work="lookup-law",
-        target=0.05,
     )
 
 
 def cases(host: Host, options: Options) -> tuple[Case, ...]:
-    laws = (
-        _law("first", "Does every layer cost a first look the same?"),
-        _law("absent", "Does every layer cost an absent name the same?"),
-    )
-    fuse = (
+    return (
+        *map(_ratio, RATIOS),
         _fuse("first", "What does a first look cost through fuse-overlayfs?"),
         _fuse("open", "And opening a file that is known?"),
+        _line("first", "Does every layer cost a first look the same?"),
+        _line("absent", "Does every layer cost an absent name the same?"),
     )
-    return (*(_ratio(op) for op in RATIOS), *fuse, *laws)
 
 
 def measure(stage: Stage) -> Iterator[Rig]:

@@ -1,7 +1,8 @@
-/* wake-pair: one round trip between two threads that sleep until the other wakes them, on two processors or on one.
+/* wake-pair: one round trip between two threads that sleep until the other wakes them, on two
+ * processors or on one.
  *
- * Each side waits on a futex (futex(2)), so every turn ends an idle and begins one: what a wake-up across processors
- * costs, with whatever a guest does between halting and polling.
+ * Each side waits on a futex (futex(2)), so every turn ends an idle and begins one: what a wake-up
+ * across processors costs, with whatever a guest does between halting and polling.
  */
 #include "lb.h"
 

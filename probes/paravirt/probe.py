@@ -57,28 +57,14 @@ DEVICES = {
 }
 
 
-def _fact(name: str, asks: str, words: Mapping[str, Meaning]) -> Case:
-    arm = Arm(id="seen", says="cpuid, sysfs and the kernel's own state", promised=True)
-    return Case(id=name, quantity="value", unit="", arms=(arm,), asks=asks, kind=Kind.FACT, words=words, work="facts")
-
-
 def _polling() -> Case:
     touches = Touches(keys=(POLL,), other=("the idle loop of every CPU",), disturbs=Disturbs.HOST)
-    return Case(
-        id="halt-poll",
-        asks="What is polling before the halt worth to a wake-up across processors?",
-        quantity="ns",
-        unit="ns",
-        arms=(
-            Arm(
-                id="polling",
-                says=f"polls for {int(POLL_NS) // 1000} us",
-                promised=True,
-                args={"poll": POLL_NS},
-                touches=touches,
-            ),
-            Arm(id="halting", says="halts at once", args={"poll": "0"}, touches=touches),
-        ),
+    return Case.ratio(
+        "halt-poll",
+        "What is polling before the halt worth to a wake-up across processors?",
+        "ns",
+        Arm(id="polling", says=f"polls for {int(POLL_NS) // 1000} us", args={"poll": POLL_NS}, touches=touches),
+        Arm(id="halting", says="halts at once", args={"poll": "0"}, touches=touches),
         headline=False,
         work="wake-pair",
         needs=(HALTPOLL, TWO_CPUS),
@@ -86,15 +72,12 @@ def _polling() -> Case:
 
 
 def _wake() -> Case:
-    return Case(
-        id="wake",
-        asks="What does a wake-up across processors cost against one on the same?",
-        quantity="ns",
-        unit="ns",
-        arms=(
-            Arm(id="same", says="both threads on one processor", promised=True, args={"poll": "", "same": 1}),
-            Arm(id="across", says="on two", args={"poll": "", "same": 0}),
-        ),
+    return Case.ratio(
+        "wake",
+        "What does a wake-up across processors cost against one on the same?",
+        "ns",
+        Arm(id="same", says="both threads on one processor", args={"poll": "", "same": 1}),
+        Arm(id="across", says="on two", args={"poll": "", "same": 0}),
         hurts=5.0,
         headline=False,
         work="wake-pair",
@@ -103,9 +86,10 @@ def _wake() -> Case:
 
 
 def cases(host: Host, options: Options) -> tuple[Case, ...]:
+    sources = "cpuid, sysfs and the kernel's own state"
     return (
-        _fact("offers", "Is what the hypervisor offers used?", OFFERS),
-        _fact("devices", "Do the devices know that they are in a guest?", DEVICES),
+        Case.fact("offers", "Is what the hypervisor offers used?", sources, OFFERS),
+        Case.fact("devices", "Do the devices know that they are in a guest?", sources, DEVICES),
         _wake(),
         _polling(),
     )

@@ -1,11 +1,12 @@
 /* path-links: what it costs to find a file by its name, warm or for the first time.
  *
- * The tree stands in `dir`: a file, a hard link, a chain of symbolic links, a deep path, and a bind mount of the file's
- * folder that only this process sees. An operation is one stat(2). With first=1 every sample is the first look at a
- * name of its own (`build=1` makes those names, and does no more): cold where somebody emptied the caches in between.
+ * The tree stands in `dir`: a file, a hard link, a chain of symbolic links, a deep path, and a bind
+ * mount of the file's folder that only this process sees. An operation is one stat(2). With first=1
+ * every sample is the first look at a name of its own (`build=1` makes those names, and does no
+ * more): cold where somebody emptied the caches in between.
  */
-#include "rigs/mounts.h"
 #include "lb.h"
+#include "rigs/mounts.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -49,7 +50,8 @@ static void find(const char *dir, enum kind kind, int64_t hops, int64_t tag)
         link_to(link, name, target);
         strcpy(name, target);
     }
-    for (int64_t i = 0; kind == SYMLINK && i < hops; i++) { /* short targets: ext4 keeps up to 59 bytes in the inode */
+    /* short targets: ext4 keeps up to 59 bytes in the inode */
+    for (int64_t i = 0; kind == SYMLINK && i < hops; i++) {
         if (i)
             snprintf(target, sizeof target, "link%lld", (long long)i - 1);
         snprintf(name, sizeof name, "%s/%lld/link%lld", dir, (long long)tag, (long long)i);
@@ -116,7 +118,8 @@ static int run_first(struct lb_run *run)
 static const struct lb_key KEYS[] = {
     {"dir", 's', 0, 0, 0, NULL},
     {"kind", 'w', 0, 0, 0, "direct symlink hardlink bind deep"},
-    {"hops", 'i', 0, 40, 1, NULL}, /* the kernel follows no more than 40 links (path_resolution(7)) */
+    /* the kernel follows no more than 40 links (path_resolution(7)) */
+    {"hops", 'i', 0, 40, 1, NULL},
     {NULL, 0, 0, 0, 0, NULL},
 };
 static const struct lb_key FIRST_KEYS[] = {
@@ -128,7 +131,8 @@ static const struct lb_key FIRST_KEYS[] = {
 
 static const struct lb_kernel PATH_LINKS = {
     .name = "path-links",
-    .summary = "stat of a file by its name: directly, by links, through a bind mount, down a deep path",
+    .summary =
+        "stat of a file by its name: directly, by links, through a bind mount, down a deep path",
     .run = run,
     .flags = LB_BATCHED,
     .ops = 100,

@@ -10,7 +10,6 @@ from liebench.contract import (
     Claim,
     Cost,
     Disturbs,
-    Kind,
     Layer,
     Options,
     Proposal,
@@ -37,75 +36,50 @@ KINDS = {  # arm -> hops, its words, the question
 
 
 def _warm(kind: str, hops: int, says: str, asks: str) -> Case:
-    return Case(
-        id=kind,
-        asks=asks,
-        quantity="ns",
-        unit="ns",
-        arms=(
-            Arm(id="direct", says="by its name", promised=True, args={"kind": "direct", "hops": 0}),
-            Arm(id=kind, says=says, args={"kind": kind, "hops": hops}),
-        ),
+    return Case.ratio(
+        kind,
+        asks,
+        "ns",
+        Arm(id="direct", says="by its name", args={"kind": "direct", "hops": 0}),
+        Arm(id=kind, says=says, args={"kind": kind, "hops": hops}),
         hurts=3.0,
+        target=0.05,
         headline=kind in ("symlink", "deep"),
         work="path",
-        target=0.05,
     )
 
 
 def _chain() -> Case:
-    """A law: every link costs what the first one costs."""
-    return Case(
-        id="chain",
-        asks="Does every further symbolic link cost the same?",
-        kind=Kind.LAW,
-        linear=True,
-        quantity="ns",
-        unit="ns",
-        arms=tuple(
-            Arm(
-                id=f"links-{n}",
-                says=f"a chain of {n}",
-                promised=n == LINKS[0],
-                args={"kind": "symlink", "hops": n},
-                number=n,
-            )
-            for n in LINKS
-        ),
+    return Case.line(
+        "chain",
+        "Does every further symbolic link cost the same?",
+        "ns",
+        *(Arm(id=f"links-{n}", says=f"a chain of {n}", args={"kind": "symlink", "hops": n}, number=n) for n in LINKS),
         matters=1.1,
         hurts=1.5,
+        target=0.08,
         headline=False,
         work="path",
-        target=0.08,
     )
 
 
 def _cold() -> Case:
     """Nothing is known of these names: the host's caches of names are emptied before, so the host must consent."""
     touches = Touches(keys=(DROP,), disturbs=Disturbs.HOST)
-    return Case(
-        id="cold",
-        asks="Does every folder cost the same where no name is known yet?",
-        kind=Kind.LAW,
-        linear=True,
-        quantity="ns",
-        unit="ns",
-        arms=tuple(
-            Arm(
-                id=f"folders-{n}",
-                says=f"{n} folders, never looked up",
-                promised=n == COLD_DEEP[0],
-                args={"hops": n},
-                number=n,
-                touches=touches,
-            )
-            for n in COLD_DEEP
-        ),
+    arms = (
+        Arm(id=f"folders-{n}", says=f"{n} folders, never looked up", args={"hops": n}, number=n, touches=touches)
+        for n in COLD_DEEP
+    )
+    return Case.line(
+        "cold",
+        "Does every folder cost the same where no name is known yet?",
+        "ns",
+        *arms,
         matters=1.2,
         hurts=2.0,
+        target=0.1,
         headline=False,
         work="path-cold",
-        target=0.1,
     )
 
 

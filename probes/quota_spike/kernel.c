@@ -1,9 +1,11 @@
-/* cpu-spike: how long a spike of work of known size takes, from its start to its end on the wall clock.
+/* cpu-spike: how long a spike of work of known size takes, from its start to its end on the wall
+ * clock.
  *
- * A spike is `work_ms` of this thread's own CPU time: whatever the processor's speed, it needs just that, and what it
- * takes longer was spent waiting. Spikes start `every_ms` apart, each at another place within `period_ms` (the golden
- * ratio's multiples spread them evenly, from a random first one): a quota's period begins where nobody can see it, and
- * spikes that always met the same part of it would be a law about that part.
+ * A spike is `work_ms` of this thread's own CPU time: whatever the processor's speed, it needs just
+ * that, and what it takes longer was spent waiting. Spikes start `every_ms` apart, each at another
+ * place within `period_ms` (the golden ratio's multiples spread them evenly, from a random first
+ * one): a quota's period begins where nobody can see it, and spikes that always met the same part
+ * of it would be a law about that part.
  */
 #include "lb.h"
 
@@ -23,7 +25,8 @@ static void sleep_until(int64_t ns)
 static void work(int64_t cpu_ns)
 {
     uint64_t value = 1;
-    for (int64_t end = lb_read(CLOCK_THREAD_CPUTIME_ID) + cpu_ns; lb_read(CLOCK_THREAD_CPUTIME_ID) < end;)
+    for (int64_t end = lb_read(CLOCK_THREAD_CPUTIME_ID) + cpu_ns;
+         lb_read(CLOCK_THREAD_CPUTIME_ID) < end;)
         for (int i = 0; i < CHAINS; i++)
             lb_add1_64(&value, 1);
 }
@@ -37,12 +40,14 @@ static int run(struct lb_run *run)
     double phase = fmod((double)(first / 1000 % 1000003) * GOLDEN, 1);
     lb_begin(run);
     for (int64_t i = 0; i < run->samples; i++) {
-        sleep_until(first + (int64_t)((double)i * every_ns + fmod(phase + (double)i * GOLDEN, 1) * period_ns));
+        sleep_until(first + (int64_t)((double)i * every_ns +
+                                      fmod(phase + (double)i * GOLDEN, 1) * period_ns));
         int64_t waited = lb_run_delay(), from = lb_now();
         run->offsets[i] = from - run->start_ns;
         work(cpu_ns);
         if (lb_num(run, "plant_wait") > 0)
-            sleep_until(lb_read(CLOCK_MONOTONIC) + (int64_t)(lb_num(run, "plant_wait") * (double)(lb_now() - from)));
+            sleep_until(lb_read(CLOCK_MONOTONIC) +
+                        (int64_t)(lb_num(run, "plant_wait") * (double)(lb_now() - from)));
         ms[i] = (double)(lb_now() - from) / 1e6;
         delay_ms += (double)(lb_run_delay() - waited) / 1e6;
         lb_place(run);
@@ -56,7 +61,8 @@ static const struct lb_key KEYS[] = {
     {"work_ms", 'i', 1, 10000, 80, NULL},
     {"every_ms", 'f', 1, 60000, 250, NULL},
     {"period_ms", 'f', 0, 1000, 100, NULL},
-    {"plant_wait", 'f', 0, 10, 0, NULL}, /* in parts of what a spike took: it waits for that much longer */
+    /* in parts of what a spike took: it waits for that much longer */
+    {"plant_wait", 'f', 0, 10, 0, NULL},
     {NULL, 0, 0, 0, 0, NULL},
 };
 

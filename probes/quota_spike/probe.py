@@ -10,6 +10,7 @@ from liebench.contract import (
     Claim,
     Cost,
     Layer,
+    Need,
     Options,
     Proposal,
     Rep,
@@ -32,31 +33,28 @@ QUOTA_US = 40_000  # 40 % of a processor
 GROUP = Touches(other=(CONTROLLERS,))
 
 
-def _case(name: str, asks: str, burst_us: int, headline: bool, **more: object) -> Case:
-    args: dict[str, str | int | float] = {"quota_us": QUOTA_US, "burst_us": burst_us}
-    return Case(
-        id=name,
-        asks=asks,
-        quantity="ms",
-        unit="ms",
-        arms=(
-            Arm(id="alone", says="without a quota", promised=True, args={"quota_us": 0, "burst_us": 0}),
-            Arm(id="limited", says="with a quota of 40 ms in 100 ms", args=args, touches=GROUP),
-        ),
-        matters=1.05,
-        hurts=1.2,
+def _spike(name: str, asks: str, burst_us: int, headline: bool, needs: tuple[Need, ...] = ()) -> Case:
+    args = {"quota_us": QUOTA_US, "burst_us": burst_us}
+    return Case.ratio(
+        name,
+        asks,
+        "ms",
+        Arm(id="alone", says="without a quota", args={"quota_us": 0, "burst_us": 0}),
+        Arm(id="limited", says="with a quota of 40 ms in 100 ms", args=args, touches=GROUP),
+        target=0.05,
         subject=Subject.RIG,
         headline=headline,
         work="spike",
-        target=0.05,
-        **more,  # type: ignore[arg-type]
+        needs=needs,
     )
 
 
 def cases(host: Host, options: Options) -> tuple[Case, ...]:
+    late = "How late is a spike under a quota that is more than enough on average?"
+    saved = "And where what was not used before may be used now?"
     return (
-        _case("spike", "How late is a spike under a quota that is more than enough on average?", 0, True),
-        _case("burst", "And where what was not used before may be used now?", QUOTA_US, False, needs=(CPU_BURST,)),
+        _spike("spike", late, 0, headline=True),
+        _spike("burst", saved, QUOTA_US, headline=False, needs=(CPU_BURST,)),
     )
 
 

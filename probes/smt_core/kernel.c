@@ -1,12 +1,16 @@
-/* smt-pair: do two processors share a core, seen from inside. smt-scan: cache-line hand-off of every pair.
+/* smt-pair: do two processors share a core, seen from inside. smt-scan: cache-line hand-off of
+ * every pair.
  *
- * smt-pair interleaves its two arms itself, in slots of 100 us: the victim on `cpu` always runs port-bound additions,
- * its neighbour on `peer` runs additions and multiplications (hungry) or dependent divisions (light), as a balanced
- * random sequence says. What is light was measured on threads of one core: on Zen 4 beside a mere multiplication chain
- * the victim takes 2.3 times as long, beside a loop of pauses 1.7, beside these divisions 1.3. Both processors are busy in both, so idle, wake-up, steal and frequency are common to the two arms;
- * only a shared core makes them differ. Around each slot's work stands a guard. Hand-off: a flag on a line of its own
- * goes back and forth (core-to-core-latency's results: siblings 4-14 ns one way, distinct cores 15 ns and more).
- * Together: both publish the time; a stamp of the other that is older than 50 us means that it does not run.
+ * smt-pair interleaves its two arms itself, in slots of 100 us: the victim on `cpu` always runs
+ * port-bound additions, its neighbour on `peer` runs additions and multiplications (hungry) or
+ * dependent divisions (light), as a balanced random sequence says. What is light was measured on
+ * threads of one core: on Zen 4 beside a mere multiplication chain the victim takes 2.3 times as
+ * long, beside a loop of pauses 1.7, beside these divisions 1.3. Both processors are busy in both,
+ * so idle, wake-up, steal and frequency are common to the two arms; only a shared core makes them
+ * differ. Around each slot's work stands a guard. Hand-off: a flag on a line of its own goes back
+ * and forth (core-to-core-latency's results: siblings 4-14 ns one way, distinct cores 15 ns and
+ * more). Together: both publish the time; a stamp of the other that is older than 50 us means that
+ * it does not run.
  */
 #include "lb.h"
 
@@ -16,7 +20,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SLOT_NS = 100000, GUARD_NS = 10000, MEANS = 30, HANDOFFS = 200, STALE_NS = 50000, TOGETHER_NS = 20000000 };
+enum { SLOT_NS = 100000, GUARD_NS = 10000 };
+enum { MEANS = 30, HANDOFFS = 200, STALE_NS = 50000, TOGETHER_NS = 20000000 };
 enum { PATIENCE_NS = 200000000, SCAN_MEANS = 5, SCAN_HANDOFFS = 100, ADD_TURN = 128, TURN = 16 };
 
 /* ---- work: ns per round from now until `end` ----
@@ -66,7 +71,8 @@ static struct {
     _Alignas(128) _Atomic int64_t theirs;
 } pair;
 
-/* The peer starts on our processor and must leave it: spinning here would make it wait for its turn. */
+/* The peer starts on our processor and must leave it: spinning here would make it wait for its
+ * turn. */
 static pthread_t start(void *(*body)(void *))
 {
     pthread_t thread;
@@ -112,16 +118,14 @@ static void *neighbour(void *unused)
 /* As many slots of each kind as there are samples, in a random order that `seed` gives. */
 static void shuffle(int64_t samples, uint64_t seed)
 {
+    /* Knuth's multiplier (MMIX) spreads neighbouring seeds over all bits; no seed of 32 bits
+     * becomes 0 */
+    uint32_t *order =
+        lb_order((size_t)pair.slots, seed * 6364136223846793005u + 1442695040888963407u);
     pair.hungry = lb_room((size_t)pair.slots, 1);
     for (int64_t i = 0; i < pair.slots; i++)
-        pair.hungry[i] = i < samples;
-    for (int64_t i = pair.slots - 1; i > 0; i--) {
-        seed = seed * 6364136223846793005u + 1442695040888963407u;
-        int64_t j = (int64_t)((seed >> 33) % (uint64_t)(i + 1));
-        unsigned char kept = pair.hungry[i];
-        pair.hungry[i] = pair.hungry[j];
-        pair.hungry[j] = kept;
-    }
+        pair.hungry[i] = order[i] < samples;
+    free(order);
 }
 
 static void lock_in(struct lb_run *run, double *light, double *hungry)
@@ -156,14 +160,8 @@ static void *answer(void *unused)
     return NULL;
 }
 
-static int ascending(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-/* One way in ns: the lowest decile of means over `times` round trips. Stacked processors take milliseconds for each,
- * so it gives up after 0.2 s and says what it has. */
+/* One way in ns: the lowest decile of means over `times` round trips. Stacked processors take
+ * milliseconds for each, so it gives up after 0.2 s and says what it has. */
 static double handoff(int64_t means, int64_t times)
 {
     double seen[MEANS];
@@ -181,7 +179,7 @@ static double handoff(int64_t means, int64_t times)
     }
     atomic_store(&pair.stop, 1);
     pthread_join(peer, NULL);
-    qsort(seen, (size_t)taken, sizeof *seen, ascending);
+    lb_sort(seen, (size_t)taken);
     return seen[taken / 10];
 }
 
@@ -242,8 +240,10 @@ static int run_scan(struct lb_run *run)
         lb_fail("a pair needs two CPUs that may be used, and there is %lld", (long long)count);
     run->samples = count * (count - 1) / 2;
     if (run->samples > (int64_t)LB_MAX_SAMPLES)
-        lb_usage("%lld pairs are more than fit one answer; scan a part with first and last", (long long)run->samples);
-    double *one = lb_series(run, "cpu"), *two = lb_series(run, "peer"), *ns = lb_series(run, "handoff_ns");
+        lb_usage("%lld pairs are more than fit one answer; scan a part with first and last",
+                 (long long)run->samples);
+    double *one = lb_series(run, "cpu"), *two = lb_series(run, "peer"),
+           *ns = lb_series(run, "handoff_ns");
     lb_begin(run);
     for (int64_t a = 0; a < count; a++) {
         lb_pin(cpus[a]);
@@ -274,7 +274,8 @@ static const struct lb_key SCAN_KEYS[] = {
 
 static const struct lb_kernel SMT_PAIR = {
     .name = "smt-pair",
-    .summary = "whether two processors share a core: lock-in of a port-hungry neighbour, hand-off, simultaneous progress",
+    .summary = "whether two processors share a core: "
+               "lock-in of a port-hungry neighbour, hand-off, simultaneous progress",
     .run = run_pair,
     .ops = 1,
     .samples = 250,

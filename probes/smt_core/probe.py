@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import combinations
 
-from liebench.contract import Arm, Case, Claim, Cost, Kind, Layer, Options, Rep, Rig, Turn
+from liebench.contract import Args, Arm, Case, Claim, Cost, Layer, Options, Rep, Rig, Turn
 from liebench.host import Host
 from liebench.probe import Plant, Probe
 from liebench.probes.smt_core.verdict import FULL, MIXES, NONE, Pair, advise, delivers, judge, worth_a_look
@@ -15,57 +15,46 @@ from liebench.stage.stage import Stage
 
 
 def _pair(a: int, b: int, headline: bool) -> Case:
-    return Case(
-        id=f"pair-{a}-{b}",
-        asks=f"Do CPU {a} and CPU {b} share a core?",
-        quantity="ns",
-        unit="ns",
-        arms=(
-            Arm(id="light", says=f"beside divisions on CPU {b}", promised=True, args={"cpu": a, "peer": b}),
-            Arm(id="hungry", says=f"beside multiplications and additions on CPU {b}", args={"cpu": a, "peer": b}),
-        ),
+    args = {"cpu": a, "peer": b}
+    return Case.ratio(
+        f"pair-{a}-{b}",
+        f"Do CPU {a} and CPU {b} share a core?",
+        "ns",
+        Arm(id="light", says=f"beside divisions on CPU {b}", args=args),
+        Arm(id="hungry", says=f"beside multiplications and additions on CPU {b}", args=args),
+        target=0.04,
         headline=headline,
         work="lock-in",
-        target=0.04,
     )
 
 
 def _worth(mix: str, pair: Pair) -> Case:
     a, b = pair
-    return Case(
-        id=f"worth-{mix}",
-        asks=f"What does CPU {b} add to CPU {a} for {MIXES[mix]}?",
-        quantity="ns",
-        unit="ns",
-        arms=(
-            Arm(
-                id="whole",
-                says="twice what one of them does alone",
-                promised=True,
-                args={"cpu": a, "peer": b, "mix": mix},
-            ),
-            Arm(id="pair", says="what the two do together", args={"cpu": a, "peer": b, "mix": mix}),
-        ),
+    args: Args = {"cpu": a, "peer": b, "mix": mix}
+    return Case.ratio(
+        f"worth-{mix}",
+        f"What does CPU {b} add to CPU {a} for {MIXES[mix]}?",
+        "ns",
+        Arm(id="whole", says="twice what one of them does alone", args=args),
+        Arm(id="pair", says="what the two do together", args=args),
         matters=2 / FULL,
         hurts=2 / NONE,
+        target=0.05,
         headline=mix == "add",
         work="scaling",
-        target=0.05,
         needs=(FMA,) if mix == "vector" else (),
     )
 
 
 def _tenant(cpu: int, headline: bool) -> Case:
-    return Case(
-        id="tenant",
-        asks="Does somebody unseen run on the sibling thread?",
-        kind=Kind.READING,
+    return Case.reading(
+        "tenant",
+        "Does somebody unseen run on the sibling thread?",
+        "%",
+        "nobody",
+        "repetitions with issue slots taken",
+        args={"cpu": cpu},
         quantity="percent",
-        unit="%",
-        arms=(
-            Arm(id="claimed", says="nobody", promised=True),
-            Arm(id="measured", says="repetitions with issue slots taken", args={"cpu": cpu}),
-        ),
         matters=5.0,
         hurts=20.0,
         headline=headline,

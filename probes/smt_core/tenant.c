@@ -1,8 +1,9 @@
 /* smt-tenant: does somebody unseen run on the sibling thread of this processor?
  *
- * A sample is the time of eight independent chains of additions over that of one chain. The first needs issue slots,
- * the second waits for itself, and a frequency that changes moves both; a tenant on the sibling takes slots from the
- * first. What the ratio is without a tenant depends on the processor: the best that a run ever saw stands for it.
+ * A sample is the time of eight independent chains of additions over that of one chain. The first
+ * needs issue slots, the second waits for itself, and a frequency that changes moves both; a tenant
+ * on the sibling takes slots from the first. What the ratio is without a tenant depends on the
+ * processor: the best that a run ever saw stands for it.
  */
 #include "lb.h"
 

@@ -16,12 +16,14 @@ HONEST, HARMLESS, COSTLY = Word.HONEST, Word.HARMLESS, Word.COSTLY
 Pair = tuple[int, int]
 
 NEAR_NS = 20.0  # a pair that hands a line over as fast as this gets a closer look
-SIBLING_NS = 14.5  # siblings hand a line over in 4-14 ns, other cores in 15 and more (research, 2)
+# Siblings hand a line over in 4-14 ns, other cores in 15 and more: 27 x86 machines of the results that come with
+# github.com/nviennot/core-to-core-latency.
+SIBLING_NS = 14.5
 SHARED = 1.3  # D of a block on one core: 1.5-2 (Zen 4: 1.94); of one on two: 1, with bursts 1.2
 MOVED = 2  # so many blocks on one core are no accident
 MOST_PAIRS = 4
 STACKED_NS, STACKED_TOGETHER = 100_000.0, 0.05
-FULL, GOOD, NONE = 1.9, 1.4, 1.0  # what a pair is worth against one thread (design, section 5)
+FULL, GOOD, NONE = 1.9, 1.4, 1.0  # what a pair is worth against one thread: two cores, a good sibling, nothing
 STACKED_WORTH = 1.2  # two processors that do no more than this took turns
 TENANT = 1 / 0.9  # an issue ratio this far above that of a processor alone means that something took slots
 MIXES = {

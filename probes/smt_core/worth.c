@@ -1,8 +1,9 @@
 /* smt-worth: what the second processor of a pair adds, by instruction mix.
  *
- * Windows of 2 ms in turns: the first alone, the second alone, both. A sample of solo_ns is what a round costs one
- * thread working alone (mean of the two); pair_ns is what it costs the pair, that is 1 / (sum of their rates). Two
- * full processors give half of solo_ns, a second thread that adds nothing gives all of it.
+ * Windows of 2 ms in turns: the first alone, the second alone, both. A sample of solo_ns is what a
+ * round costs one thread working alone (mean of the two); pair_ns is what it costs the pair, that
+ * is 1 / (sum of their rates). Two full processors give half of solo_ns, a second thread that adds
+ * nothing gives all of it.
  */
 #include "lb.h"
 
@@ -14,7 +15,8 @@
 #include <sys/mman.h>
 
 enum { WINDOW_NS = 2000000, LEAD_NS = 500000, LINE = 64, NEAR = 256 << 10, FAR = 64 << 20 };
-enum { SPIN_NS = 400000 }; /* a sleeper wakes up to this late; it spins between two windows, in none */
+/* a sleeper wakes up to this late; it spins between two windows, in none */
+enum { SPIN_NS = 400000 };
 
 typedef void work(void *state);
 
@@ -47,7 +49,7 @@ static void branches(void *state)
 {
     uint64_t *s = state, x = s[0] | 1, sum = 0;
     for (int i = 0; i < 4; i++) {
-        x ^= x << 13, x ^= x >> 7, x ^= x << 17;
+        lb_random(&x);
         for (int bit = 0; bit < 8; bit++)
             if (x >> bit & 1) {
                 sum += x;
@@ -63,14 +65,15 @@ __attribute__((target("avx,fma"))) static void vectors(void *state)
 {
     (void)state;
     for (int i = 0; i < 64; i++)
-        __asm__ volatile("vfmadd231ps %%ymm0, %%ymm0, %%ymm0\n\tvfmadd231ps %%ymm1, %%ymm1, %%ymm1\n\t"
-                         "vfmadd231ps %%ymm2, %%ymm2, %%ymm2\n\tvfmadd231ps %%ymm3, %%ymm3, %%ymm3\n\t"
-                         "vfmadd231ps %%ymm4, %%ymm4, %%ymm4\n\tvfmadd231ps %%ymm5, %%ymm5, %%ymm5\n\t"
-                         "vfmadd231ps %%ymm6, %%ymm6, %%ymm6\n\tvfmadd231ps %%ymm7, %%ymm7, %%ymm7\n\t"
-                         "vfmadd231ps %%ymm8, %%ymm8, %%ymm8\n\tvfmadd231ps %%ymm9, %%ymm9, %%ymm9"
-                         :
-                         :
-                         : "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9");
+        __asm__ volatile(
+            "vfmadd231ps %%ymm0, %%ymm0, %%ymm0\n\tvfmadd231ps %%ymm1, %%ymm1, %%ymm1\n\t"
+            "vfmadd231ps %%ymm2, %%ymm2, %%ymm2\n\tvfmadd231ps %%ymm3, %%ymm3, %%ymm3\n\t"
+            "vfmadd231ps %%ymm4, %%ymm4, %%ymm4\n\tvfmadd231ps %%ymm5, %%ymm5, %%ymm5\n\t"
+            "vfmadd231ps %%ymm6, %%ymm6, %%ymm6\n\tvfmadd231ps %%ymm7, %%ymm7, %%ymm7\n\t"
+            "vfmadd231ps %%ymm8, %%ymm8, %%ymm8\n\tvfmadd231ps %%ymm9, %%ymm9, %%ymm9"
+            :
+            :
+            : "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9");
 }
 
 static bool has_vectors(void) { return __builtin_cpu_supports("fma"); }
@@ -79,12 +82,13 @@ static void vectors(void *state)
 {
     (void)state;
     for (int i = 0; i < 64; i++)
-        __asm__ volatile("fmla v0.4s, v0.4s, v0.4s\n\tfmla v1.4s, v1.4s, v1.4s\n\tfmla v2.4s, v2.4s, v2.4s\n\t"
-                         "fmla v3.4s, v3.4s, v3.4s\n\tfmla v4.4s, v4.4s, v4.4s\n\tfmla v5.4s, v5.4s, v5.4s\n\t"
-                         "fmla v6.4s, v6.4s, v6.4s\n\tfmla v7.4s, v7.4s, v7.4s"
-                         :
-                         :
-                         : "v0", "v1", "v2", "v3", "v4", "v5", "v6", "v7");
+        __asm__ volatile(
+            "fmla v0.4s, v0.4s, v0.4s\n\tfmla v1.4s, v1.4s, v1.4s\n\tfmla v2.4s, v2.4s, v2.4s\n\t"
+            "fmla v3.4s, v3.4s, v3.4s\n\tfmla v4.4s, v4.4s, v4.4s\n\tfmla v5.4s, v5.4s, v5.4s\n\t"
+            "fmla v6.4s, v6.4s, v6.4s\n\tfmla v7.4s, v7.4s, v7.4s"
+            :
+            :
+            : "v0", "v1", "v2", "v3", "v4", "v5", "v6", "v7");
 }
 
 static bool has_vectors(void) { return true; }
@@ -120,7 +124,8 @@ static struct {
     void *rings[2];
 } worth;
 
-static int mode(int64_t window) { return (int)((window + window / 3) % 3); } /* each triple starts elsewhere */
+/* each triple starts elsewhere */
+static int mode(int64_t window) { return (int)((window + window / 3) % 3); }
 
 static void rest_until(int64_t moment)
 {
@@ -154,7 +159,8 @@ static void one_side(int side, double *rate)
                 worth.work(state);
             rounds += 16;
         } while ((now = lb_now()) < from + WINDOW_NS);
-        rate[w] = (double)rounds / (double)(now - from); /* who had to wait for the other is late, and that counts */
+        /* who had to wait for the other is late, and that counts */
+        rate[w] = (double)rounds / (double)(now - from);
     }
 }
 

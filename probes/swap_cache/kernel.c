@@ -1,9 +1,10 @@
-/* swap-cache: what a swappiness is worth to a program that has hot memory, cold memory and a file. swap-cost: what a
- * page costs from swap, against one from the file.
+/* swap-cache: what a swappiness is worth to a program that has hot memory, cold memory and a file.
+ * swap-cost: what a page costs from swap, against one from the file.
  *
- * Fixed work, so that two settings differ in nothing but time: `rounds` times one random read of 64 KiB of the file and
- * sixteen touches of random hot pages; half of them beforehand, untimed. The cold memory is written once and never
- * looked at again. Limit and swappiness are those of the control group we run in. A sample is the mean time of a round.
+ * Fixed work, so that two settings differ in nothing but time: `rounds` times one random read of 64
+ * KiB of the file and sixteen touches of random hot pages; half of them beforehand, untimed. The
+ * cold memory is written once and never looked at again. Limit and swappiness are those of the
+ * control group we run in. A sample is the mean time of a round.
  */
 #include "lb.h"
 #include "rigs/mounts.h"
@@ -61,7 +62,9 @@ static double swapped_kib(void)
     return got > 0 && (at = strstr(text, "VmSwap:")) ? strtod(at + 7, NULL) : NAN;
 }
 
-struct times { int64_t read_ns, hot_ns; };
+struct times {
+    int64_t read_ns, hot_ns;
+};
 
 static struct times one_round(int fd, int64_t blocks, char *hot, int64_t pages)
 {
@@ -78,8 +81,9 @@ static struct times one_round(int fd, int64_t blocks, char *hot, int64_t pages)
     return took;
 }
 
-/* Version 2 has no swappiness of a group, but memory.reclaim takes one (kernel 6.10, cgroup-v2.rst): whoever keeps a
- * group below a limit by it decides by which swappiness. The limit proper stands a little above. */
+/* Version 2 has no swappiness of a group, but memory.reclaim takes one (kernel 6.10,
+ * cgroup-v2.rst): whoever keeps a group below a limit by it decides by which swappiness. The limit
+ * proper stands a little above. */
 static struct {
     char current[4096], reclaim[4096];
     int64_t limit, swappiness;
@@ -103,7 +107,10 @@ static void *keep_below(void *nothing)
         lb_fail("cannot open %s: %s", keeper.reclaim, strerror(errno));
     while (!atomic_load(&keeper.leave)) {
         int64_t over = number_in(keeper.current) - keeper.limit;
-        if (over > 0 && dprintf(fd, "%lld swappiness=%lld", (long long)over, (long long)keeper.swappiness) < 0 && errno == EINVAL)
+        if (over > 0 &&
+            dprintf(fd, "%lld swappiness=%lld", (long long)over, (long long)keeper.swappiness) <
+                0 &&
+            errno == EINVAL)
             lb_fail("this kernel's memory.reclaim takes no swappiness; try --disturb host");
         usleep(over > 0 ? 0 : 200);
     }
@@ -140,14 +147,16 @@ static int run(struct lb_run *run)
     }
     int64_t blocks = lb_int(run, "file_mib") * 16, pages = lb_int(run, "hot_mib") * 256;
     int64_t each = lb_int(run, "rounds") / run->samples;
-    double extra = lb_num(run, "plant_extra"); /* planted: a round is followed by a pause of so many times its length */
+    /* planted: a round is followed by a pause of so many times its length */
+    double extra = lb_num(run, "plant_extra");
     pthread_t thread;
     start_keeper(run, &thread);
     room(lb_int(run, "cold_mib"));
     char *hot = room(lb_int(run, "hot_mib"));
     for (int64_t i = 0; i < lb_int(run, "rounds") / 2; i++)
         one_round(fd, blocks, hot, pages);
-    double *us = lb_series(run, "us"), *reads = lb_series(run, "read_us"), *touches = lb_series(run, "hot_ns");
+    double *us = lb_series(run, "us"), *reads = lb_series(run, "read_us"),
+           *touches = lb_series(run, "hot_ns");
     lb_begin(run);
     for (int64_t i = 0; i < run->samples; i++) {
         struct times sum = {0, 0};
@@ -156,7 +165,9 @@ static int run(struct lb_run *run)
         for (int64_t k = 0; k < each; k++) {
             struct times took = one_round(fd, blocks, hot, pages);
             sum.read_ns += took.read_ns, sum.hot_ns += took.hot_ns;
-            int64_t from = lb_now(), until = from + llround(extra * (double)(took.read_ns + took.hot_ns)), now = from;
+            int64_t from = lb_now(),
+                    until = from + llround(extra * (double)(took.read_ns + took.hot_ns)),
+                    now = from;
             while (now < until)
                 now = lb_now();
             paused += now - from;
@@ -169,12 +180,15 @@ static int run(struct lb_run *run)
     lb_end(run);
     end_keeper(run, thread);
     lb_fact_num(run, "swapped_kib", swapped_kib());
-    lb_fact_num(run, "major_faults", (double)(run->after.usage.ru_majflt - run->before.usage.ru_majflt));
-    lb_fact_num(run, "disk_mib", (double)(run->after.usage.ru_inblock - run->before.usage.ru_inblock) / 2048);
+    lb_fact_num(run, "major_faults",
+                (double)(run->after.usage.ru_majflt - run->before.usage.ru_majflt));
+    lb_fact_num(run, "disk_mib",
+                (double)(run->after.usage.ru_inblock - run->before.usage.ru_inblock) / 2048);
     return lb_output(run);
 }
 
-/* Pages one by one, far apart, so that nobody reads ahead for the next: from swap after MADV_PAGEOUT, or by O_DIRECT. */
+/* Pages one by one, far apart, so that nobody reads ahead for the next: from swap after
+ * MADV_PAGEOUT, or by O_DIRECT. */
 static int run_cost(struct lb_run *run)
 {
     enum { APART = 64 };
@@ -188,7 +202,8 @@ static int run_cost(struct lb_run *run)
         memory = room((int64_t)(bytes >> 20) + 1);
         if (madvise(memory, bytes, MADV_PAGEOUT))
             lb_fail("madvise(MADV_PAGEOUT): %s", strerror(errno));
-        /* What was written out stays in memory until somebody wants the room: the group's limit makes us want it. */
+        /* What was written out stays in memory until somebody wants the room: the group's limit
+         * makes us want it. */
         int64_t push = lb_int(run, "push_mib");
         if (push)
             munmap(room(push), (size_t)push << 20);
@@ -206,7 +221,8 @@ static int run_cost(struct lb_run *run)
         run->offsets[i] = from - run->start_ns;
         if (swap)
             (*(volatile char *)(memory + i * APART * PAGE))++;
-        else if (pread(fd, buffer, PAGE, (off_t)(lb_random(&seed) % (uint64_t)pages) * PAGE) != PAGE)
+        else if (pread(fd, buffer, PAGE, (off_t)(lb_random(&seed) % (uint64_t)pages) * PAGE) !=
+                 PAGE)
             lb_fail("cannot read past the page cache: %s", strerror(errno));
         us[i] = (double)(lb_now() - from) / 1000 * plant;
         lb_place(run);
@@ -223,12 +239,14 @@ static const struct lb_key KEYS[] = {
     {"cold_mib", 'i', 1, 65536, 32, NULL},
     {"rounds", 'i', 4, 1000000, 1000, NULL},
     {"build", 'i', 0, 1, 0, NULL},
-    {"group", 's', 0, 0, 0, NULL}, /* our control group of version 2, to be kept below keep_mib by memory.reclaim */
+    /* our control group of version 2, to be kept below keep_mib by memory.reclaim */
+    {"group", 's', 0, 0, 0, NULL},
     {"keep_mib", 'i', 1, 65536, 48, NULL},
     {"swappiness", 'i', 0, 200, 60, NULL},
     {"plant_extra", 'f', 0, 10, 0, NULL},
     {NULL, 0, 0, 0, 0, NULL},
 };
+// clang-format off
 static const struct lb_key COST_KEYS[] = {
     {"from", 'w', 0, 0, 0, "file swap"},
     {"file", 's', 0, 0, 0, NULL},
@@ -237,6 +255,7 @@ static const struct lb_key COST_KEYS[] = {
     {"plant_dearer", 'f', 0, 100, 0, NULL},
     {NULL, 0, 0, 0, 0, NULL},
 };
+// clang-format on
 
 static const struct lb_kernel SWAP_CACHE = {
     .name = "swap-cache",

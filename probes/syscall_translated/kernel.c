@@ -1,8 +1,9 @@
 /* syscall-translated: what one system call costs with somebody between the program and the kernel.
  *
- * The call is getppid: it takes no argument, and the kernel does next to nothing for it. A child of this process is
- * measured; its filters, its tracer and its supervisor end with it. Whoever answers in the kernel's place says 42, and
- * every batch checks what all its calls returned and how many of them were answered.
+ * The call is getppid: it takes no argument, and the kernel does next to nothing for it. A child of
+ * this process is measured; its filters, its tracer and its supervisor end with it. Whoever answers
+ * in the kernel's place says 42, and every batch checks what all its calls returned and how many of
+ * them were answered.
  */
 #include "lb.h"
 #include "rigs/seccomp.h"
@@ -33,14 +34,17 @@ static void settle(struct caller *caller, int64_t calls, int64_t sum)
 {
     caller->calls += calls;
     if (sum != calls * caller->expected)
-        lb_fail("%lld calls of getppid returned %lld in all, and each should have returned %lld", (long long)calls,
-                (long long)sum, (long long)caller->expected);
+        lb_fail("%lld calls of getppid returned %lld in all, and each should have returned %lld",
+                (long long)calls, (long long)sum, (long long)caller->expected);
     if (caller->answers && caller->answers->count != caller->calls)
         lb_fail("%lld calls were made and %lld were answered", (long long)caller->calls,
                 (long long)caller->answers->count);
 }
 
-static int64_t with_plant(const struct caller *caller, int64_t ops) { return ops + llround(caller->extra * (double)ops); }
+static int64_t with_plant(const struct caller *caller, int64_t ops)
+{
+    return ops + llround(caller->extra * (double)ops);
+}
 
 /* The argument is a number for whoever answers; the kernel looks at none. */
 static void call(void *state, int64_t ops)
@@ -66,19 +70,13 @@ static void call_dispatched(void *state, int64_t ops)
 static void stand_between(const struct lb_run *run, enum way way, struct lb_answers *answers)
 {
     switch (way) {
-    case CACHED:
-        lb_seccomp_action(SECCOMP_RET_ALLOW);
-        break;
+    case CACHED: lb_seccomp_action(SECCOMP_RET_ALLOW); break;
     case UNCACHED:
         for (int64_t i = 0; i < lb_int(run, "filters"); i++)
             lb_seccomp_uncached((int)lb_int(run, "compares"));
         break;
-    case CONTAINER:
-        lb_seccomp_list();
-        break;
-    case DENIED:
-        lb_seccomp_action(SECCOMP_RET_ERRNO | EPERM);
-        break;
+    case CONTAINER: lb_seccomp_list(); break;
+    case DENIED: lb_seccomp_action(SECCOMP_RET_ERRNO | EPERM); break;
     case TRAP:
         lb_answer_signals(answers);
         lb_seccomp_action(SECCOMP_RET_TRAP);
@@ -87,15 +85,10 @@ static void stand_between(const struct lb_run *run, enum way way, struct lb_answ
         lb_answer_signals(answers);
         lb_dispatch();
         break;
-    case SELECTOR:
-        lb_dispatch();
-        break;
-    case TRACED:
-        lb_be_traced();
-        break;
+    case SELECTOR: lb_dispatch(); break;
+    case TRACED: lb_be_traced(); break;
     case NATIVE:
-    case NOTIFY: /* its filter was there before this process */
-        break;
+    case NOTIFY: /* its filter was there before this process */ break;
     }
 }
 
@@ -106,7 +99,8 @@ static void tell(struct lb_run *run)
     double filters = NAN, tracer = NAN;
     FILE *status = fopen("/proc/self/status", "re");
     while (status && fgets(line, sizeof line, status)) {
-        if (sscanf(line, "Seccomp_filters: %lf", &filters) || sscanf(line, "TracerPid: %lf", &tracer))
+        if (sscanf(line, "Seccomp_filters: %lf", &filters) ||
+            sscanf(line, "TracerPid: %lf", &tracer))
             continue;
         if (sscanf(line, "Speculation_Store_Bypass: %63[a-z ]", word) == 1)
             lb_fact_text(run, "store_bypass", word);
@@ -124,7 +118,8 @@ static int measured(struct lb_run *run, enum way way, struct lb_answers *answers
     caller.answers = answered ? answers : NULL;
     caller.extra = lb_num(run, "plant_extra");
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (way != NOTIFY && getppid() != parent) /* it was gone before; a notification would then end in ENOSYS */
+    /* it was gone before; a notification would then end in ENOSYS */
+    if (way != NOTIFY && getppid() != parent)
         _exit(LB_FAILED);
     lb_watchdog((unsigned)lb_int(run, "limit_s"));
     lb_alibi_open(); /* the one that is open is our parent's */
@@ -169,11 +164,13 @@ static int run(struct lb_run *run)
 }
 
 static const struct lb_key KEYS[] = {
-    {"way", 'w', 0, 0, 0, "native cached uncached container denied trap notify selector dispatch ptrace"},
+    {"way", 'w', 0, 0, 0,
+     "native cached uncached container denied trap notify selector dispatch ptrace"},
     {"filters", 'i', 1, FILTERS, 1, NULL},       /* of the uncached ones, one over the other */
     {"compares", 'i', 0, LB_COMPARES, 0, NULL},  /* in each of them */
     {"supervisor", 'i', 0, LB_MAX_CPU, -1, NULL}, /* its CPU; absent: the caller's */
-    {"answer", 'i', 0, 1000, ANSWER, NULL},      /* of whoever stands between; any but 42 must be noticed */
+    /* of whoever stands between; any but 42 must be noticed */
+    {"answer", 'i', 0, 1000, ANSWER, NULL},
     {"setup", 'i', 0, 1, 0, NULL},               /* 1: no calls; whether it can be set up here */
     {"plant_extra", 'f', 0, 10, 0, NULL},
     {NULL, 0, 0, 0, 0, NULL},

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from liebench.contract import Arm, Case, Claim, Cost, Kind, Layer, Need, Options, Rep, Rig, Turn
+from liebench.contract import Args, Arm, Case, Claim, Cost, Layer, Need, Options, Rep, Rig, Turn
 from liebench.errors import NeedUnmet
 from liebench.host import Host
 from liebench.probe import Plant, Probe
@@ -13,7 +13,7 @@ from liebench.probes.syscall_translated.verdict import STACKED, advise, delivers
 from liebench.stage.stage import Stage
 
 KERNEL = "syscall-translated"
-NATIVE = Arm(id="native", says="nobody in between", promised=True, args={"way": "native"})
+NATIVE = Arm(id="native", says="nobody in between", args={"way": "native"})
 MATTERS, HURTS = 1.1, 2.0  # of the cheapest call there is: others lose the same time, not the same share
 FILTERS, COMPARES = (1, 2, 4, 8, 16), (100, 400, 1600)
 FILTERED = "CONFIG_SECCOMP_FILTER, and a sandbox around liebench that lets it install filters"
@@ -40,57 +40,52 @@ WAYS = {  # case -> way, its words, the question
 TWO_CPUS = Need("two CPUs", lambda host: len(host.processors) > 1, "with one CPU every supervisor is on the same")
 
 
-def _case(name: str, way: str, says: str, asks: str) -> Case:
-    more = {"filters": STACKED} if name == "stacked" else {}
-    arms = (NATIVE, Arm(id=name, says=says, args={"way": way, **more}))
-    return Case(
-        id=name,
-        quantity="ns",
-        unit="ns",
-        arms=arms,
-        asks=asks,
-        matters=MATTERS,
-        hurts=HURTS,
-        headline=name in HEADLINES,
-        work="syscall",
+def _ratio(name: str, way: str, says: str, asks: str) -> Case:
+    args: Args = {"way": way, "filters": STACKED} if name == "stacked" else {"way": way}
+    arm = Arm(id=name, says=says, args=args)
+    return Case.ratio(
+        name, asks, "ns", NATIVE, arm, matters=MATTERS, hurts=HURTS, headline=name in HEADLINES, work="syscall"
     )
 
 
 def _elsewhere(host: Host) -> Case:
     """Work is fixed: a calibration would meet a processor awake or asleep, and take one of them for the cost."""
-    says = "answered on another processor"
-    arm = Arm(id="notify-other", says=says, args={"way": "notify", "supervisor": host.processors[0], "ops": 20})
-    case = _case("notify-other", "notify", says, "And one that is answered elsewhere?")
-    return replace(case, arms=(NATIVE, arm), needs=(TWO_CPUS,), target=0.2)
-
-
-def _law(name: str, asks: str, key: str, counts: Sequence[int]) -> Case:
-    args = {"way": "uncached"}
-    arms = tuple(
-        Arm(id=f"{key}-{n}", says=f"{n} {key}", promised=n == counts[0], args={**args, key: n}, number=n)
-        for n in counts
+    args: Args = {"way": "notify", "supervisor": host.processors[0], "ops": 20}
+    return Case.ratio(
+        "notify-other",
+        "And one that is answered elsewhere?",
+        "ns",
+        NATIVE,
+        Arm(id="notify-other", says="answered on another processor", args=args),
+        matters=MATTERS,
+        hurts=HURTS,
+        target=0.2,
+        headline=False,
+        work="syscall",
+        needs=(TWO_CPUS,),
     )
-    case = Case(
-        id=name,
-        quantity="ns",
-        unit="ns",
-        arms=arms,
-        asks=asks,
-        kind=Kind.LAW,
+
+
+def _line(name: str, asks: str, key: str, counts: Sequence[int]) -> Case:
+    return Case.line(
+        name,
+        asks,
+        "ns",
+        *(Arm(id=f"{key}-{n}", says=f"{n} {key}", args={"way": "uncached", key: n}, number=n) for n in counts),
         matters=MATTERS,
         hurts=1.5,
+        target=0.2,
         headline=False,
         work="syscall",
     )
-    return replace(case, linear=True, target=0.2)
 
 
 def cases(host: Host, options: Options) -> tuple[Case, ...]:
     return (
-        *(_case(name, *row) for name, row in WAYS.items()),
+        *(_ratio(name, *row) for name, row in WAYS.items()),
         _elsewhere(host),
-        _law("stacked-law", "Does every filter over the first cost the same?", "filters", FILTERS),
-        _law("compares-law", "Does every compare of a filter cost the same?", "compares", COMPARES),
+        _line("stacked-law", "Does every filter over the first cost the same?", "filters", FILTERS),
+        _line("compares-law", "Does every compare of a filter cost the same?", "compares", COMPARES),
     )
 
 

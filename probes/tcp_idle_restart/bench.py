@@ -12,9 +12,8 @@ from liebench.stage.net import Paths, Wire, route
 from liebench.stage.sockets import connections
 from liebench.stage.stage import Stage
 
-TIMEOUT = (
-    "12ms"  # the least retransmission timeout of our routes: silence is counted in timeouts, so it need not be long
-)
+# The least retransmission timeout of the routes here: silence is counted in timeouts, so it need not be long.
+TIMEOUT = "12ms"
 
 
 class Bench:
@@ -22,10 +21,10 @@ class Bench:
 
     def __init__(self, stage: Stage, rigs: ExitStack) -> None:
         self.stage, self.paths = stage, Paths(stage, rigs)
-        self.routes: dict[float, tuple[object, object]] = {}
+        self.routes: dict[float, tuple[int, int]] = {}
         self.laws = Law(self.burst)
 
-    def over(self, trip_ms: float, initial: object = 10, window: object = 0) -> Wire:
+    def over(self, trip_ms: float, initial: int = 10, window: int = 0) -> Wire:
         wire = self.paths.over(trip_ms)
         if self.routes.get(trip_ms) != (initial, window):
             route(wire.lab, "near", rto_min=TIMEOUT, initcwnd=str(initial))
@@ -35,7 +34,7 @@ class Bench:
 
     def burst(self, t: Turn) -> Rep:
         args = dict(t.arm.args)
-        trip_ms, initial, window = float(args.pop("trip_ms")), args.get("initial", 10), args.pop("window", 0)
+        trip_ms, initial, window = float(args.pop("trip_ms")), int(args.get("initial", 10)), int(args.pop("window", 0))
         args.pop("part", None)
         wire = self.over(trip_ms, initial, window)
         bare = Turn(Arm(id=t.arm.id, args=args), t.label, t.plant)

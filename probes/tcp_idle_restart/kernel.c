@@ -1,10 +1,13 @@
-/* tcp-burst: a burst of bytes on an open connection, right after others or after silence, until it is acknowledged.
+/* tcp-burst: a burst of bytes on an open connection, right after others or after silence, until it
+ * is acknowledged.
  *
- * Every connection is warmed by bursts, is then silent for so many of its own retransmission timeouts, and sends 8
- * bytes and the rest. The kernel looks at the silence when data are queued, not by a timer, so the window is read
- * right after the first 8 (net/ipv4/tcp_output.c, tcp_cwnd_restart; include/net/tcp.h, tcp_slow_start_after_idle_check):
- * it is halved once for every timeout that has passed, down to the initial window, unless the congestion control has
- * a rate of its own (BBR). The time of the burst follows from the window: one round trip per doubling.
+ * Every connection is warmed by bursts, is then silent for so many of its own retransmission
+ * timeouts, and sends 8 bytes and the rest. The kernel looks at the silence when data are queued,
+ * not by a timer, so the window is read right after the first 8 (net/ipv4/tcp_output.c,
+ * tcp_cwnd_restart; include/net/tcp.h, tcp_slow_start_after_idle_check): it is halved once for
+ * every timeout that has passed, down to the initial window, unless the congestion control has a
+ * rate of its own (BBR). The time of the burst follows from the window: one round trip per
+ * doubling.
  */
 #include "lb.h"
 #include "rigs/tcp.h"
@@ -24,7 +27,8 @@ struct far {
     int64_t count, bytes;
 };
 
-/* The far end: after every `bytes` bytes of a connection one byte back, as an application would answer. */
+/* The far end: after every `bytes` bytes of a connection one byte back, as an application would
+ * answer. */
 static void *answer(void *state)
 {
     static char sink[1 << 18];
@@ -75,7 +79,8 @@ static double window_after(const struct tcp_info *before, int64_t initial, bool 
     return fmax(window, least);
 }
 
-/* Round trips in which so many segments leave, when the window doubles up to the threshold; and the last one's share. */
+/* Round trips in which so many segments leave, when the window doubles up to the threshold; and the
+ * last one's share. */
 static double rounds(double segments, double window, double threshold, double *last)
 {
     double sent = 0;
@@ -96,7 +101,8 @@ static void wait_until(int64_t ns)
         nanosleep(&(struct timespec){left / 1000000000, left % 1000000000}, NULL);
 }
 
-/* How long the last burst of the warm-up took beyond its round trip is what all its segments need on the wire. */
+/* How long the last burst of the warm-up took beyond its round trip is what all its segments need
+ * on the wire. */
 static double warm(int fd, const char *bytes, int64_t length, int64_t times)
 {
     struct burst last = {0};
@@ -124,7 +130,8 @@ static int run(struct lb_run *run)
     if (pthread_create(&thread, NULL, answer, &far))
         lb_fail("cannot start a thread");
     char *noise = lb_room((size_t)bytes, 1), name[16] = "";
-    double *us = lb_series(run, "us"), *window = lb_series(run, "window"), *said = lb_series(run, "said");
+    double *us = lb_series(run, "us"), *window = lb_series(run, "window"),
+           *said = lb_series(run, "said");
     double *said_us = lb_series(run, "said_us");
     lb_begin(run);
     int64_t due[CONNECTIONS], retransmits = 0;
@@ -146,7 +153,8 @@ static int run(struct lb_run *run)
         window[i] = burst.first.tcpi_snd_cwnd;
         said[i] = window_after(&burst.before, initial, lb_int(run, "restarts"));
         double segments = 1 + ceil((double)(bytes - FIRST) / burst.before.tcpi_snd_mss);
-        said_us[i] = trip * rounds(segments, window[i], burst.first.tcpi_snd_ssthresh, &last) + wire_us[i] * last;
+        said_us[i] = trip * rounds(segments, window[i], burst.first.tcpi_snd_ssthresh, &last) +
+                     wire_us[i] * last;
         retransmits += lb_tcp_info(ends[i].near).tcpi_total_retrans;
     }
     lb_end(run);
@@ -166,7 +174,8 @@ static const struct lb_key KEYS[] = {
     {"warm", 'i', 0, 100, 4, NULL},
     {"silence", 'f', 0, 1000, 0, NULL}, /* in retransmission timeouts of the connection */
     {"restart", 'i', 0, 1, 1, NULL},  /* tcp_slow_start_after_idle of the near namespace */
-    {"restarts", 'i', 0, 1, 1, NULL}, /* whether the closed form applies: setting 1, no rate of its own */
+    /* whether the closed form applies: setting 1, no rate of its own */
+    {"restarts", 'i', 0, 1, 1, NULL},
     {"initial", 'i', 1, 10000, 10, NULL}, /* the route's initial window: RFC 6928 */
     {"plant_trips", 'f', 0, 100, 0, NULL},
     {NULL, 0, 0, 0, 0, NULL},

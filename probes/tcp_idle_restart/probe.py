@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack
 
-from liebench.contract import Arm, Case, Claim, Cost, Kind, Layer, Options, Rig, Subject
+from liebench.contract import Args, Arm, Case, Claim, Cost, Layer, Options, Rig, Running, Subject
 from liebench.host import Host
 from liebench.probe import Plant, Probe
 from liebench.probes.tcp_idle_restart.bench import Bench
@@ -15,65 +15,49 @@ from liebench.stage.sockets import SS
 from liebench.stage.stage import Stage
 
 SILENCE = 5.5  # timeouts: enough halvings for the window to reach the initial one
-Args = dict[str, str | int | float]
 NEAR: Args = {"trip_ms": 6}
 FAR: Args = {"trip_ms": 20}
 CUBIC: Args = {"congestion": "cubic"}
 BURST: Args = {**NEAR, "bytes": 200_000, "warm": 3}
 FRESH: Args = {**NEAR, **CUBIC, "warm": 0, "bytes": 170_000}
+RIG: Running = {"subject": Subject.RIG, "headline": False, "work": "burst"}
 
 
-def _ratio(id: str, asks: str, promised: tuple[str, Args], delivered: tuple[str, Args], hurts: float = 2.0) -> Case:
-    return Case(
-        id=id,
-        quantity="us",
-        unit="us",
-        arms=(
-            Arm(id="promised", says=promised[0], promised=True, args=promised[1]),
-            Arm(id="delivered", says=delivered[0], args=delivered[1]),
-        ),
-        asks=asks,
-        hurts=hurts,
-        subject=Subject.RIG,
-        headline=False,
-        work="burst",
+def _ratio(name: str, asks: str, promised: tuple[str, Args], delivered: tuple[str, Args]) -> Case:
+    return Case.ratio(
+        name,
+        asks,
+        "us",
+        Arm(id="promised", says=promised[0], args=promised[1]),
+        Arm(id="delivered", says=delivered[0], args=delivered[1]),
+        hurts=2.0,
         target=0.1,
+        **RIG,
     )
 
 
-def _law(id: str, asks: str, quantity: str, parts: tuple[str, str], says: tuple[str, str]) -> Case:
-    args = {**FAR, **CUBIC, "bytes": 200_000, "silence": 2.5}
-    arms = (
-        Arm(id="formula", says=says[0], promised=True, args={**args, "part": parts[0]}),
-        Arm(id="measured", says=says[1], args={**args, "part": parts[1]}),
-    )
-    unit = "us" if quantity == "us" else "segments"
-    return Case(
-        id=id,
-        quantity=quantity,
-        unit=unit,
-        arms=arms,
-        asks=asks,
-        kind=Kind.LAW,
+def _law(name: str, asks: str, unit: str, formula: tuple[str, str], measured: tuple[str, str]) -> Case:
+    """``formula`` and ``measured``: the words of the arm, and the quantity of the kernel that it reads."""
+    args: Args = {**FAR, **CUBIC, "bytes": 200_000, "silence": 2.5}
+    return Case.law(
+        name,
+        asks,
+        unit,
+        Arm(id="formula", says=formula[0], args={**args, "part": formula[1]}),
+        Arm(id="measured", says=measured[0], args={**args, "part": measured[1]}),
         matters=1.1,
         hurts=1.3,
-        subject=Subject.RIG,
-        headline=False,
-        work="burst",
+        **RIG,
     )
 
 
 def cases(host: Host, options: Options) -> tuple[Case, ...]:
     busy, silent = "right after others", "after silence"
-    seen = Case(
-        id="sockets",
-        quantity="value",
-        unit="",
-        arms=(Arm(id="seen", says="open connections to other hosts", promised=True),),
-        asks="Does silence cost this host's open connections their window?",
-        kind=Kind.FACT,
-        words=SOCKETS,
-        work="facts",
+    seen = Case.fact(
+        "sockets",
+        "Does silence cost this host's open connections their window?",
+        "open connections to other hosts",
+        SOCKETS,
         needs=(SS,),
     )
     rigs = (
@@ -119,15 +103,15 @@ def cases(host: Host, options: Options) -> tuple[Case, ...]:
             "window",
             "Is the window after silence what the kernel's formula says?",
             "segments",
-            ("said", "window"),
-            ("max(min(initial, window), window >> timeouts of silence)", "TCP_INFO after the first bytes"),
+            ("max(min(initial, window), window >> timeouts of silence)", "said"),
+            ("TCP_INFO after the first bytes", "window"),
         ),
         _law(
             "time",
             "Does the time of the burst follow from that window?",
             "us",
-            ("said_us", "us"),
-            ("a round trip per doubling, and the wire's own time", "until the answer"),
+            ("a round trip per doubling, and the wire's own time", "said_us"),
+            ("until the answer", "us"),
         ),
     )
     return (seen, *rigs, *laws)

@@ -1,10 +1,11 @@
 /* tcp-bulk: what a connection delivers over windows of time, and what its windows let expect.
  *
- * One thread sends without end; this one receives, and counts. No more than a window can be under way in a round
- * trip, so that window / round trip is the most there is (RFC 9293): the receiver's is told by TCP_INFO, the sender's
- * is its buffer. Beside it stand the kernel's own words on what held the connection back (busy, rwnd_limited,
- * sndbuf_limited of TCP_INFO). What a window lets through comes in bunches, the same in every round trip: it is counted
- * over whole round trips, or the phase of the last bunch would be part of it.
+ * One thread sends without end; this one receives, and counts. No more than a window can be under
+ * way in a round trip, so that window / round trip is the most there is (RFC 9293): the receiver's
+ * is told by TCP_INFO, the sender's is its buffer. Beside it stand the kernel's own words on what
+ * held the connection back (busy, rwnd_limited, sndbuf_limited of TCP_INFO). What a window lets
+ * through comes in bunches, the same in every round trip: it is counted over whole round trips, or
+ * the phase of the last bunch would be part of it.
  */
 #include "lb.h"
 #include "rigs/tcp.h"
@@ -64,7 +65,8 @@ static int run(struct lb_run *run)
     drain(ends.far, lb_now() + lb_int(run, "warm_ms") * 1000000);
     lb_begin(run);
     for (int64_t i = 0; i < run->samples; i++) {
-        drain(ends.far, lb_now() + CATCH_UP_NS); /* what arrived while nobody looked belongs to no window */
+        /* what arrived while nobody looked belongs to no window */
+        drain(ends.far, lb_now() + CATCH_UP_NS);
         int64_t from = lb_now(), trip = 1000 * (int64_t)lb_tcp_info(ends.near).tcpi_rtt;
         int64_t until = from + trip * (window / trip > 1 ? window / trip : 1);
         run->offsets[i] = from - run->start_ns;
@@ -95,7 +97,8 @@ static const struct lb_key KEYS[] = {
     {"congestion", 's', 0, 0, 0, NULL},
     {"far_room", 'i', 0, 1 << 30, 0, NULL}, /* SO_RCVBUF and SO_SNDBUF; 0: autotuning */
     {"near_room", 'i', 0, 1 << 30, 0, NULL},
-    {"rmem", 'i', 0, INT32_MAX, 0, NULL}, /* the largest of tcp_rmem at the far end, of tcp_wmem at the near one */
+    /* the largest of tcp_rmem at the far end, of tcp_wmem at the near one */
+    {"rmem", 'i', 0, INT32_MAX, 0, NULL},
     {"wmem", 'i', 0, INT32_MAX, 0, NULL},
     {"warm_ms", 'i', 0, 10000, 60, NULL},
     {"window_ms", 'i', 1, 10000, 40, NULL},

@@ -5,7 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 
-from liebench.contract import Arm, Better, Case, Claim, Cost, Kind, Layer, Option, Options, Rep, Rig, Subject, Turn
+from liebench.contract import (
+    Args,
+    Arm,
+    Better,
+    Case,
+    Claim,
+    Cost,
+    Kind,
+    Layer,
+    Option,
+    Options,
+    Rep,
+    Rig,
+    Running,
+    Subject,
+    Turn,
+)
 from liebench.errors import UsageError
 from liebench.host import Host
 from liebench.probe import Plant, Probe
@@ -18,7 +34,8 @@ from liebench.stage.stage import Stage
 TRIP_MS = 10
 OPENS, WINDOW = 15, 4  # round trips until a window is open (13 doublings), and of a sample
 PAYLOAD = 1448 / 1514  # of a full frame on the wire, with time stamps and without a frame's check sum
-CUBIC: Mapping[str, str | int | float] = {"congestion": "cubic"}
+CUBIC: Args = {"congestion": "cubic"}
+RIG: Running = {"subject": Subject.RIG, "headline": False, "work": "bulk"}
 LAWS: Mapping[str, tuple[str, str, Mapping[str, int]]] = {
     "rate": ("Does a connection deliver the path's rate?", "the path's rate, less headers", {}),
     "receive": ("Does a receive buffer of 64 KiB deliver its window in a round trip?", "window / round trip",
@@ -31,64 +48,44 @@ LAWS: Mapping[str, tuple[str, str, Mapping[str, int]]] = {
 
 def _law(name: str) -> Case:
     asks, says, buffers = LAWS[name]
-    args = {**CUBIC, **buffers}
-    return Case(
-        id=name,
-        quantity="Mbit/s",
-        unit="Mbit/s",
-        arms=(
-            Arm(id="formula", says=says, promised=True, args={**args, "part": "path" if name == "rate" else "said"}),
-            Arm(id="measured", says="what arrived", args={**args, "part": "mbit"}),
-        ),
-        asks=asks,
-        kind=Kind.LAW,
+    args: Args = {**CUBIC, **buffers}
+    return Case.law(
+        name,
+        asks,
+        "Mbit/s",
+        Arm(id="formula", says=says, args={**args, "part": "path" if name == "rate" else "said"}),
+        Arm(id="measured", says="what arrived", args={**args, "part": "mbit"}),
         matters=1.1,
         hurts=1.3,
-        subject=Subject.RIG,
-        headline=False,
-        work="bulk",
         target=0.05,
+        **RIG,
     )
 
 
-def _fact(name: str, asks: str, says: str, words: Mapping[str, object], **more: object) -> Case:
-    return Case(
-        id=name,
-        quantity="value",
-        unit="",
-        arms=(Arm(id="seen", says=says, promised=True),),
-        asks=asks,
-        kind=Kind.FACT,
-        words=words,
-        work="facts",
-        **more,
-    )  # type: ignore[arg-type]
+def _fixed() -> Case:
+    return Case.ratio(
+        "fixed",
+        "What does a program lose that sets its receive buffer itself?",
+        "Mbit/s",
+        Arm(id="autotuning", says="left to the kernel", args=CUBIC),
+        Arm(id="fixed", says="SO_RCVBUF of 64 KiB", args={**CUBIC, "far_room": 1 << 16}),
+        quantity="mbit",
+        better=Better.HIGHER,
+        hurts=2.0,
+        target=0.1,
+        **RIG,
+    )
 
 
 def cases(host: Host, options: Options) -> tuple[Case, ...]:
     mbit, trip = _number(options, "rate"), _number(options, "trip")
-    asks = f"May one connection reach {mbit:g} Mbit/s over {trip:g} ms?"
-    fixed = Case(
-        id="fixed",
-        quantity="mbit",
-        unit="Mbit/s",
-        arms=(
-            Arm(id="autotuning", says="left to the kernel", promised=True, args=CUBIC),
-            Arm(id="fixed", says="SO_RCVBUF of 64 KiB", args={**CUBIC, "far_room": 1 << 16}),
-        ),
-        asks="What does a program lose that sets its receive buffer itself?",
-        better=Better.HIGHER,
-        hurts=2.0,
-        subject=Subject.RIG,
-        headline=False,
-        work="bulk",
-        target=0.1,
-    )
+    may = f"May one connection reach {mbit:g} Mbit/s over {trip:g} ms?"
+    held = "Does a window hold this host's connections back?"
     return (
-        _fact("reach", asks, "tcp_rmem and tcp_wmem", REACH),
-        _fact("sockets", "Does a window hold this host's connections back?", "open connections", SOCKETS, needs=(SS,)),
-        *(_law(name) for name in LAWS),
-        fixed,
+        Case.fact("reach", may, "tcp_rmem and tcp_wmem", REACH),
+        Case.fact("sockets", held, "open connections", SOCKETS, needs=(SS,)),
+        *map(_law, LAWS),
+        _fixed(),
     )
 
 

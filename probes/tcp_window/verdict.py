@@ -11,7 +11,7 @@ from liebench.facts.sockets import Connection
 from liebench.host import Host
 from liebench.judge.verdicts import Evidence, case_verdict
 
-LIMITED = 0.2  # of its sending time: from there on a window is what holds a connection back (research, section 3)
+LIMITED = 0.2  # of its sending time: from there on a window is what holds a connection back
 RECEIVED, SENT = 0.5, 0.5  # of the maximum can be under way: rmem 0.6 with a fifth to spare, wmem one of two windows
 SOCKETS = {
     "free": Meaning(Word.HONEST, "no open connection is held back by a window or a send buffer", "free"),

@@ -1,8 +1,9 @@
 /* timer-wake: how late a sleep to a given moment really ends.
  *
- * Each sample sleeps until now + sleep_us on CLOCK_MONOTONIC (absolute, so that nothing accumulates) and reads that
- * clock again. clock_nanosleep is the thing under test. The clock's own cost is subtracted once: it is read after
- * the wake-up. The kernel may be late by the timer slack of the thread on purpose (prctl(2), PR_SET_TIMERSLACK).
+ * Each sample sleeps until now + sleep_us on CLOCK_MONOTONIC (absolute, so that nothing
+ * accumulates) and reads that clock again. clock_nanosleep is the thing under test. The clock's own
+ * cost is subtracted once: it is read after the wake-up. The kernel may be late by the timer slack
+ * of the thread on purpose (prctl(2), PR_SET_TIMERSLACK).
  */
 #include "lb.h"
 
@@ -16,7 +17,8 @@ static struct timespec moment(int64_t ns)
     return (struct timespec){.tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000};
 }
 
-/* Wall time, not work: a processor that just woke runs at an unknown frequency, and the plant must last plant_ns. */
+/* Wall time, not work: a processor that just woke runs at an unknown frequency, and the plant must
+ * last plant_ns. */
 static void spin(int64_t plant_ns)
 {
     for (int64_t until = lb_now() + plant_ns; lb_now() < until;)
@@ -40,7 +42,8 @@ static double late(int64_t sleep_ns, int64_t plant_ns, double read_ns)
 
 static void set_slack(struct lb_run *run)
 {
-    int64_t wanted = lb_int(run, "slack_ns"); /* 0 means to prctl: back to the default; here: leave it alone */
+    /* 0 means to prctl: back to the default; here: leave it alone */
+    int64_t wanted = lb_int(run, "slack_ns");
     if (wanted > 0 && prctl(PR_SET_TIMERSLACK, (unsigned long)wanted) != 0)
         lb_fail("cannot set the timer slack to %lld ns: %s", (long long)wanted, strerror(errno));
     int found = prctl(PR_GET_TIMERSLACK);
@@ -53,10 +56,12 @@ static int run(struct lb_run *run)
     if (run->ops != 1)
         lb_usage("timer-wake sleeps once per sample: ops is 1");
     if ((double)run->samples * (double)(sleep_ns + plant_ns) > lb_num(run, "limit_s") * 1e9)
-        lb_usage("samples * sleep_us is longer than limit_s=%lld", (long long)lb_int(run, "limit_s"));
+        lb_usage("samples * sleep_us is longer than limit_s=%lld",
+                 (long long)lb_int(run, "limit_s"));
     set_slack(run);
     double *values = lb_series(run, "late_ns");
-    late(sleep_ns < 1000000 ? sleep_ns : 1000000, 0, 0); /* the first sleep also faults its code in */
+    /* the first sleep also faults its code in */
+    late(sleep_ns < 1000000 ? sleep_ns : 1000000, 0, 0);
     lb_begin(run);
     for (int64_t i = 0; i < run->samples; i++) {
         run->offsets[i] = lb_now() - run->start_ns;

@@ -8,13 +8,13 @@ from contextlib import nullcontext
 from dataclasses import replace
 
 from liebench.contract import (
+    Args,
     Arm,
     Case,
     Claim,
     Cost,
     Disturbs,
     Events,
-    Kind,
     Layer,
     Need,
     Options,
@@ -34,20 +34,17 @@ LATENCY = "/dev/cpu_dma_latency"
 NO_LATENCY = struct.pack("=i", 0)  # microseconds that any CPU may take to come back from idle
 SLEEPS = {"1ms": 1000, "100us": 100, "10ms": 10000}
 MATTERS, HURTS = 0.05, 0.20  # of the sleep that was asked for: the same 5 % and 20 % as everywhere
-CLAIMED = Arm(id="claimed", says="the moment that was asked for", promised=True)
 
 
 def _late(name: str, sleep_us: int) -> Case:
-    return Case(
-        id=f"late-{name}",
-        asks=f"How late does a sleep of {name} end?",
-        kind=Kind.READING,
+    return Case.reading(
+        f"late-{name}",
+        f"How late does a sleep of {name} end?",
+        "us",
+        "the moment that was asked for",
+        "the moment the thread ran again",
+        args={"sleep_us": sleep_us, "slack_ns": 0},
         quantity="late_us",
-        unit="us",
-        arms=(
-            CLAIMED,
-            Arm(id="measured", says="the moment the thread ran again", args={"sleep_us": sleep_us, "slack_ns": 0}),
-        ),
         matters=MATTERS * sleep_us,
         hurts=HURTS * sleep_us,
         headline=name == "1ms",
@@ -56,40 +53,30 @@ def _late(name: str, sleep_us: int) -> Case:
 
 
 def _slack() -> Case:
-    return Case(
-        id="slack",
-        asks="How much of it is the timer slack every process starts with?",
+    return Case.ratio(
+        "slack",
+        "How much of it is the timer slack every process starts with?",
+        "us",
+        Arm(id="slack-1ns", says="timer slack 1 ns", args={"sleep_us": 1000, "slack_ns": 1}),
+        Arm(id="slack-default", says="the slack the process was given", args={"sleep_us": 1000, "slack_ns": 0}),
         quantity="late_us",
-        unit="us",
-        arms=(
-            Arm(id="slack-1ns", says="timer slack 1 ns", promised=True, args={"sleep_us": 1000, "slack_ns": 1}),
-            Arm(id="slack-default", says="the slack the process was given", args={"sleep_us": 1000, "slack_ns": 0}),
-        ),
         headline=False,
         work="wake",
     )
 
 
 def _idle() -> Case:
-    touches = Touches(
-        devices=(LATENCY,), other=("the idle depth of every CPU while it is held",), disturbs=Disturbs.HOST
-    )
-    args = {"sleep_us": 1000, "slack_ns": 1}
-    return Case(
-        id="idle",
-        asks="How much of it is the way back from deep idle?",
+    idle = "the idle depth of every CPU while it is held"
+    touches = Touches(devices=(LATENCY,), other=(idle,), disturbs=Disturbs.HOST)
+    args: Args = {"sleep_us": 1000, "slack_ns": 1}
+    shallow = {**args, "held": "polling"}
+    return Case.ratio(
+        "idle",
+        "How much of it is the way back from deep idle?",
+        "us",
+        Arm(id="shallow", says="no CPU may idle deeper than polling", args=shallow, touches=touches),
+        Arm(id="deep", says="idle as the kernel chooses", args=args),
         quantity="late_us",
-        unit="us",
-        arms=(
-            Arm(
-                id="shallow",
-                says="no CPU may idle deeper than polling",
-                promised=True,
-                args={**args, "held": "polling"},
-                touches=touches,
-            ),
-            Arm(id="deep", says="idle as the kernel chooses", args=args),
-        ),
         headline=False,
         work="wake",
         needs=(Need(LATENCY, lambda host: host.exists(LATENCY), "run outside a container, on a kernel with PM QoS"),),

@@ -1,8 +1,9 @@
 /* tlb-flush: what it costs to change a mapping that other processors may hold in their TLBs.
  *
- * The thread under test makes one kind of change again and again; helpers of the same process spin on other
- * processors, so that the kernel has to interrupt them (arch/x86/mm/tlb.c) each time. membarrier interrupts them
- * without any page table (membarrier(2)): the interrupt alone. helpers=0 is the same without anybody to interrupt.
+ * The thread under test makes one kind of change again and again; helpers of the same process spin
+ * on other processors, so that the kernel has to interrupt them (arch/x86/mm/tlb.c) each time.
+ * membarrier interrupts them without any page table (membarrier(2)): the interrupt alone. helpers=0
+ * is the same without anybody to interrupt.
  */
 #include "lb.h"
 
@@ -64,7 +65,8 @@ static void *spin(void *cpu)
     return NULL;
 }
 
-/* A thread that sleeps on our own processor: the process has two, and still nobody has to be interrupted. */
+/* A thread that sleeps on our own processor: the process has two, and still nobody has to be
+ * interrupted. */
 static void *sleep_here(void *cpu)
 {
     lb_pin((int64_t)(intptr_t)cpu);
@@ -94,7 +96,8 @@ static int64_t start_helpers(struct lb_run *run)
         wanted = ++count;
     }
     if (count < wanted)
-        lb_fail("%lld helpers need as many processors besides ours, and there are %lld", (long long)wanted, (long long)count);
+        lb_fail("%lld helpers need as many processors besides ours, and there are %lld",
+                (long long)wanted, (long long)count);
     while (atomic_load(&ready) < count)
         sched_yield();
     return count;

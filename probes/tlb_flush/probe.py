@@ -22,16 +22,13 @@ CHANGES = {
 }
 
 
-def _case(op: str, helpers: int, headline: bool) -> Case:
-    return Case(
-        id=op if helpers == 1 else f"{op}-{helpers}",
-        asks=f"What does {CHANGES[op]} cost beside {helpers} busy thread{'s' * (helpers > 1)} of the same process?",
-        quantity="ns",
-        unit="ns",
-        arms=(
-            Arm(id="alone", says="no other thread", promised=True, args={"op": op, "helpers": 0}),
-            Arm(id="beside", says=f"{helpers} on other processors", args={"op": op, "helpers": helpers}),
-        ),
+def _beside(op: str, helpers: int, headline: bool) -> Case:
+    return Case.ratio(
+        op if helpers == 1 else f"{op}-{helpers}",
+        f"What does {CHANGES[op]} cost beside {helpers} busy thread{'s' * (helpers > 1)} of the same process?",
+        "ns",
+        Arm(id="alone", says="no other thread", args={"op": op, "helpers": 0}),
+        Arm(id="beside", says=f"{helpers} on other processors", args={"op": op, "helpers": helpers}),
         hurts=HURTS,
         headline=headline,
         work="mapping",
@@ -41,8 +38,8 @@ def _case(op: str, helpers: int, headline: bool) -> Case:
 def cases(host: Host, options: Options) -> tuple[Case, ...]:
     most = min(len(host.processors) - 1, MOST)
     counts = [n for n in (1, 2, 4, 8, 16) if n <= most]
-    growth = tuple(_case("madvise", n, False) for n in counts[1:])
-    return (*(_case(op, 1, op == "madvise") for op in CHANGES), *growth)
+    growth = tuple(_beside("madvise", n, False) for n in counts[1:])
+    return (*(_beside(op, 1, op == "madvise") for op in CHANGES), *growth)
 
 
 def measure(stage: Stage) -> Iterator[Rig]:
@@ -66,7 +63,7 @@ def delivers(verdict: Verdict, host: Host) -> str:
 def advise(verdict: Verdict, host: Host) -> Sequence[Proposal]:
     case = verdict.cases.get("madvise", verdict)
     if case.delivered is None or case.promised is None or case.delivered - case.promised < 5000:
-        return []  # below 5 us an allocator's habits do not show (research, 3)
+        return []  # below 5 us an allocator's habits do not show
     why = f"telling one other processor takes {(case.delivered - case.promised) / 1000:.2g} us here"
     return [
         Proposal("fewer-shootdowns", "let the allocator keep freed memory for longer, or free from one thread", why)

@@ -10,13 +10,13 @@ from liebench.contract import (
     Case,
     Claim,
     Cost,
-    Kind,
     Layer,
     Meaning,
     Need,
     Options,
     Rep,
     Rig,
+    Running,
     Subject,
     Turn,
     Verdict,
@@ -58,16 +58,13 @@ OURS = {
 }
 
 
-def _fact(name: str, asks: str, words: Mapping[str, Meaning], **more: object) -> Case:
-    arm = Arm(id="seen", says="cpuid from user space", promised=True)
-    return Case(id=name, asks=asks, kind=Kind.FACT, quantity="value", unit="", arms=(arm,), words=words, **more)  # type: ignore[arg-type]
-
-
 def cases(host: Host, options: Options) -> tuple[Case, ...]:
+    says, labels = "cpuid from user space", "Do the labels agree with each other and with what is measured?"
+    ours: Running = {"subject": Subject.RIG, "headline": False, "work": "compute", "needs": (KVM,)}
     return (
-        _fact("labels", "Who do the labels say we run on?", LABELS, work="facts"),
-        _fact("agreement", "Do the labels agree with each other and with what is measured?", AGREE, work="facts"),
-        _fact("our-guest", "Can a host make a name up?", OURS, headline=False, subject=Subject.RIG, needs=(KVM,)),
+        Case.fact("labels", "Who do the labels say we run on?", says, LABELS),
+        Case.fact("agreement", labels, says, AGREE),
+        Case.fact("our-guest", "Can a host make a name up?", says, OURS, **ours),
     )
 
 

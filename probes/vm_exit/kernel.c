@@ -1,9 +1,9 @@
 /* vm-exit: what an instruction costs that a hypervisor intercepts, from unprivileged user space.
  *
- * cpuid exits on every hypervisor that uses hardware virtualization (AMD64 manual 2, 15.9; Intel SDM 3, 25.1.2);
- * xgetbv and rdtscp exit on none that we know. exit-witness: the same cpuid timed by the clock and by a thread that
- * only counts, on another processor: a hypervisor that takes its own time out of the guest's counter cannot take it
- * out of that thread.
+ * cpuid exits on every hypervisor that uses hardware virtualization (AMD64 manual 2, 15.9; Intel
+ * SDM 3, 25.1.2); xgetbv and rdtscp exit on none that we know. exit-witness: the same cpuid timed
+ * by the clock and by a thread that only counts, on another processor: a hypervisor that takes its
+ * own time out of the guest's counter cannot take it out of that thread.
  */
 #include "lb.h"
 
@@ -48,11 +48,14 @@ static void rdtscps(void *state, int64_t ops)
 
 enum { TRIES = 25, ROUNDS = 100 };
 
-static void floats(double *value) { __asm__ volatile(LB_TIMES_64("mulsd %0, %0\n\t") : "+x"(*value)); }
+static void floats(double *value)
+{
+    __asm__ volatile(LB_TIMES_64("mulsd %0, %0\n\t") : "+x"(*value));
+}
 
-/* ns of one instruction of a dependent chain: the smallest of some runs, whose interruptions only add. A scalar
- * multiplication in floating point takes 3 to 5 core cycles on hardware, and tens where a program imitates it; one of
- * integers takes 3, imitated or not. */
+/* ns of one instruction of a dependent chain: the smallest of some runs, whose interruptions only
+ * add. A scalar multiplication in floating point takes 3 to 5 core cycles on hardware, and tens
+ * where a program imitates it; one of integers takes 3, imitated or not. */
 static double chain_ns(bool floating)
 {
     double least = 0, number = 1.0000001;
@@ -72,7 +75,8 @@ static double chain_ns(bool floating)
 
 static void refused(int signal)
 {
-    static const char said[] = "liebench-core: this instruction is not allowed here (CPUID faulting, or too old a processor)\n";
+    static const char said[] = "liebench-core: this instruction is not allowed here "
+                               "(CPUID faulting, or too old a processor)\n";
     ssize_t put = write(2, said, sizeof said - 1);
     (void)put, (void)signal;
     _exit(LB_FAILED);
@@ -91,7 +95,8 @@ static int run_exit(struct lb_run *run)
     uint32_t leaf = (uint32_t)lb_int(run, "leaf");
     catch_refusals();
     if (!lb_int(run, "calibrate")) {
-        double float_ns = chain_ns(true), cycle_ns = chain_ns(false) / 3; /* first the one that warms the other up */
+        /* first the one that warms the other up */
+        double float_ns = chain_ns(true), cycle_ns = chain_ns(false) / 3;
         lb_fact_num(run, "cycle_ns", cycle_ns);
         lb_fact_num(run, "float_cycles", float_ns / cycle_ns);
     }
@@ -117,7 +122,8 @@ static void *count(void *unused)
 
 static uint64_t seen(void) { return atomic_load_explicit(&witness.count, memory_order_relaxed); }
 
-/* ns per count while this thread computes and nothing exits: half a sample before and after each sample. */
+/* ns per count while this thread computes and nothing exits: half a sample before and after each
+ * sample. */
 static double rate(int64_t ns)
 {
     int64_t from = lb_now(), now;
@@ -130,11 +136,13 @@ static double rate(int64_t ns)
 static int run_witness(struct lb_run *run)
 {
     pthread_t thread;
-    if (!lb_given(run, "cpu") || !lb_given(run, "peer") || lb_int(run, "cpu") == lb_int(run, "peer"))
+    if (!lb_given(run, "cpu") || !lb_given(run, "peer") ||
+        lb_int(run, "cpu") == lb_int(run, "peer"))
         lb_usage("exit-witness needs two processors: give cpu=A and peer=B");
     catch_refusals();
     witness.peer = lb_int(run, "peer");
-    double *clock = lb_series(run, "clock_ns"), *counted = lb_series(run, "count_ns"), hide = lb_num(run, "plant_hide");
+    double *clock = lb_series(run, "clock_ns"), *counted = lb_series(run, "count_ns"),
+           hide = lb_num(run, "plant_hide");
     if (pthread_create(&thread, NULL, count, NULL))
         lb_fail("cannot start a second thread");
     while (!atomic_load(&witness.ready))

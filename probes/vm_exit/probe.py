@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from liebench.contract import Arm, Case, Claim, Cost, Kind, Layer, Need, Options, Rep, Rig, Subject, Turn
+from liebench.contract import Arm, Case, Claim, Cost, Layer, Need, Options, Rep, Rig, Subject, Turn
 from liebench.host import Host
 from liebench.probe import Plant, Probe
 from liebench.probes.vm_exit.verdict import HARDWARE, advise, delivers, judge
@@ -17,33 +17,27 @@ X86 = Need("an x86 processor", lambda host: host.x86, "elsewhere user space has 
 
 
 def _class() -> Case:
-    return Case(
-        id="class",
-        asks="How far is it from an instruction to whoever intercepts it?",
-        kind=Kind.READING,
-        quantity="cycles",
-        unit="cycles",
-        arms=(
-            Arm(id="claimed", says="as on hardware", promised=True),
-            Arm(id="measured", says="one cpuid", args={"op": "cpuid"}),
-        ),
+    return Case.reading(
+        "class",
+        "How far is it from an instruction to whoever intercepts it?",
+        "cycles",
+        "as on hardware",
+        "one cpuid",
+        args={"op": "cpuid"},
         matters=200.0,
         hurts=7800.0,
-        work="exit",
         target=500.0,
+        work="exit",
     )
 
 
-def _ratio(host: Host) -> Case:
-    return Case(
-        id="cpuid",
-        asks="What does an intercepted instruction cost against one that never is?",
-        quantity="ns",
-        unit="ns",
-        arms=(
-            Arm(id="xgetbv", says="xgetbv, which never exits", promised=True, args={"op": "xgetbv"}),
-            Arm(id="cpuid", says="cpuid", args={"op": "cpuid"}),
-        ),
+def _ratio() -> Case:
+    return Case.ratio(
+        "cpuid",
+        "What does an intercepted instruction cost against one that never is?",
+        "ns",
+        Arm(id="xgetbv", says="xgetbv, which never exits", args={"op": "xgetbv"}),
+        Arm(id="cpuid", says="cpuid", args={"op": "cpuid"}),
         matters=10.0,  # hardware itself takes five to ten times as long for it
         hurts=40.0,
         headline=False,
@@ -53,15 +47,13 @@ def _ratio(host: Host) -> Case:
 
 def _witness(host: Host) -> Case:
     a, b = host.processors[0], host.processors[-1]
-    return Case(
-        id="witness",
-        asks="Does the clock hide the hypervisor's time?",
-        quantity="ns",
-        unit="ns",
-        arms=(
-            Arm(id="clock", says="one cpuid by the clock", promised=True, args={"cpu": b, "peer": a}),
-            Arm(id="counted", says=f"by a thread that counts on CPU {a}", args={"cpu": b, "peer": a}),
-        ),
+    args = {"cpu": b, "peer": a}
+    return Case.ratio(
+        "witness",
+        "Does the clock hide the hypervisor's time?",
+        "ns",
+        Arm(id="clock", says="one cpuid by the clock", args=args),
+        Arm(id="counted", says=f"by a thread that counts on CPU {a}", args=args),
         matters=1.25,
         hurts=2.0,
         headline=False,
@@ -70,31 +62,22 @@ def _witness(host: Host) -> Case:
 
 
 def _rig() -> Case:
-    arms = tuple(
-        Arm(id=f"spin-{us}us", says=f"our host spins {us} us", promised=us == 0, args={"spin_us": us}, number=us)
-        for us in SPINS
-    )
-    return Case(
-        id="our-host",
-        asks="Is a hypervisor that takes X us longer found to take X us longer?",
-        kind=Kind.LAW,
-        linear=True,
-        quantity="us",
-        unit="us",
-        arms=arms,
-        matters=1.05,
-        hurts=1.2,
+    return Case.line(
+        "our-host",
+        "Is a hypervisor that takes X us longer found to take X us longer?",
+        "us",
+        *(Arm(id=f"spin-{us}us", says=f"our host spins {us} us", args={"spin_us": us}, number=us) for us in SPINS),
+        target=0.1,
         subject=Subject.RIG,
         headline=False,
         work="rig",
-        target=0.1,
         needs=(KVM,),
     )
 
 
 def cases(host: Host, options: Options) -> tuple[Case, ...]:
     pair = (_witness(host),) if len(host.processors) > 1 else ()
-    return (_class(), _ratio(host), *pair, _rig())
+    return (_class(), _ratio(), *pair, _rig())
 
 
 def measure(stage: Stage) -> Iterator[Rig]:

@@ -10,8 +10,9 @@ from liebench.contract import Proposal, Verdict, Word
 from liebench.host import Host
 from liebench.judge.verdicts import Evidence, case_verdict
 
-HARDWARE = 200.0  # core cycles of a cpuid that nobody intercepts: 70-300 (research, 3)
-# class, from, to (core cycles of one cpuid), word. The gaps between them read "cannot tell".
+HARDWARE = 200.0  # core cycles of a cpuid that nobody intercepts: 70-300
+# class, from, to (core cycles of one cpuid), word. The gaps between them read "cannot tell". Published runs of
+# kvm-unit-tests (x86/vmexit.c) took about 1,000-1,100 cycles below one hypervisor, 13,000-15,000 below two.
 CLASSES = (
     ("none", 0.0, 400.0, Word.HONEST),
     ("one level", 900.0, 3000.0, Word.HARMLESS),

@@ -13,8 +13,9 @@ import pytest
 
 from liebench.apply import target
 from liebench.apply.ledger import FILE, SYSCTLS
+from liebench.apply.settle import settle
 from liebench.apply.target import Hands
-from liebench.apply.transaction import confirm, settle
+from liebench.apply.transaction import confirm
 from liebench.errors import HostDirty, Interrupted, StorageFull
 
 from tests.helpers.applying import IDLE, SWAPPINESS, applied, files, hands, undo_all, value

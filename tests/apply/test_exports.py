@@ -119,6 +119,7 @@ def test_sysctl_d() -> None:
     assert f"# w {THP} - - - - madvise" in text.splitlines()
 
 
+@pytest.mark.machine
 def test_sysctl_itself_reads_it(tmp_path: Path) -> None:
     sysctl = tool("sysctl")
     (tmp_path / "x.conf").write_text(exported("sysctl.d", [IDLE, RMEM]))

@@ -22,6 +22,8 @@ from liebench.state.lock import FILE, exclusive
 
 from tests.helpers.applying import files, hands, value, wanted
 
+pytestmark = pytest.mark.machine
+
 SOAK = Path(__file__).parents[2] / "ci" / "soak_apply.py"
 
 

@@ -19,6 +19,8 @@ from liebench.errors import NeedUnmet
 
 from tests.helpers.guest_machine import BOOTS_S, ON_DISK, SCRATCH, a_disk, command_of, kernel_of, root_of
 
+pytestmark = pytest.mark.slow
+
 SAYS = """
 l() {{ {python} -P -c 'from liebench.cli import main; main()' "$@" 2>&1; }}
 values() {{

@@ -11,8 +11,10 @@ import pytest
 
 from liebench.apply import target
 from liebench.apply.ledger import FILE, SYSCTLS, VALUES
+from liebench.apply.settle import settle
 from liebench.apply.target import Hands
-from liebench.apply.transaction import apply, chosen, confirm, settle, undo
+from liebench.apply.transaction import apply, confirm
+from liebench.apply.undo import chosen, undo
 from liebench.errors import LiebenchError, NeedUnmet, UsageError
 
 from tests.helpers.applying import RMEM, SWAPPINESS, applied, files, hands, undo_all, value, wanted
@@ -199,13 +201,14 @@ class _At(Hands):
     """The same hands, so many seconds later."""
 
     __slots__ = ("later",)
+    later: float
 
     def __init__(self, host: Any, state: Path, later: float) -> None:
         super().__init__(host, state)
         object.__setattr__(self, "later", later)
 
     def now_s(self) -> float:
-        return Hands.now_s(self) + float(self.later)
+        return Hands.now_s(self) + self.later
 
 
 def rebooted(h: Hands, swappiness: str) -> Hands:

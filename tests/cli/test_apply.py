@@ -213,6 +213,7 @@ def as_it_was() -> Iterator[None]:
     assert before == (REAL.read_text(), Path(SYSCTLS).exists(), Path(VALUES).exists())
 
 
+@pytest.mark.machine
 @needs_root
 def test_one_up_and_back_on_this_kernel(tmp_path: Path, as_it_was: None) -> None:
     before = REAL.read_text().strip()
@@ -230,6 +231,7 @@ def test_one_up_and_back_on_this_kernel(tmp_path: Path, as_it_was: None) -> None
     assert not Path(SYSCTLS).exists()
 
 
+@pytest.mark.machine
 @needs_root
 def test_what_this_kernel_refuses_changes_nothing(tmp_path: Path, as_it_was: None) -> None:
     for text in ("vm.swappiness=100000", "vm.dirty_ratio=101"):
@@ -239,6 +241,7 @@ def test_what_this_kernel_refuses_changes_nothing(tmp_path: Path, as_it_was: Non
     assert "refuses '101' for vm.dirty_ratio (Invalid argument); nothing was changed" in done.stderr
 
 
+@pytest.mark.machine
 @needs_root
 def test_a_network_key_in_a_namespace_of_its_own(tmp_path: Path, as_it_was: None) -> None:
     key = Path("/proc/sys/net/ipv4/tcp_slow_start_after_idle")
@@ -270,6 +273,7 @@ assert key.read_text() == "1\\n"
     assert key.read_text() == before
 
 
+@pytest.mark.machine
 @needs_root
 def test_without_privileges_it_says_what_to_do(tmp_path: Path) -> None:
     child = os.fork()
@@ -285,6 +289,7 @@ def test_without_privileges_it_says_what_to_do(tmp_path: Path) -> None:
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 4
 
 
+@pytest.mark.machine
 @needs_root
 def test_a_full_etc_changes_nothing(tmp_path: Path) -> None:
     h = hands(tmp_path)

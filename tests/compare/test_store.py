@@ -15,11 +15,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from liebench.compare.index import LAYOUT, run_files
+from liebench.compare.index import LAYOUT
 from liebench.compare.store import INDEX, Stored, open_store
 from liebench.errors import LiebenchError, UsageError
 from liebench.judge.run import judge_run
 from liebench.judge.table import run_table
+from liebench.runfile.files import run_files
 from liebench.runfile.reader import read_run
 
 from tests.helpers import hostile
@@ -40,7 +41,7 @@ def _put(folder: Path, name: str, run: str = "", **hashes: str) -> Path:
 def _direct(folder: Path) -> dict[str, list[Any]]:
     """What one gets by reading every file oneself: run -> rows."""
     found: dict[str, list[Any]] = {}
-    for path in run_files(folder):
+    for path in run_files(folder, below=True):
         try:
             doc = read_run(path)
             rows = list(run_table(doc, judge_run(doc)).rows)

@@ -21,13 +21,13 @@ Run = Callable[..., dict[str, Any]]
 
 @pytest.fixture(scope="session")
 def build(tmp_path_factory: pytest.TempPathFactory) -> Build:
-    """``build(compiler, *flags)`` links every C file of the tree, warnings being errors."""
+    """``build(compiler, *flags)`` links every C and assembler file of the tree, warnings being errors."""
 
     def link(compiler: str, *flags: str) -> Path:
         if shutil.which(compiler) is None:
             pytest.skip(f"needs the compiler {compiler}")
         target = tmp_path_factory.mktemp("core") / "liebench-core"
-        files = [str(path) for path in sources.files(ROOT, ".c")]
+        files = [str(path) for path in sources.compiled(ROOT)]
         command = [compiler, *STRICT, '-DLB_VERSION="9.8.7"', '-DLB_BUILD_ID="test"', *flags, *files, "-o", str(target)]
         done = subprocess.run([*command, "-lm"], capture_output=True, text=True)
         assert done.returncode == 0, done.stderr

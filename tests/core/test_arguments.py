@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.machine
+
 WAYS = ("mmap", "mmap-random", "pread", "own")  # O_DIRECT is not everywhere
 OVERLAY = os.geteuid() == 0 and "overlay" in Path("/proc/filesystems").read_text()
 

@@ -34,7 +34,7 @@ def test_a_missing_core_says_how_to_build_it(monkeypatch: pytest.MonkeyPatch, tm
 
 
 def _copy(to: Path) -> Path:
-    for path in sources.files(ROOT, ".c", ".h"):
+    for path in sources.files(ROOT, *sources.SOURCES):
         target = to / path.relative_to(ROOT)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(path, target)
@@ -49,18 +49,27 @@ def test_the_build_id_follows_content_and_names_only(tmp_path: Path) -> None:
     changed = sources.build_id(copy)
     assert changed != sources.build_id(ROOT)
     kernel.rename(kernel.with_name("other.c"))
-    assert sources.build_id(copy) not in (changed, sources.build_id(ROOT))
+    renamed = sources.build_id(copy)
+    assert renamed not in (changed, sources.build_id(ROOT))
+    guest = copy / "liebench/core/rigs/guest.S"
+    guest.write_text(guest.read_text() + "\n")
+    assert sources.build_id(copy) not in (changed, renamed, sources.build_id(ROOT))
 
 
-def test_every_folder_with_c_files_is_compiled() -> None:
-    found = {p for top in ("liebench", "probes") for p in (ROOT / top).rglob("*.c")}
-    assert set(sources.files(ROOT, ".c")) == found
+@pytest.mark.parametrize("suffix", sources.SOURCES)
+def test_every_folder_with_sources_is_compiled(suffix: str) -> None:
+    found = {p for top in ("liebench", "probes") for p in (ROOT / top).rglob(f"*{suffix}")}
+    assert set(sources.files(ROOT, suffix)) == found != set()
+    assert suffix == ".h" or found <= set(sources.compiled(ROOT))
 
 
-def test_no_c_file_grows_beyond_reading() -> None:
-    assert {p.name: n for p in sources.files(ROOT, ".c", ".h") if (n := len(p.read_text().splitlines())) >= 300} == {}
+def test_no_source_grows_beyond_reading() -> None:
+    lines = {str(p.relative_to(ROOT)): p.read_text().splitlines() for p in sources.files(ROOT, *sources.SOURCES)}
+    assert {name: len(found) for name, found in lines.items() if len(found) >= 300} == {}
+    assert [name for name, found in lines.items() if max(map(len, found)) > 100] == []
 
 
+@pytest.mark.machine
 def test_dynamic_and_static_are_told_apart(core: Path) -> None:
     from liebench.core import is_static
 

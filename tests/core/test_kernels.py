@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.machine
+
 Run = Callable[..., dict[str, Any]]
 TWO = sorted(os.sched_getaffinity(0))[:2]
 two_cpus = pytest.mark.skipif(len(TWO) < 2, reason="needs two processors")

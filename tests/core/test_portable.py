@@ -13,6 +13,8 @@ import pytest
 
 from liebench.core import is_static
 
+pytestmark = pytest.mark.packaging
+
 Build = Callable[..., Path]
 ARM = "aarch64-linux-gnu-gcc"
 

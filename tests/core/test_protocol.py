@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.machine
+
 KERNELS = {"null", "compute", "clock-read", "clock-step", "clock-skew", "clock-watch", "timer-wake"}
 ALIBI = set(
     "run_delay_ns cpu_ns slices nvcsw nivcsw minflt majflt cpu_first cpu_last migrated"

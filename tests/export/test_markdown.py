@@ -10,8 +10,8 @@ from cmarkgfm.cmark import Options
 from hypothesis import example, given
 
 from liebench.export import markdown, order
-from liebench.export.safe import cut, known
-from liebench.judge.rows import Table
+from liebench.export.safe import cut
+from liebench.judge.rows import Table, known
 from liebench.words import short
 
 from tests.helpers import hostile

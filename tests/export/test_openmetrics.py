@@ -10,8 +10,8 @@ from prometheus_client import parser as textfile
 from prometheus_client.openmetrics import parser as openmetrics
 
 from liebench.export.openmetrics import as_openmetrics
-from liebench.export.safe import known, visible
-from liebench.judge.rows import Table
+from liebench.export.safe import visible
+from liebench.judge.rows import Table, known
 
 from tests.helpers import hostile
 

@@ -17,6 +17,7 @@ import liebench
 from liebench.export import frames, github, gobench, junit, markdown, openmetrics, suite, tables
 from liebench.judge.run import judge_run
 from liebench.judge.table import run_table
+from liebench.runfile.repetitions import COLUMNS, repetitions
 
 from tests.helpers import hostile
 
@@ -41,7 +42,7 @@ def test_no_format_touches_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
         openmetrics.as_openmetrics(table), frames.as_csv(frames.verdicts([table]), frames.VERDICTS),
         github.summary(table), github.outputs(table, str),
         "\n".join(github.commands(table)), gobench.as_gobench([doc]), suite.as_suite(doc)[0],
-        frames.as_csv(list(frames.repetitions([doc])), frames.REPETITIONS),
+        frames.as_csv(list(repetitions([doc])), COLUMNS),
     ]  # fmt: skip
     monkeypatch.undo()
     assert all(made)

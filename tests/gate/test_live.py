@@ -17,6 +17,8 @@ from liebench.core import core_path
 from liebench.gate.verify import differences
 from liebench.runfile.reader import read_run
 
+pytestmark = pytest.mark.machine
+
 GATE = [sys.executable, "-c", "from liebench.cli import main; main()", "gate"]
 SWAPPINESS = Path("/proc/sys/vm/swappiness")
 

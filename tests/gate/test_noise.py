@@ -75,6 +75,9 @@ def test_a_neighbour_on_the_sibling_thread_is_seen_by_the_sentinel() -> None:
         stored["reps"]["a"]["sentinel"] = {"chain1_ns": 0.3, "chain8_ns": 0.1 if i % 8 == 0 else 0.05}
     who = culprits_of(gate_family(made, Policy()), made["blocks"])
     assert [(c.says, c.share) for c in who] == [(SIBLING, 1 / 8)]
+    for stored in made["blocks"]:
+        stored["n"] = 7  # a block is known by its place, whatever number somebody gave it
+    assert culprits_of(gate_family(made, Policy()), made["blocks"]) == who
 
 
 def test_nobody_is_blamed_without_evidence() -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from liebench.cli.gate import read_policy
 from liebench.contract import Word
 from liebench.errors import UsageError
-from liebench.gate.policy import TAIL, Level, Policy, Rule, parse_policy, policy_of, share
+from liebench.gate.policy import TAIL, Level, LevelRule, Policy, parse_policy, policy_of, share
 
 GOOD = """
 [gate]
@@ -26,12 +26,12 @@ smt-core = { level = "error", limit = "8 %", worse-than = "harmless" }
 
 def test_the_longest_name_wins() -> None:
     policy = parse_policy(GOOD, "gate.toml")
-    assert policy.base == Rule(Level.ERROR, 0.04, 0.005, 0.08)
+    assert policy.base == LevelRule(Level.ERROR, 0.04, 0.005, 0.08)
     assert not policy.inconclusive_fails
     assert policy.rule("clock", "clock-read") == policy.base
     assert policy.rule("cpu", "cpu-share", "c", "a").level is Level.WARN
     core = policy.rule("cpu", "smt-core", "other", "a")
-    assert core == Rule(Level.ERROR, 0.08, 0.005, 0.16, Word.HARMLESS)
+    assert core == LevelRule(Level.ERROR, 0.08, 0.005, 0.16, Word.HARMLESS)
     assert policy.rule("cpu", "smt-core", "pair", "a").tail == 0.30
     assert policy.rule("cpu", "smt-core", "pair", "a").limit == 0.08
     assert policy.rule("cpu", "smt-core", "pair", "b").level is Level.OFF
@@ -44,7 +44,7 @@ def test_a_preview_warns_at_most() -> None:
 
 
 def test_a_tail_need_not_be_proved_the_same() -> None:
-    rule = Rule(limit=0.05, tail=0.2)
+    rule = LevelRule(limit=0.05, tail=0.2)
     assert (rule.limits("median").limit, rule.limits("median").proves_same) == (0.05, True)
     assert (rule.limits(TAIL).limit, rule.limits(TAIL).proves_same) == (0.2, False)
 
@@ -102,7 +102,7 @@ def test_lines_that_are_right_alone_and_wrong_together() -> None:
 
 def test_the_command_line_wins_over_the_general_rule_only() -> None:
     policy = parse_policy(GOOD, "f").with_limits(0.02, 0.001)
-    assert policy.base == Rule(Level.ERROR, 0.02, 0.001, 0.04)
+    assert policy.base == LevelRule(Level.ERROR, 0.02, 0.001, 0.04)
     assert policy.rule("cpu", "smt-core").limit == 0.08
     with pytest.raises(UsageError, match="the command line: the floor"):
         Policy().with_limits(0.01, None)

@@ -16,6 +16,8 @@ from liebench.gate.pairs import Family
 from tests.helpers.gate_experiments import FOUND, FOUND_TIGHT, METRICS, STILL, Build, Setting, asked, builds, gated
 from tests.helpers.noise_models import SOURCES
 
+pytestmark = pytest.mark.slow
+
 COUNT = {STILL: 12, FOUND: 6, FOUND_TIGHT: 6}
 OPEN_SOURCES = {"M5 sibling", "M6 cloud"}  # noise so large that some metrics stay open
 

@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 import collections
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from liebench.contract import Outcome, Rhythm
-from liebench.errors import CoreFailed
+from liebench.contract import Case, Outcome, Rep, Rhythm, Turn
+from liebench.errors import CoreFailed, ToolFailed
 from liebench.gate.pairs import BASELINE, CANDIDATE, pairs_of
 from liebench.gate.policy import Policy, parse_policy
-from liebench.gate.session import PairSession, Side
+from liebench.gate.session import Side
 from liebench.gate.table import gate_table, stored_policy
 from liebench.gate.verify import differences
 from liebench.judge.family import LOOKS
 from liebench.probe import Plant
+from liebench.runner.session import Session
 from liebench.stage.stage import Stage
 
 from tests.helpers import fakes
 from tests.helpers.two_sides import gate
 
 
-def words(session: PairSession, policy: Policy | None = None) -> dict[str, str]:
+def words(session: Session, policy: Policy | None = None) -> dict[str, str]:
     table = gate_table(session.writer.document, policy or Policy())
     return {row.arm: row.word for row in table.rows}
 
@@ -62,9 +65,9 @@ def test_settled_cases_stop_and_the_others_go_on(tmp_path: Path) -> None:
     session, sides = gate(tmp_path, 1.0, fakes.case("clear"), fakes.case("open"))
     rep = sides.world.rep
 
-    def noisy(case: Any, turn: Any) -> Any:
-        sides.world.noise = 0.9 if case.id == "open" else 0.01
-        return rep(case, turn)
+    def noisy(c: Case, turn: Turn) -> Rep:
+        sides.world.noise = 0.9 if c.id == "open" else 0.01
+        return rep(c, turn)
 
     sides.world.rep = noisy  # type: ignore[method-assign]
     session.run()
@@ -108,11 +111,11 @@ def test_a_probe_that_breaks_midway_is_missing_and_never_green(tmp_path: Path) -
     world, count = sides.world, [0]
     once = world.once
 
-    def breaks(case: Any, turns: Any) -> Any:
+    def breaks(c: Case, turns: Sequence[Turn]) -> Mapping[str, Rep]:
         count[0] += 1
         if count[0] > 9:
             raise CoreFailed("it went away")
-        return once(case, turns)
+        return once(c, turns)
 
     world.once = breaks  # type: ignore[method-assign]
     session.run()
@@ -123,17 +126,31 @@ def test_a_probe_that_breaks_midway_is_missing_and_never_green(tmp_path: Path) -
 
 
 def test_a_candidate_that_cannot_be_set_up_is_missing_too(tmp_path: Path) -> None:
-    session, _ = gate(tmp_path, 1.0)
-
     def refuses(part: Any) -> Stage:
         raise CoreFailed("another build that does not start")
 
-    session.sides = (session.sides[0], Side(CANDIDATE, core=tmp_path))
-    session.stages = {**session.stages, CANDIDATE: refuses}
+    session, _ = gate(tmp_path, 1.0, candidate=Side(CANDIDATE, core=tmp_path), candidate_stage=refuses)
     session.run()
     table = gate_table(session.writer.document, Policy())
     assert table.exit == 4
     assert "does not start" in str(table.failed)
+
+
+def test_two_rigs_serve_two_sides_and_both_are_closed(tmp_path: Path) -> None:
+    session, sides = gate(tmp_path, 1.0, candidate=Side(CANDIDATE, core=tmp_path))
+    assert session.run() == "done"
+    assert (sides.world.opened, sides.world.closed) == (2, 2)
+    assert {b["side"] for b in session.writer.document["blocks"]} == {BASELINE, CANDIDATE}
+
+
+def test_a_baseline_that_cannot_be_switched_to_ends_the_gate_before_anything_is_measured(tmp_path: Path) -> None:
+    def broken() -> AbstractContextManager[object]:
+        raise ToolFailed("the switch did not end as it should")
+
+    session, sides = gate(tmp_path, 1.0, baseline=Side(BASELINE, enter=broken))
+    with pytest.raises(ToolFailed, match="the switch"):
+        session.run()
+    assert sides.world.opened == 0
 
 
 def test_a_half_pair_at_the_end_of_the_budget_is_not_counted(tmp_path: Path) -> None:
@@ -157,3 +174,14 @@ def test_the_same_seed_gives_the_same_pairs(tmp_path: Path) -> None:
         session.run()
         orders.append(sides.order)
     assert orders[0] == orders[1]
+
+
+def test_orders_of_a_stored_seed_can_be_made_again(tmp_path: Path) -> None:
+    """As measured with seed 3 by earlier versions: which side came first, and which arm within it."""
+    session, _ = gate(tmp_path, 1.0, seed=3)
+    session.run()
+    halves = [(b["side"], b["order"][0]) for b in session.writer.document["blocks"][:6]]
+    assert halves == [
+        ("candidate", "delivered"), ("baseline", "promised"), ("baseline", "delivered"), ("candidate", "delivered"),
+        ("baseline", "promised"), ("candidate", "delivered"),
+    ]  # fmt: skip

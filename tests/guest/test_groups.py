@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from liebench.facts.limits import Allowed, allowed, view
 from liebench.facts.reader import Reader
 from liebench.host import read_host
 from liebench.probes.container_facts.verdict import groups
-from liebench.probes.swap_cache.probe import by_reclaim, per_group
+from liebench.probes.swap_cache.bench import by_reclaim, per_group
 from liebench.stage.believers import said
 from liebench.stage.cgroup import MEMORY, PERIOD_US, Limits, home, memory, nested, quota
 from liebench.stage.container import CONTAINERS, container
@@ -30,7 +31,7 @@ X = Turn(Arm(id="x"), "x")
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> Bench:
+def bench(tmp_path: Path) -> Iterator[Bench]:
     found = Bench("container-facts", HOST, tmp_path)
     found.stage.touches = (*found.stage.touches, Touches(other=(MEMORY, CONTAINERS)))
     yield found

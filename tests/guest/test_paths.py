@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -25,7 +26,7 @@ def stage(tmp_path: Path) -> Stage:
     return Bench("tcp-idle-restart", read_host(), tmp_path).stage
 
 
-def netem(wire: Wire, at: str) -> dict[str, object]:
+def netem(wire: Wire, at: str) -> dict[str, Any]:
     """What tc(8) says of the queue of one end."""
     rows = json.loads(wire.lab.inside(at, ["tc", "-s", "-j", "qdisc", "show", "dev", "wire0"]).stdout)
     (row,) = (row for row in rows if row["kind"] == "netem")

@@ -10,8 +10,9 @@ import pytest
 from liebench.contract import Case, Disturbs, Rep, Turn
 from liebench.errors import StageRefused
 from liebench.host import read_host
-from liebench.probes.swap_cache.probe import DEFAULT, KNOB, MGLRU, by_reclaim
-from liebench.runner.session import rig_of
+from liebench.probes.swap_cache.bench import KNOB, MGLRU, by_reclaim
+from liebench.probes.swap_cache.verdict import DEFAULT
+from liebench.runner.track import rig_of
 from liebench.stage.stage import Stage
 
 from tests.helpers.live import Bench
@@ -38,7 +39,7 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str, str]]:
     """(arm, the switch, the knob) whenever the core works."""
     found, core = [], Stage.core
 
-    def noted(stage: Stage, kernel: str, turn: Turn, **args: object) -> Rep:
+    def noted(stage: Stage, kernel: str, turn: Turn, **args: str | float) -> Rep:
         if kernel == "swap-cache" and "build" not in args:
             found.append((turn.arm.id, mglru(), Path(KNOB).read_text().strip()))
         return core(stage, kernel, turn, **args)
@@ -50,7 +51,7 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str, str]]:
 @pytest.fixture(autouse=True)
 def few_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
     """Emulated rounds are dear; the cold memory is swapped out in these too."""
-    monkeypatch.setattr("liebench.probes.swap_cache.probe.ROUNDS", 600)
+    monkeypatch.setattr("liebench.probes.swap_cache.bench.ROUNDS", 600)
 
 
 def bench(folder: Path, consent: Disturbs = Disturbs.HOST) -> Bench:

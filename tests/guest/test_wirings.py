@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -33,7 +34,7 @@ def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stage:
     return Bench("net-virtual", read_host(), tmp_path).stage
 
 
-def link(found: Lab, at: str, name: str) -> dict[str, object]:
+def link(found: Lab, at: str, name: str) -> dict[str, Any]:
     (row,) = json.loads(found.inside(at, ["ip", "-d", "-s", "-j", "link", "show", name]).stdout)
     return dict(row)
 

@@ -8,7 +8,8 @@ from typing import Any
 from liebench.apply.ledger import Change
 from liebench.apply.plan import plan
 from liebench.apply.target import Hands
-from liebench.apply.transaction import apply, chosen, intended, undo
+from liebench.apply.transaction import apply, intended
+from liebench.apply.undo import chosen, undo
 from liebench.host import Host, read_host
 from liebench.settings.knob import Scope
 from liebench.trial.proofs import Proof

@@ -7,14 +7,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from liebench.contract import Arm, Case, Claim, Cost, Kind, Layer, Meaning, Rep, Rhythm, Rig, Turn, Word
+from liebench.contract import Arm, Case, Claim, Cost, Disturbs, Kind, Layer, Meaning, Rep, Rhythm, Rig, Turn, Word
 from liebench.host import Host
 from liebench.probe import Plant, Probe
 from liebench.registry import Registered
 from liebench.runfile.writer import RunWriter
+from liebench.runner.design import Plain
+from liebench.runner.job import Job
 from liebench.runner.plan import PROFILES, Planned, Settings, plan_probe
 from liebench.runner.pressure import QuietWatch
 from liebench.runner.session import Session
+from liebench.stage.stage import Stage
+from liebench.state.journal import Journal
 
 FACTS: dict[str, Any] = {
     "cpu": {"usable": [0], "online": 1, "mhz": None, "governor": None},
@@ -100,9 +104,25 @@ def header(settings: Settings, planned: Sequence[Planned]) -> dict[str, Any]:
     }
 
 
+def stage_of(part: Planned) -> Stage:
+    return Stage(host(), Path("/nowhere"), Journal(Path("/nowhere"), "boot"), (), Disturbs.NOBODY)
+
+
+def job(folder: Path, planned: Sequence[Planned], settings: Settings, head: Mapping[str, Any], **more: Any) -> Job:
+    return Job(
+        planned=planned,
+        settings=settings,
+        writer=RunWriter(folder, dict(head)),
+        journal=Journal(folder, "boot"),
+        stage_of=stage_of,
+        quiet=QuietWatch(host=host()),
+        **more,
+    )
+
+
 def session(folder: Path, planned: Sequence[Planned], settings: Settings, **more: Any) -> Session:
-    writer = RunWriter(folder, header(settings, planned))
-    return Session(planned, settings, writer, lambda part: None, QuietWatch(host(), 0.0), **more)  # type: ignore[arg-type, return-value]
+    made = job(folder, planned, settings, header(settings, planned), **more)
+    return Session(made, Plain(made))
 
 
 FINE = {"fine": Meaning(Word.HONEST, "fine")}

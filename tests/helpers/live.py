@@ -21,7 +21,7 @@ from liebench.judge.run import judge_run
 from liebench.registry import find_probes
 from liebench.runfile.encode import stored_case, stored_rep
 from liebench.runner.plan import PROFILES, Control, Planned, Settings, carrier, options_of, plan_probe, stored_probe
-from liebench.runner.session import rig_of
+from liebench.runner.track import rig_of
 from liebench.stage.believers import BELIEVERS
 from liebench.stage.cgroup import home
 from liebench.stage.net import LAB

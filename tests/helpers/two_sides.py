@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from liebench.contract import Case, Rep, Turn
 from liebench.gate.pairs import BASELINE, CANDIDATE
 from liebench.gate.policy import Policy
-from liebench.gate.session import PairSession, Side, gate_part
-from liebench.runfile.writer import RunWriter
-from liebench.runner.pressure import QuietWatch
+from liebench.gate.session import Pairs, Side, gate_part
+from liebench.runner.job import StageOf
+from liebench.runner.session import Session
 
 from tests.helpers import fakes
 
@@ -20,7 +22,7 @@ class Sides:
     """Two sides of one world: the candidate's half costs ``factor`` times as much."""
 
     def __init__(self, world: fakes.World, factor: float) -> None:
-        self.world, self.factor, self.order = world, factor, []
+        self.world, self.factor, self.order = world, factor, list[str]()
         self.plain = world.factor
 
     @contextlib.contextmanager
@@ -29,10 +31,10 @@ class Sides:
         world = self.world
         before, rep = world.rep, world.rep
 
-        def dearer(case: Any, turn: Any) -> Any:
-            made = rep(case, turn)
+        def dearer(c: Case, turn: Turn) -> Rep:
+            made = rep(c, turn)
             scaled = {k: [v * self.factor for v in values] for k, values in made.samples.items()}
-            return type(made)(samples=scaled, elapsed_ns=made.elapsed_ns)
+            return replace(made, samples=scaled)
 
         world.rep = dearer if name == CANDIDATE else before  # type: ignore[method-assign]
         try:
@@ -47,22 +49,15 @@ class Sides:
 
 def gate(
     folder: Path, factor: float, *cases: Any, policy: Policy | None = None, noise: float = 0.01, seed: int = 3,
-    plants: Any = (), **more: Any,
-) -> tuple[PairSession, Sides]:  # fmt: skip
+    plants: Any = (), baseline: Side | None = None, candidate: Side | None = None,
+    candidate_stage: StageOf = fakes.stage_of, **more: Any,
+) -> tuple[Session, Sides]:  # fmt: skip
     policy, world = policy or Policy(), fakes.World(1.2, noise)
     sides = Sides(world, factor)
     planned, settings = fakes.plan(fakes.probe(world, *cases, plants=plants), seed=seed)
     parts = [gate_part(p, policy) for p in planned]
     header = fakes.header(settings, parts) | {"kind": "gate", "switch": "fakes", "policy": policy.stored()}
-    stages = {n: (lambda part: None) for n in (BASELINE, CANDIDATE)}
-    session = PairSession(
-        parts,
-        settings,
-        RunWriter(folder, header),
-        stages,
-        QuietWatch(fakes.host(), 0.0),
-        sides.both,
-        policy,
-        **more,  # type: ignore[arg-type]
-    )
-    return session, sides
+    first, second = sides.both
+    stages = {BASELINE: fakes.stage_of, CANDIDATE: candidate_stage}
+    job = fakes.job(folder, parts, settings, header, **more)
+    return Session(job, Pairs(job, (baseline or first, candidate or second), stages, policy)), sides

@@ -26,7 +26,7 @@ from liebench.gate.policy import parse_policy
 from liebench.gate.stored import fleet_table, history_table, trend_table
 from liebench.gate.table import gate_family, gate_table
 from liebench.judge.family import Limits
-from liebench.runfile.frames import COLUMNS, frames
+from liebench.runfile.frames import DTYPES, frames
 from liebench.runfile.reader import read_run
 from liebench.text.table import table_text
 
@@ -253,4 +253,4 @@ def test_deep_facts_are_compared_to_a_depth() -> None:
 
 
 def test_frames_of_nothing_have_all_columns() -> None:
-    assert {k: str(v) for k, v in frames([]).dtypes.items()} == dict(COLUMNS)
+    assert {k: str(v) for k, v in frames([]).dtypes.items()} == dict(DTYPES)

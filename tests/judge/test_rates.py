@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from liebench.contract import Arm, Case, Kind, Rhythm, Word
-from liebench.judge.readings import Reading, read
+from liebench.judge.readings import Estimate, read
 from liebench.judge.rule import LOOKS, VISIT_LOOKS
 from liebench.stats.intervals import binomial_interval, hodges_lehmann
 
@@ -124,7 +124,7 @@ def test_every_model_is_simulated_as_described() -> None:
         assert (np.quantile(x, 0.999) > 0.5) == (model.outliers > 0 or model.sibling == 2)
 
 
-def _windows(values: Floats, target: float) -> Reading:
+def _windows(values: Floats, target: float) -> Estimate:
     stored = Case(
         id="c", quantity="ppm", unit="ppm", arms=ARMS, kind=Kind.READING, matters=1.0, hurts=10.0, target=target
     )

@@ -7,6 +7,7 @@ import json
 import math
 import os
 import random
+import re
 import socket
 import subprocess
 import time
@@ -21,9 +22,22 @@ from liebench.contract import Case, Verdict, Word
 from liebench.errors import RunUnreadable
 from liebench.gate.verify import differences
 from liebench.judge.cost import bill
-from liebench.judge.run import Evidence, judge_run
+from liebench.judge.rule import ORDER
+from liebench.judge.run import Evidence, combine, judge_run
 
-from tests.helpers.run_documents import arm, block, case, controls, document, logged, pairs, reading, rep, windows
+from tests.helpers.run_documents import (
+    arm,
+    block,
+    built,
+    case,
+    controls,
+    document,
+    logged,
+    pairs,
+    reading,
+    rep,
+    windows,
+)
 
 
 def ratio_run(factor: float, **more: Any) -> dict[str, Any]:
@@ -137,6 +151,62 @@ def test_the_worst_headline_case_about_this_host_speaks() -> None:
     }  # fmt: skip
     assert found.counts[Word.HARMLESS] == 1
     assert not found.rigs
+
+
+BOUND = st.none() | st.sampled_from(ORDER)
+VERDICTS = st.builds(
+    Verdict,
+    word=st.sampled_from([*ORDER, Word.INCONCLUSIVE]), at_least=BOUND, at_most=BOUND,
+    value=st.none() | st.floats(-9, 9), why=st.sampled_from(["", "too few", "wide"]),
+)  # fmt: skip
+ROLES = st.sampled_from(["speaks", "speaks", "aside", "rig"])
+
+
+def declared(role: str) -> Case:
+    subject = "a rig of ours" if role == "rig" else "this host"
+    return built(case(headline=role != "aside", subject=subject))
+
+
+@settings(derandomize=True, deadline=None, max_examples=500)
+@given(st.dictionaries(st.sampled_from("abcde"), st.tuples(ROLES, VERDICTS)))
+def test_a_probe_is_as_bad_as_its_worst_case_that_speaks(given_: dict[str, tuple[str, Verdict]]) -> None:
+    """The rule by itself: bounds are the worst known, a word is proven where they meet, one case leads."""
+    made, lead = combine({k: (declared(role), v) for k, (role, v) in given_.items()})
+    ours = {k: v for k, (role, v) in given_.items() if role == "speaks"}
+    assert made.cases == {k: v for k, (_, v) in given_.items()}
+    if not ours:
+        assert (made.word, made.at_least, made.at_most) == (Word.INCONCLUSIVE, None, None)
+        return
+    known = [v.at_least for v in ours.values() if v.at_least is not None]
+    least = max(known, key=ORDER.index, default=None)
+    assert made.at_least is least
+    tops = [v.at_most for v in ours.values() if v.at_most is not None]
+    if len(tops) == len(ours):
+        assert made.at_most is max(tops, key=ORDER.index)
+    else:  # of one case nothing limits how bad it is; nothing is worse than costly
+        assert made.at_most is (Word.COSTLY if least is Word.COSTLY else None)
+    open_ones = {k for k, v in ours.items() if v.word is Word.INCONCLUSIVE}
+    if made.word is not Word.INCONCLUSIVE:
+        assert made.word in (made.at_least or Word.HELPFUL, made.at_most)
+        assert any(v.word is made.word for v in ours.values())
+        among = set(ours)
+    else:
+        among = open_ones or set(ours)
+        assert made.why in [ours[lead].why, *(ours[k].why for k in open_ones)]
+    badness = {k: (ORDER.index(ours[k].at_least or ORDER[0]), ORDER.index(ours[k].at_most or ORDER[-1])) for k in among}
+    assert badness[lead] == max(badness.values())
+    rivals = [abs(ours[k].value or 0) for k in among if badness[k] == badness[lead] and ours[k].value is not None]
+    assert abs(ours[lead].value or 0) == max(rivals, default=0)
+    assert made.value == ours[lead].value
+
+
+def test_a_proven_bound_from_both_sides_is_a_word_only_where_a_case_says_it() -> None:
+    """Two open cases whose bounds meet prove nothing: neither was found to be so."""
+    open_low = Verdict(word=Word.INCONCLUSIVE, at_least=Word.HARMLESS, at_most=Word.HARMLESS, why="too few")
+    harmless = Verdict(word=Word.HARMLESS, at_least=Word.HARMLESS, at_most=Word.HARMLESS)
+    speaks = declared("speaks")
+    assert combine({"a": (speaks, open_low)})[0].word is Word.INCONCLUSIVE
+    assert combine({"a": (speaks, open_low), "b": (speaks, harmless)})[0].word is Word.HARMLESS
 
 
 def test_an_open_case_bounds_the_probe() -> None:
@@ -266,6 +336,39 @@ def test_the_sentinel_finds_two_modes() -> None:
     assert modes.share == found.sentinel.share
     assert modes.balanced
     assert modes.clean.half < modes.everything.half / 5
+
+
+def test_the_sentinel_marks_a_block_by_its_place_whatever_number_it_has() -> None:
+    doc = sentinel_run()
+    alike = copy.deepcopy(doc)
+    for one in alike["blocks"]:
+        one["n"] = 7
+    assert judge_run(alike).sentinel == judge_run(doc).sentinel
+    assert judge_run(alike).details["p", "c"].modes == judge_run(doc).details["p", "c"].modes
+
+
+def test_the_sentinel_of_one_case_says_nothing_about_another() -> None:
+    """The blocks of two cases take turns; those of the second are clean."""
+    doc, clean = sentinel_run(), pairs(48, {"a": 100, "b": 130}, name="d")
+    for one in clean:
+        for stored in one["reps"].values():
+            stored["sentinel"] = {"chain1_ns": 0.3, "chain8_ns": 0.05}
+    both = [b for pair in zip(clean, doc["blocks"], strict=True) for b in pair]
+    found = judge_run(document({"c": case(), "d": case()}, both))
+    assert found.details["p", "c"].modes == judge_run(doc).details["p", "c"].modes
+    assert found.details["p", "d"].modes is None
+
+
+@pytest.mark.parametrize(("rhythm", "n", "place"), [("block", None, "block ?.n"), ("visit", 7, "blocks.n")])
+def test_blocks_without_numbers_of_their_own_are_named(rhythm: str, n: int | None, place: str) -> None:
+    """A visit is known by its blocks' numbers, so no two of its case may share one."""
+    doc = ratio_run(1.0, rhythm=rhythm)
+    for i, one in enumerate(doc["blocks"]):
+        one |= {"n": n, "visit": i // 2}
+        if n is None:
+            del one["n"]
+    with pytest.raises(RunUnreadable, match=re.escape(place)):
+        judge_run(doc)
 
 
 def test_without_a_sentinel_nothing_is_claimed() -> None:

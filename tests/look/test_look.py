@@ -50,8 +50,11 @@ def ids(look: Look) -> list[str]:
     return [suspect.id for suspect in look.suspects]
 
 
+Copy = tuple[Path, Path]
+
+
 @pytest.fixture
-def copy(tmp_path: Path):
+def copy(tmp_path: Path) -> Copy:
     """Copies of both sides of the calm host, to be spoilt."""
     shutil.copytree(FIXTURES / "looks/calm", tmp_path / "host")
     return tmp_path / "host/before", tmp_path / "host/after"
@@ -75,7 +78,7 @@ def test_stolen_time_ranks_first_with_its_numbers_and_the_probe_that_settles_it(
 
 
 @pytest.mark.parametrize("ticks", [0, 4])
-def test_a_few_ticks_of_steal_are_unknown_and_not_calm(copy, ticks: int) -> None:
+def test_a_few_ticks_of_steal_are_unknown_and_not_calm(copy: Copy, ticks: int) -> None:
     before, after = copy
     stat = (before / "proc/stat").read_text().splitlines()[0].split()
     stat[4] = str(int(stat[4]) + 600 - ticks)
@@ -86,7 +89,7 @@ def test_a_few_ticks_of_steal_are_unknown_and_not_calm(copy, ticks: int) -> None
     assert any(why.startswith("steal below 0.8 %") for why in look.unknown)
 
 
-def test_a_guest_whose_steal_never_moved_may_be_blind(copy) -> None:
+def test_a_guest_whose_steal_never_moved_may_be_blind(copy: Copy) -> None:
     for side in copy:
         (side / "proc/stat").write_text("cpu  1000 0 200 5000 0 0 0 0 0 0\n")
     assert any("the hypervisor does not tell" in why for why in judge(window(*copy)).unknown)
@@ -105,7 +108,7 @@ def test_an_old_host_confesses_its_quota_its_clock_and_its_drops() -> None:
     assert any("/proc/pressure/cpu" in line for line in look.unknown)
 
 
-def test_a_quota_of_version_two_and_memory_high_above_us_are_seen(copy) -> None:
+def test_a_quota_of_version_two_and_memory_high_above_us_are_seen(copy: Copy) -> None:
     for side, (n, held, high) in zip(copy, ((100, 10, 5), (130, 11, 50)), strict=True):
         slice_ = side / "sys/fs/cgroup/system.slice"
         (slice_ / "cpu.stat").write_text(f"nr_periods {n}\nnr_throttled {held}\nthrottled_usec {held * 100000}\n")
@@ -117,7 +120,7 @@ def test_a_quota_of_version_two_and_memory_high_above_us_are_seen(copy) -> None:
 
 
 @pytest.mark.parametrize("columns", [9, 10, 11, 13, 15])
-def test_every_layout_of_softnet_stat_is_read(copy, columns: int) -> None:
+def test_every_layout_of_softnet_stat_is_read(copy: Copy, columns: int) -> None:
     text = (FIXTURES / f"softnet/{columns}-columns.txt").read_text()
     for side in copy:
         (side / "proc/net/softnet_stat").write_text(text)
@@ -127,7 +130,7 @@ def test_every_layout_of_softnet_stat_is_read(copy, columns: int) -> None:
     assert net.read(Reader(copy[1]))["softnet.dropped.0"] == 3
 
 
-def test_a_processor_that_goes_or_starts_over_makes_no_negative_rate(copy) -> None:
+def test_a_processor_that_goes_or_starts_over_makes_no_negative_rate(copy: Copy) -> None:
     before, after = copy
     row = "{:08x} {:08x} {:08x}" + " 00000000" * 9 + " {:08x} 00000000 00000000\n"
     old = [row.format(10**6, 500, 9, 0), row.format(7, 0, 0, 1), row.format(10**6, 700, 9, 2), row.format(9, 9, 9, 3)]
@@ -140,7 +143,7 @@ def test_a_processor_that_goes_or_starts_over_makes_no_negative_rate(copy) -> No
     assert drops.values["window"] == pytest.approx(50 / 150)
 
 
-def test_what_was_only_once_counts_for_a_quarter(copy) -> None:
+def test_what_was_only_once_counts_for_a_quarter(copy: Copy) -> None:
     before, after = copy
     for side in copy:
         row = "{:08x} {:08x} 00000000" + " 00000000" * 9 + " 00000000 00000000 00000000\n"
@@ -150,7 +153,7 @@ def test_what_was_only_once_counts_for_a_quarter(copy) -> None:
     assert drops.score == pytest.approx(1 + math.log2(0.25 * 0.02 / 0.001))
 
 
-def test_a_rate_without_end_does_not_bury_a_share_of_time(copy) -> None:
+def test_a_rate_without_end_does_not_bury_a_share_of_time(copy: Copy) -> None:
     before, after = copy
     stolen = (FIXTURES / "looks/stolen/after/proc/stat").read_text().replace(" 50072 ", " 50372 ")
     (after / "proc/stat").write_text(stolen)  # 372 of 900 ticks
@@ -160,7 +163,7 @@ def test_a_rate_without_end_does_not_bury_a_share_of_time(copy) -> None:
     assert [s.score for s in look.suspects] == [pytest.approx(0.41 / 0.05, rel=0.02), pytest.approx(1 + math.log2(100))]
 
 
-def test_requests_that_never_end_are_seen_where_the_busy_counter_stands_still(copy) -> None:
+def test_requests_that_never_end_are_seen_where_the_busy_counter_stands_still(copy: Copy) -> None:
     for side in copy:
         words = (side / "sys/block/vda/stat").read_text().split()
         words[8] = "3"
@@ -182,7 +185,7 @@ def connection(silent_ms: float, congestion: str = "cubic") -> Connection:
     )
 
 
-def test_windows_lost_to_silence_are_counted_where_the_kernel_takes_them(copy) -> None:
+def test_windows_lost_to_silence_are_counted_where_the_kernel_takes_them(copy: Copy) -> None:
     before, after = copy
     told = Outside(log=lambda: "", connections=lambda: [connection(60_000), connection(10), connection(60_000, "bbr")])
     found = judge(window(before, after, told)).suspects
@@ -191,7 +194,7 @@ def test_windows_lost_to_silence_are_counted_where_the_kernel_takes_them(copy) -
     assert ids(judge(window(before, after, told))) == []
 
 
-def test_an_allowance_that_a_card_exceeded_is_the_providers(copy) -> None:
+def test_an_allowance_that_a_card_exceeded_is_the_providers(copy: Copy) -> None:
     seen = iter((100, 400))
     told = Outside(
         log=lambda: "", connections=lambda: [], cards=lambda: {"eth0": {"pps_allowance_exceeded": next(seen)}}
@@ -238,7 +241,7 @@ def test_garbage_never_crashes_and_never_makes_a_negative_rate(
 
 
 @pytest.mark.parametrize("digits", ["9" * 400, "1" * 5000, "18446744073709551616" * 2])
-def test_numbers_that_no_counter_holds_are_no_numbers(copy, digits: str) -> None:
+def test_numbers_that_no_counter_holds_are_no_numbers(copy: Copy, digits: str) -> None:
     before, after = copy
     (after / "proc/stat").write_text(f"cpu  1 2 3 {digits} 5 6 7 {digits}\n")
     (after / "proc/vmstat").write_text(f"pswpin {digits}\noom_kill {digits}\n")
@@ -370,6 +373,7 @@ def quota() -> Iterator[Path]:
         yield group
 
 
+@pytest.mark.machine
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root to make a control group")
 def test_a_quota_that_throttles_us_shows(quota: Path) -> None:
     spin = subprocess.Popen(["sh", "-c", f"echo $$ > {quota}/cgroup.procs; while :; do :; done"])

@@ -14,9 +14,9 @@ import pytest
 
 from liebench.core import is_static, source_build_id
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.helpers.wheels import backend, clean, install
+
 VERSIONS = ("3.11", "3.12", "3.13")
-LEFT_OUT = shutil.ignore_patterns(".*", "__pycache__", "build", "dist", "*.egg-info", "bin", "results")
 EXE = "liebench/core/bin/liebench-core"
 CHECK = """
 import subprocess, sys
@@ -34,43 +34,10 @@ for name in ("probes", "reports", "tests", "ci"):
 """
 
 pytestmark = [
+    pytest.mark.packaging,
     pytest.mark.skipif(int(version("setuptools").split(".")[0]) < 77, reason="needs setuptools>=77"),
     pytest.mark.skipif(shutil.which("cc") is None, reason="needs a C compiler"),
 ]
-
-
-def backend(tree: Path, step: str, out: Path) -> Path:
-    """One step of the build backend, as pip takes it, in a process and a directory of its own."""
-    code = f"from setuptools import build_meta; print(build_meta.{step}({str(out)!r}))"
-    done = subprocess.run([sys.executable, "-c", code], cwd=tree, capture_output=True, text=True, env=clean())
-    assert done.returncode == 0, done.stderr
-    return out / done.stdout.splitlines()[-1]
-
-
-def clean() -> dict[str, str]:
-    """The environment without what would let an installed copy see this checkout."""
-    hidden = ("PYTHONPATH", "LIEBENCH_CORE", "CC", "CFLAGS")
-    return {k: v for k, v in os.environ.items() if k not in hidden}
-
-
-@pytest.fixture(scope="module")
-def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the checkout: building must not write into the one that is worked in."""
-    return Path(shutil.copytree(ROOT, tmp_path_factory.mktemp("tree") / "liebench", ignore=LEFT_OUT))
-
-
-@pytest.fixture(scope="module")
-def sdist(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return backend(tree, "build_sdist", tmp_path_factory.mktemp("sdist"))
-
-
-@pytest.fixture(scope="module")
-def wheel(sdist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Built from the unpacked source distribution, so that a file missing there is missed here."""
-    place = tmp_path_factory.mktemp("unpacked")
-    subprocess.run(["tar", "-xf", sdist, "-C", place], check=True)  # tarfile's filters are not in every 3.11
-    (unpacked,) = place.iterdir()
-    return backend(unpacked, "build_wheel", tmp_path_factory.mktemp("wheel"))
 
 
 def names(wheel: Path) -> list[str]:
@@ -87,16 +54,6 @@ def interpreter(wanted: str) -> str:
         if candidate and subprocess.run([candidate, "-c", "import venv"], capture_output=True).returncode == 0:
             return str(candidate)
     pytest.skip(f"needs Python {wanted}")
-
-
-def install(python: str, package: Path, place: Path) -> Path:
-    """A fresh environment below ``place`` that holds ``package`` alone; its interpreter."""
-    subprocess.run([python, "-m", "venv", "--without-pip", place], check=True, env=clean())
-    mine = place / "bin/python"
-    pip = [sys.executable, "-m", "pip", "--python", str(mine), "install", "--quiet", "--no-deps", "--no-index"]
-    done = subprocess.run([*pip, str(package)], capture_output=True, text=True, env=clean())
-    assert done.returncode == 0, done.stderr
-    return mine
 
 
 def check(python: Path, cwd: Path) -> list[str]:
@@ -128,8 +85,12 @@ def test_the_wheel_holds_every_module_and_data_file(wheel: Path, tree: Path) -> 
     assert wanted - set(names(wheel)) == set()
 
 
-def test_the_wheel_holds_no_sources_of_the_core(wheel: Path) -> None:
-    assert [name for name in names(wheel) if name.endswith((".c", ".h"))] == []
+def test_of_the_core_the_wheel_holds_what_another_executable_is_built_from_and_no_kernel(
+    wheel: Path, tree: Path
+) -> None:
+    wanted = {f"liebench/core/{p.name}" for p in (tree / "liebench/core").iterdir() if p.suffix in (".c", ".h")}
+    assert {"liebench/core/lb.h", "liebench/core/main.c"} < wanted
+    assert {name for name in names(wheel) if name.endswith((".c", ".h", ".S"))} == wanted
 
 
 def test_the_executable_keeps_its_mode(wheel: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 from tests.helpers.browser import CHROMIUM, Browser, Tab
 from tests.helpers.golden_pages import LOOKS, PAGES, golden, page_of
 
-pytestmark = pytest.mark.skipif(not CHROMIUM, reason="needs chromium")
+pytestmark = [pytest.mark.browser, pytest.mark.skipif(not CHROMIUM, reason="needs chromium")]
 FITS = "document.scrollingElement.scrollWidth <= innerWidth"
 AXE = "axe.run(document, {resultTypes: ['violations']}).then(r => r.violations.map(v => [v.id, v.nodes[0].html]))"
 # a text whose box is cut off by its own element can be read by nobody
@@ -111,8 +111,9 @@ def test_what_is_folded_is_printed(browser: Browser, pages: dict[str, Path]) -> 
 
 def test_dark_is_dark_and_print_is_not(browser: Browser, pages: dict[str, Path]) -> None:
     grounds = {}
-    for look, how in (("light", {}), ("dark", {"dark": True}), ("print", {"dark": True, "media": "print"})):
-        tab = Tab(browser, pages["run"], **how)  # type: ignore[arg-type]
+    looks: dict[str, dict[str, Any]] = {"light": {}, "dark": {"dark": True}, "print": {"dark": True, "media": "print"}}
+    for look, how in looks.items():
+        tab = Tab(browser, pages["run"], **how)
         grounds[look] = tab.value("getComputedStyle(document.body).backgroundColor")
         tab.close()
     assert grounds == {"light": "rgb(253, 253, 251)", "dark": "rgb(22, 22, 20)", "print": "rgb(255, 255, 255)"}
@@ -135,7 +136,7 @@ WORDS = {"kind", "state", "better", "rhythm", "subject", "quantity", "case", "pr
 
 def hostile(text: str) -> dict[str, Any]:
     """The golden run with this in every string that is not one of the format's own words."""
-    doc = json.loads(json.dumps(golden()))
+    doc: dict[str, Any] = json.loads(json.dumps(golden()))
     rows = [doc["host"], doc["settings"], doc["tool"], doc["command"], doc["receipt"]]
     for name, row in doc["probes"].items():
         rows += [row["claim"], row["facts"]]
@@ -152,7 +153,8 @@ def hostile(text: str) -> dict[str, Any]:
             put(text)
     doc["receipt"]["difference"] = [text]
     doc["host"][text] = {text: text}
-    return doc | {"started": text, "stopped": text, "id": text}
+    doc |= {"started": text, "stopped": text, "id": text}
+    return doc
 
 
 @pytest.mark.parametrize("text", EVIL, ids=range(len(EVIL)))

@@ -186,7 +186,7 @@ def test_no_page_lets_hostile_text_out() -> None:
     evil["host"] = {"cpu": {"model": EVIL, "online": EVIL}, "kernel": {"release": EVIL}}
     other = stored(2, 2.0, EVIL + "2") | {"host": evil["host"]}
     made = open_side([evil, other])
-    rest = {"skipped": {EVIL: (EVIL, EVIL)}, "failed": {EVIL: EVIL}, "started": EVIL, "machine": EVIL}
+    rest: dict[str, Any] = {"skipped": {EVIL: (EVIL, EVIL)}, "failed": {EVIL: EVIL}, "started": EVIL, "machine": EVIL}
     table = Table(kind="compare", title=EVIL, rows=[row(W, 1.4, EVIL, why=EVIL)], notes=[EVIL], **rest)
     change = dict.fromkeys(SUBJECT, EVIL)
     pages = [comparison_page(table), gate_page(table), history_page(made), fleet_page(made)]

@@ -13,11 +13,13 @@ from liebench.facts.reader import Reader
 from liebench.facts.softnet import Softnet, softnet, steering
 from liebench.host import read_host
 from liebench.probes.netdev_backlog.verdict import advise, bracket, counted
-from liebench.runner.session import rig_of
+from liebench.runner.track import rig_of
 from liebench.stage.backlog import SIZE, TC, caused, flood, receiver
 from liebench.stage.net import LAB
 
 from tests.helpers.live import Bench, host_with, left_behind
+
+pytestmark = pytest.mark.machine
 
 HOST = read_host()
 X = Turn(Arm(id="x"), "x")

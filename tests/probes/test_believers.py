@@ -13,8 +13,11 @@ from liebench.host import Host, read_host
 from liebench.stage import believers
 from liebench.stage.believers import BELIEVERS, CPUS, HEAP, MEMORY, Believer, Question, ask, said
 from liebench.stage.cgroup import Limits, nested
+from liebench.stage.core import ENVIRONMENT
 
 from tests.helpers.live import CPU_GROUP, MEMORY_GROUP, TWO, Bench, here
+
+pytestmark = pytest.mark.machine
 
 HOST = read_host()
 MIB = 1 << 20
@@ -146,7 +149,7 @@ def test_a_believer_gets_the_settings_of_runtimes_and_nothing_else(
     host = scripted(tmp_path, "#!/bin/sh\nexec env\n")
     names = {line.partition("=")[0] for line in said([str(host.root / "usr/bin/nproc")], {}, ()).splitlines()}
     assert "GOMAXPROCS" in names
-    assert names <= {*believers.ENVIRONMENT, *believers.SETTINGS, "PWD", "SHLVL", "_", "OLDPWD"}
+    assert names <= {*ENVIRONMENT, *believers.SETTINGS, "PWD", "SHLVL", "_", "OLDPWD"}
 
 
 def test_a_runtime_that_was_told_is_right(monkeypatch: pytest.MonkeyPatch) -> None:

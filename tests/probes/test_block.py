@@ -27,6 +27,8 @@ from liebench.stage.recovery import recover
 
 from tests.helpers.live import PROBES, Bench, host_with, left_behind, planted, settled
 
+pytestmark = pytest.mark.machine
+
 HOST = read_host()
 RIG = pytest.mark.skipif(not NETWORK_DISK.met(HOST), reason="needs nbdkit, nbdfuse and /dev/fuse")
 DEVICE = pytest.mark.skipif(not LOOP.met(HOST), reason="needs loop devices")

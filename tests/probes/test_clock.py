@@ -32,6 +32,8 @@ from liebench.stats.clocks import Ticks, slope_ppm, steps
 
 from tests.helpers.other_user import as_nobody
 
+pytestmark = pytest.mark.machine
+
 LIEBENCH = str(Path(sys.executable).parent / "liebench")
 PROBES = find_probes().probes
 NEEDS_CLOCK = pytest.mark.skipif(
@@ -149,7 +151,7 @@ def test_a_longer_timer_slack_is_found_as_later_wakes(stage: Stage) -> None:
         rep = stage.core("timer-wake", Turn(Arm(id="a", args={"sleep_us": 1000, "slack_ns": slack}), "a"))
         return median(rep.samples["late_ns"]) / 1000
 
-    pairs = []
+    pairs: list[float] = []
     with never_idle(stage.host.processors):
         while len(pairs) < 96:
             first, second = late(500_000), late(50_000)
@@ -165,7 +167,7 @@ def test_a_read_costs_what_a_plain_c_loop_says(stage: Stage, tmp_path: Path) -> 
     source = Path(__file__).parents[2] / "ci/bench/oracle/read_loop.c"
     subprocess.run(["gcc", "-O2", "-o", loop, source], check=True)
     arm = Arm(id="monotonic", args={"clock": "monotonic", "via": "libc"})
-    cpu, ratios = str(stage.host.processors[-1]), []
+    cpu, ratios = str(stage.host.processors[-1]), list[float]()
     while len(ratios) < 60:
         ours = median(stage.core("clock-read", Turn(arm, "ours")).samples["ns"])
         theirs = float(subprocess.run([loop, cpu], capture_output=True, text=True, check=True).stdout)

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 
@@ -26,6 +27,8 @@ from liebench.stage.recovery import recover
 
 from tests.helpers.live import CPU_GROUP, MEMORY_GROUP, PROBES, TWO, Bench, before_others, here, host_with, left_behind
 
+pytestmark = pytest.mark.machine
+
 HOST = read_host()
 UNLIMITED = HOST.facts["limits"]["cpus"] is None and HOST.facts["limits"]["memory_mib"] is None
 TRIES = 6
@@ -39,7 +42,7 @@ def bench(tmp_path: Path) -> Bench:
 
 # ---- limits of ours, as the kernel keeps them ----
 
-PLACES = {
+PLACES: dict[str, Callable[[Limits], tuple[Limits, Limits]]] = {
     "leaf": lambda value: (Limits(), value),
     "parent": lambda value: (value, Limits()),
     "both": lambda value: (Limits(2.0, 512), value),
@@ -68,7 +71,7 @@ def test_a_process_inside_reads_the_smallest(bench: Bench, place: str, share: fl
 @pytest.mark.parametrize("share", [0.5, pytest.param(1.5, marks=TWO)])
 def test_busy_threads_use_a_quota_within_three_percent(bench: Bench, place: str, share: float) -> None:
     """Whoever else works here is asked to wait; if somebody does not, the repetition is a window of somebody else's."""
-    cpus, used = ",".join(map(str, HOST.processors[:2])), []
+    cpus, used = ",".join(map(str, HOST.processors[:2])), list[float]()
     for _ in range(TRIES):
         with nested(bench.stage, *PLACES[place](Limits(share))) as made:
             before_others(made[0], made[0].parent)
@@ -231,7 +234,8 @@ def test_without_limits_everybody_is_right(bench: Bench) -> None:
     if len(HOST.processors) == HOST.facts["cpu"]["online"]:
         assert {v.word for n, v in verdict.cases.items() if n != "groups"} == {Word.HONEST}
         assert (
-            advise_run(HOST, {"container-facts": verdict}, {"container-facts": PROBES["container-facts"].probe}) == []
+            advise_run(HOST, {"container-facts": verdict}, {"container-facts": PROBES["container-facts"].probe}).advice
+            == ()
         )
 
 
@@ -267,7 +271,9 @@ def test_advice_names_the_settings_of_those_who_are_wrong_and_of_nobody_else() -
         "limited": Verdict(word=Word.COSTLY, term="CPUs, memory, heap"),
     }
     probe = {"container-facts": PROBES["container-facts"].probe}
-    advice = {a.change: a for a in advise_run(host, {"container-facts": Verdict(word=Word.COSTLY, cases=wrong)}, probe)}
+    given = advise_run(host, {"container-facts": Verdict(word=Word.COSTLY, cases=wrong)}, probe)
+    advice = {a.change: a for a in given.advice}
+    assert given.said == ()
     assert set(advice) == {"cpu-count-of-python", "heap-of-java", "lxcfs"}
     assert "export PYTHON_CPU_COUNT=2 " in advice["cpu-count-of-python"].how
     assert "-Xmx3072m" in advice["heap-of-java"].how

@@ -32,6 +32,8 @@ from liebench.stage.recovery import recover
 
 from tests.helpers.live import Bench, left_behind, planted, scratches
 
+pytestmark = pytest.mark.machine
+
 HOST = read_host()
 ROOT = Path(__file__).parents[2]
 REAL = [k for k in kinds(HOST) if k in RUNTIMES][:1]  # crun refuses a hybrid of both versions of control groups
@@ -115,6 +117,7 @@ def test_nothing_of_the_host_is_seen_inside(bench: Bench, kind: str) -> None:
         found.call("place-work", {"work": "file", "folder": str(ROOT), "samples": 1, "ops": 1})
 
 
+@pytest.mark.slow
 @GUEST
 @pytest.mark.parametrize("inside", [False, True], ids=["guest", "inside"])
 def test_a_guest_boots_and_works(booted: Place, inside: bool) -> None:
@@ -122,6 +125,7 @@ def test_a_guest_boots_and_works(booted: Place, inside: bool) -> None:
     works(booted.inside if inside else booted)
 
 
+@pytest.mark.slow
 @GUEST
 def test_what_fails_in_a_guest_takes_neither_place_with_it(booted: Place) -> None:
     for found in (booted.inside, booted):
@@ -131,6 +135,7 @@ def test_what_fails_in_a_guest_takes_neither_place_with_it(booted: Place) -> Non
     works(booted.inside)
 
 
+@pytest.mark.slow
 @GUEST
 def test_inside_a_guest_are_namespaces_of_their_own(booted: Place) -> None:
     """/sys is mounted in the guest, and not in the root of the place inside: not known there, which a file shows."""
@@ -140,6 +145,7 @@ def test_inside_a_guest_are_namespaces_of_their_own(booted: Place) -> None:
         booted.inside.call("place-work", write)
 
 
+@pytest.mark.slow
 @GUEST
 def test_a_guests_clock_runs_as_the_hosts(booted: Place) -> None:
     for _ in range(5):  # a busy machine answers late
@@ -150,6 +156,7 @@ def test_a_guests_clock_runs_as_the_hosts(booted: Place) -> None:
     assert 0.9 < share < 1.02
 
 
+@pytest.mark.slow
 @GUEST
 def test_a_guest_that_is_killed_is_said_and_waited_for_once(
     bench: Bench, kernel: str, monkeypatch: pytest.MonkeyPatch
@@ -187,6 +194,7 @@ def test_a_place_that_cannot_be_had_is_asked_for_once(bench: Bench, monkeypatch:
     assert asked == ["k"]
 
 
+@pytest.mark.slow
 @GUEST
 def test_a_guest_that_never_boots_is_ended_in_bounded_time(
     bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -289,7 +297,7 @@ def left_of(pid: int) -> list[str]:
     return [line for line in lines if name in line] + [str(p) for p in (*groups, *Path("/var/tmp").glob(f"{name}*"))]
 
 
-@pytest.mark.parametrize("kind", [*INNER, pytest.param("guest", marks=GUEST)])
+@pytest.mark.parametrize("kind", [*INNER, pytest.param("guest", marks=(GUEST, pytest.mark.slow))])
 def test_after_a_kill_nothing_of_a_place_is_left(tmp_path: Path, kind: str, request: pytest.FixtureRequest) -> None:
     named = request.getfixturevalue("kernel") if kind == "guest" else ""
     words = [sys.executable, "-c", KILLED, str(ROOT), str(tmp_path), kind, named]

@@ -21,6 +21,8 @@ from liebench.stage.cgroup import quota
 
 from tests.helpers.live import Bench, before_others, core, left_behind, planted
 
+pytestmark = pytest.mark.machine
+
 DUMPS = Path(__file__).parents[1] / "fixtures" / "cpuid"
 HOST = read_host()
 KVM = pytest.mark.skipif(not HOST.writable("/dev/kvm"), reason="needs /dev/kvm")
@@ -36,7 +38,7 @@ def test_a_stopped_thread_lost_just_as_long_and_the_books_lack_it() -> None:
     """SIGSTOP for a known time, by our own clock: neither run delay nor CPU time of the thread, but gone."""
     lost, missing = [], []
     for _ in range(TRIES):
-        command = [core_path(), "cpu-gap", f"cpu={HOST.processors[-1]}", "window_ms=2000", "samples=1"]
+        command = [str(core_path()), "cpu-gap", f"cpu={HOST.processors[-1]}", "window_ms=2000", "samples=1"]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as running:
             stopped, until = 0.0, time.monotonic() + 1.6
             time.sleep(0.2)
@@ -65,7 +67,7 @@ def test_our_own_real_time_throttling_is_not_taken_for_steal() -> None:
     with subprocess.Popen(["taskset", "-c", str(cpu), "sh", "-c", "while :; do :; done"]) as rival:
         try:
             for _ in range(TRIES):
-                command = ["chrt", "-f", "1", core_path(), "cpu-gap", f"cpu={cpu}", "window_ms=2000", "samples=2"]
+                command = ["chrt", "-f", "1", str(core_path()), "cpu-gap", f"cpu={cpu}", "window_ms=2000", "samples=2"]
                 done = subprocess.run(command, capture_output=True, text=True, check=False)
                 if done.returncode and "failed to set" in done.stderr:
                     pytest.skip("needs real-time scheduling")

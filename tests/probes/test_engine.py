@@ -22,6 +22,8 @@ from liebench.stage.recovery import recover
 
 from tests.helpers.live import Bench, left_behind, scratches
 
+pytestmark = pytest.mark.machine
+
 HOST = read_host()
 PODMAN = pytest.mark.skipif(not shutil.which("podman"), reason="needs podman")
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,18 +22,20 @@ from liebench.stage.needs import FUSE_OVERLAY
 from tests.helpers.live import Bench, core, left_behind, planted
 from tests.helpers.other_user import as_nobody
 
+pytestmark = pytest.mark.machine
+
 HOST = read_host()
 OVERLAY = pytest.mark.skipif("overlay" not in (HOST.read("/proc/filesystems") or ""), reason="needs overlayfs")
 ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 TRIES = 4
 
 
-def typical(kernel: str, quantity: str = "ns", **args: object) -> float:
+def typical(kernel: str, quantity: str = "ns", **args: Any) -> float:
     """The smallest sample of several repetitions: whoever interferes only adds."""
     return float(min(min(core(kernel, **args)["samples"][quantity]) for _ in range(TRIES)))
 
 
-def least(holds: Callable[..., bool], kernel: str, *ways: dict[str, object]) -> list[float]:
+def least(holds: Callable[..., bool], kernel: str, *ways: Mapping[str, Any]) -> list[float]:
     """The least of each way, of more and more repetitions until the answer holds.
 
     A processor may be slow for all repetitions of one try; it is not for those of all tries, and nothing is ever

@@ -15,6 +15,8 @@ from liebench.stage.fio import fio, read_json, version
 
 from tests.helpers.live import Bench, core
 
+pytestmark = pytest.mark.machine
+
 HOST = read_host()
 FIO = pytest.mark.skipif(not program(HOST, "fio"), reason="needs fio")
 TRIES = 5
@@ -30,7 +32,14 @@ def test_fio_reads_the_same_disk_as_we_do(bench: Bench, tmp_path: Path) -> None:
     """The oracle: fio's mean latency and ours, in turns, on the same file."""
     file = str(tmp_path / "file")
     core("block-io", file=file, build=32, samples=1)
-    job = {"filename": file, "rw": "randread", "bs": "4k", "direct": 1, "size": "32m", "ioengine": "psync"}
+    job: dict[str, str | int | float] = {
+        "filename": file,
+        "rw": "randread",
+        "bs": "4k",
+        "direct": 1,
+        "size": "32m",
+        "ioengine": "psync",
+    }
     job["cpus_allowed"] = str(HOST.processors[-1])  # as ours is
     for _ in range(TRIES):
         pairs = []

@@ -17,12 +17,15 @@ from liebench.contract import Arm, Disturbs, Touches, Turn, Verdict, Word
 from liebench.errors import CoreKilled, NeedUnmet, StageRefused
 from liebench.host import Host, read_host
 from liebench.probes.file_map.probe import crossover
-from liebench.probes.swap_cache.probe import by_reclaim, per_group, suggested
+from liebench.probes.swap_cache.bench import by_reclaim, per_group
+from liebench.probes.swap_cache.verdict import suggested
 from liebench.stage.cgroup import MEMORY, home, memory
 from liebench.stage.recovery import recover
 from liebench.stage.swap import swapfile
 
 from tests.helpers.live import PROBES, Bench, core, host_with, left_behind, planted
+
+pytestmark = pytest.mark.machine
 
 HOST = read_host()
 GROUP = pytest.mark.skipif(home(HOST.root, "memory") is None, reason="needs a memory control group of our own")
@@ -147,7 +150,9 @@ H, OPEN, HONEST, COST = Word.HELPFUL, Word.INCONCLUSIVE, Word.HONEST, Word.COSTL
 def test_a_swappiness_is_advised_where_it_won_and_lost_nothing(spare: Any, contested: Any, says: list[str]) -> None:
     made = zip(("cold-to-spare", "contested"), (spare, contested), strict=True)
     cases = {name: Verdict(word=word, value=0.5, arm=f"swappiness-{value}") for name, (word, value) in made}
-    assert [p.to for p in PROBES["swap-cache"].probe.advise(Verdict(word=Word.HELPFUL, cases=cases), HOST)] == says
+    advise = PROBES["swap-cache"].probe.advise
+    assert advise is not None
+    assert [p.to for p in advise(Verdict(word=Word.HELPFUL, cases=cases), HOST)] == says
 
 
 def test_swap_of_ours_wants_consent_and_a_declaration(tmp_path: Path) -> None:

@@ -22,6 +22,8 @@ from liebench.stage.wiring import BUILDERS, NFT, TUN, WG, wired
 
 from tests.helpers.live import NET, SS, Bench, host_with, networks_gone, planted, settled
 
+pytestmark = pytest.mark.machine
+
 HOST = read_host()
 TRIES = 5
 X = Turn(Arm(id="x"), "x")

@@ -20,6 +20,8 @@ from tests.helpers.live import HOST, core, left_behind
 from tests.helpers.own_state import liebench
 from tests.probes.test_block import DEVICE, RIG, bench_of
 
+pytestmark = pytest.mark.machine
+
 MIB, TOUCHES = 16, 16
 ORDER = {"kib": 64, "seq": 1, "each": MIB * 16, "direct": 0, "drop": 1, "samples": 1}
 MAPPED = {"kib": 4, "each": TOUCHES, "direct": 0, "drop": 1, "map": 1, "samples": 1}

@@ -14,6 +14,8 @@ from liebench.probes.smt_core.verdict import relation, worth_a_look, worth_words
 
 from tests.helpers.live import Bench, host_with, planted
 
+pytestmark = pytest.mark.machine
+
 TWO = pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs two CPUs")
 
 

@@ -23,14 +23,16 @@ from liebench.core import core_path
 from liebench.errors import CoreFailed
 from liebench.facts.process import facts
 from liebench.facts.reader import Reader
-from liebench.host import read_host
+from liebench.host import Host, read_host
 from liebench.judge.run import judge_run
 from liebench.probes.syscall_translated.verdict import advise, delivers, under
 from liebench.runfile.reader import read_run
-from liebench.runner.session import rig_of
+from liebench.runner.track import rig_of
 
-from tests.helpers.live import PROBES, Bench, core, host_with, planted
+from tests.helpers.live import JUDGES, Bench, core, host_with, planted
 from tests.helpers.other_user import as_nobody
+
+pytestmark = pytest.mark.machine
 
 ID = "syscall-translated"
 HOST = read_host()
@@ -199,16 +201,17 @@ def test_neither_outlives_the_other(way: str, who: str) -> None:
         psutil.wait_procs([child], timeout=20)
         assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
     finally:
-        for one in (*children, process):
+        for one in children:
             with contextlib.suppress(psutil.NoSuchProcess):
                 one.kill()
+        process.kill()
         process.wait()
     if who == "measured":
         assert process.returncode == 1
         assert "the process that was measured was killed" in said
 
 
-@pytest.mark.parametrize(("way", "samples"), [("trap", 4000), ("notify", 1500), ("ptrace", 800)])
+@pytest.mark.parametrize(("way", "samples"), [("trap", 2000), ("notify", 700), ("ptrace", 250)])
 def test_a_call_that_a_signal_interrupts_is_answered_once(way: str, samples: int) -> None:
     """Stopped while it waits, a call is begun anew, and a supervisor is asked twice about the same one."""
     need(way)
@@ -270,7 +273,7 @@ def test_what_a_sandbox_forbids_is_skipped_with_its_cure_and_the_sandbox_is_said
     assert "cannot be traced: Operation not permitted" in left["needs"]
     assert "without a tracer" in left["cure"]
     assert doc["host"]["process"]["seccomp"] == 2
-    verdicts = judge_run(doc, {ID: PROBES[ID].probe.judge})
+    verdicts = judge_run(doc, JUDGES)
     assert [c for c in verdicts.controls if c.status == "failed"] == []
     inherited = (HOST.facts["process"]["filters"] or 0) + 1
     if doc["host"]["process"]["filters"] is not None:
@@ -329,8 +332,8 @@ def test_what_a_call_costs_is_said_in_its_own_unit() -> None:
 def test_advice_only_where_it_was_measured_to_be_costly() -> None:
     stacked, alone = host_with(process=BARE | {"filters": 5}), host_with(process=BARE)
 
-    def proposed(verdict: Verdict, host: object = alone) -> list[str]:
-        return [p.change for p in advise(verdict, host)]  # type: ignore[arg-type]
+    def proposed(verdict: Verdict, host: Host = alone) -> list[str]:
+        return [p.change for p in advise(verdict, host)]
 
     assert proposed(costs(container=1.4, notify=1.5, notify_other=1.9, ptrace=1.5, stacked=1.8), stacked) == []
     assert proposed(costs(stacked=3), stacked) == ["fewer-filters"]

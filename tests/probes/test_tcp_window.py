@@ -15,9 +15,11 @@ from liebench.facts.sockets import parse
 from liebench.host import read_host
 from liebench.probes.tcp_window.verdict import advise, reach
 from liebench.probes.tcp_window.verdict import seen as held
-from liebench.runner.session import rig_of
+from liebench.runner.track import rig_of
 
 from tests.helpers.live import NET, PROBES, SS, Bench, host_with, networks_gone, planted, settled
+
+pytestmark = pytest.mark.machine
 
 HOST = read_host()
 

@@ -21,6 +21,8 @@ from liebench.stage.guest import guest
 
 from tests.helpers.live import Bench, left_behind
 
+pytestmark = pytest.mark.machine
+
 HOST = read_host()
 ROOT = Path(__file__).parents[2]
 KERNEL = vmm.ELF + b"kernel" * 500

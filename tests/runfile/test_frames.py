@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 
 from liebench.errors import RunUnreadable
-from liebench.runfile.frames import COLUMNS, frames
+from liebench.runfile.frames import DTYPES, frames
+from liebench.runfile.repetitions import COLUMNS
 
 from tests.helpers.gate_documents import gate_doc, pair_blocks
 from tests.helpers.run_documents import block, case, controls, document, pairs, rep
@@ -24,7 +25,7 @@ def test_columns_and_dtypes_are_the_documented_ones_whatever_the_runs_hold() -> 
     for runs in ([], [document({"c": case()}, [])], [full], full):
         frame = frames(runs)
         assert list(frame.columns) == list(COLUMNS)
-        assert dtypes(frame) == dict(COLUMNS)
+        assert dtypes(frame) == dict(DTYPES)
     assert frames([]).empty
 
 
@@ -35,15 +36,15 @@ def test_a_row_per_repetition_and_quantity() -> None:
     row = frame.iloc[0]
     assert list(frame["quantity"]) == ["ns", "us"]
     assert (row["run"], row["host"], row["arm"], row["block"], row["slot"]) == ("r", "h", "b", 5, 1)
-    assert (row["samples"], row["median"], row["mean"], row["least"], row["largest"]) == (3, 2.0, 2.0, 1.0, 3.0)
-    assert (row["q90"], row["flags"], row["start_ns"]) == (pytest.approx(2.8), "PREEMPTED STOLEN", 7)
+    assert (row["samples"], row["median"], row["mean"], row["min"], row["max"]) == (3, 2.0, 2.0, 1.0, 3.0)
+    assert (row["p90"], row["flags"], row["start_ns"]) == (pytest.approx(2.8), "PREEMPTED STOLEN", 7)
 
 
 def test_missing_is_missing_and_never_zero() -> None:
     frame = frames(document({"c": case()}, [block(0, {"a": rep({"ns": []})})]))
     row = frame.iloc[0]
     assert row["samples"] == 0
-    for column in ("median", "mean", "q90", "start_ns", "run_delay_ns", "chain8_ns", "pair", "side", "control", "run"):
+    for column in ("median", "mean", "p90", "start_ns", "run_delay_ns", "chain8_ns", "pair", "side", "control", "run"):
         assert row[column] is pd.NA, column
 
 
@@ -67,7 +68,7 @@ def test_files_and_documents_give_the_same(tmp_path: Path) -> None:
         ("flags", [5], r"blocks\[0\].reps.a.flags should be a text"),
         ("start_ns", 1.5, r"blocks\[0\].reps.a.start_ns should be a whole number"),
         ("start_ns", 1 << 63, "64 bits"),
-        ("samples", {"ns": ["x"]}, r"blocks\[0\].reps.a.samples.ns should be a number"),
+        ("samples", {"ns": ["x"]}, r"blocks\[0\].reps.a.samples.ns\[0\] should be a number"),
         ("sentinel", [], None),
         ("sentinel", [1], r"blocks\[0\].reps.a.sentinel should be an object"),
     ],

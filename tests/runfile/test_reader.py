@@ -163,6 +163,7 @@ def test_a_full_disk_is_said_and_keeps_what_was_written(tmp_path: Path, monkeypa
     assert read_run(writer.growing)["probes"] == {"p": {"state": "measured"}}
 
 
+@pytest.mark.machine
 @NEEDS_ROOT
 def test_a_really_full_file_system(tmp_path: Path) -> None:
     """A tmpfs of 64 KiB in a private mount namespace: the run ends with one sentence, the rest stays readable."""

@@ -8,11 +8,14 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from liebench.runfile.reader import read_run
+
+pytestmark = pytest.mark.machine
 
 SOURCE = Path("/sys/devices/system/clocksource/clocksource0/current_clocksource")
 LIEBENCH = str(Path(sys.executable).parent / "liebench")
@@ -89,19 +92,26 @@ def is_running(pid: int) -> bool:
         return False
 
 
-@pytest.mark.parametrize("seed", range(20))  # ci/soak_kill.py takes 200
-def test_a_killed_run_leaves_a_readable_file_and_no_process(tmp_path: Path, seed: int) -> None:
-    process = start(tmp_path, "--quick")
+def killed(folder: Path, seed: int) -> None:
+    """A run that is killed at a moment of this seed; raises AssertionError where something is left of it."""
+    process = start(folder, "--quick")
     if seed:  # the first is killed before it has measured anything
-        wait_for_blocks(tmp_path, process)
+        wait_for_blocks(folder, process)
         time.sleep(random.Random(seed).random())
     children = children_of(process.pid)
     process.kill()
     process.communicate()
-    for path in tmp_path.glob("*.ndjson"):
+    for path in folder.glob("*.ndjson"):
         if "\n" in path.read_text():  # else it was killed inside its first line
             assert read_run(path)["stopped"] == "killed"
     until = time.monotonic() + 20
     while any(map(is_running, children)) and time.monotonic() < until:
         time.sleep(0.05)
     assert not [c for c in children if is_running(c)]
+
+
+def test_a_killed_run_leaves_a_readable_file_and_no_process(tmp_path: Path) -> None:
+    """Four at a time, each with files and children of its own; ci/soak_kill.py takes more."""
+    folders = [tmp_path / str(seed) for seed in range(20)]
+    with ThreadPoolExecutor(4) as four:
+        list(four.map(killed, folders, range(20)))

@@ -38,7 +38,7 @@ class Layer(fakes.World):
 
     def __init__(self) -> None:
         super().__init__()
-        self.ppm, self.stepped, self.ticks = 0.0, [], 0
+        self.ppm, self.stepped, self.ticks = 0.0, list[float](), 0
         self.lying = 0
 
     @contextmanager
@@ -159,6 +159,7 @@ def test_the_controls_of_a_run_may_be_events(tmp_path: Path) -> None:
     assert found.probes["probe-0"].cases["steps"].word is Word.HONEST
 
 
+@pytest.mark.machine
 def test_selftest_finds_every_lie_it_may_plant_and_says_why_not_the_others() -> None:
     done = subprocess.run(
         [LIEBENCH, "selftest", "clock-jump", "clock-rate", "--trials", "0", "--json"],

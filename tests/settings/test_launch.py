@@ -97,6 +97,7 @@ def test_a_way_to_start_needs_a_command_and_no_consent() -> None:
         refuse(Wish(knob, now, to), Disturbs.NOBODY)
 
 
+@pytest.mark.machine
 def test_a_variable_that_makes_a_command_slow_is_found_and_one_that_nobody_reads_is_not(tmp_path: Path) -> None:
     """A planted lie of known direction: the command does a hundred times the work where the variable is set."""
     found = {}

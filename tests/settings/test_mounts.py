@@ -122,6 +122,7 @@ def _read_with(point: str, mode: str, file: Path) -> float:
     return file.stat().st_atime
 
 
+@pytest.mark.machine
 @ROOT
 def test_the_kernel_does_what_the_option_says_for_the_command_alone(tmp_path: Path, point: str) -> None:
     file, before = tmp_path / "file", LIST.read_text()
@@ -132,6 +133,7 @@ def test_the_kernel_does_what_the_option_says_for_the_command_alone(tmp_path: Pa
     assert LIST.read_text() == before
 
 
+@pytest.mark.machine
 @ROOT
 @pytest.mark.parametrize(("mode", "renewed"), [("strictatime", 2), ("relatime", 1), ("noatime", 0)])
 def test_of_two_readings_strict_times_renew_both_and_relative_ones_the_first(
@@ -151,6 +153,7 @@ def test_of_two_readings_strict_times_renew_both_and_relative_ones_the_first(
     assert int(out.read_text()) == renewed
 
 
+@pytest.mark.machine
 @ROOT
 def test_a_command_that_is_slow_where_times_are_kept_wins_by_what_was_planted(tmp_path: Path, point: str) -> None:
     """A planted lie of known direction: it does a hundred times the work where its mount says no ``noatime``."""

@@ -12,7 +12,7 @@ from liebench.host import Host, read_host
 from liebench.probes.quota_spike.probe import QUOTA_US
 from liebench.settings.catalogue import catalogue, find, parse
 from liebench.settings.launch import named_thing
-from liebench.settings.suggest import RULES, TRIED_US, proposed
+from liebench.settings.suggest import SUGGEST_RULES, TRIED_US, proposed
 
 CGROUP = "sys/fs/cgroup/system.slice/db@main.service"
 FILES = {
@@ -105,8 +105,8 @@ def test_what_was_measured_here_comes_before_the_rule(host: Host) -> None:
 
 
 def test_every_rule_is_of_a_knob_and_every_knob_without_one_says_why_in_its_error(host: Host) -> None:
-    assert set(RULES) - set(catalogue()) == {"mount"}  # mount:PATH
-    assert set(catalogue()) - set(RULES) == {"swappiness"}  # only what was measured says which way
+    assert set(SUGGEST_RULES) - set(catalogue()) == {"mount"}  # mount:PATH
+    assert set(catalogue()) - set(SUGGEST_RULES) == {"swappiness"}  # only what was measured says which way
     assert named_thing("env:X") is not None
     assert TRIED_US == QUOTA_US
 

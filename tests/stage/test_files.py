@@ -19,6 +19,8 @@ from liebench.runfile.reader import read_run
 
 from tests.helpers.held_back import quota_group
 
+pytestmark = pytest.mark.machine
+
 LIEBENCH = str(Path(sys.executable).parent / "liebench")
 NO_CGROUPS = 'mount -t tmpfs none /sys/fs/cgroup && exec "$@"'
 HOMES = {

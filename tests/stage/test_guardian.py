@@ -16,6 +16,8 @@ from liebench.stage.act import VALUE, acting
 from liebench.stage.guardian import guarded
 from liebench.state.journal import Journal
 
+pytestmark = pytest.mark.machine
+
 CODE = """
 import os, sys, signal
 from pathlib import Path

@@ -54,8 +54,8 @@ def test_the_same_seed_confirms_nothing() -> None:
 
 @pytest.mark.parametrize("name", ["change", "key", "from_", "to", "scope", "workload", "host", "config"])
 def test_only_the_same_change_in_the_same_place_counts(name: str) -> None:
-    other = "host" if name == "scope" else "other"
-    assert not confirmed(proof("t2"), [replace(proof("t1"), **{name: other})]).confirmed
+    other: dict[str, Any] = {name: "host" if name == "scope" else "other"}
+    assert not confirmed(proof("t2"), [replace(proof("t1"), **other)]).confirmed
 
 
 def test_a_win_after_another_change_was_tried_still_counts() -> None:

@@ -12,6 +12,8 @@ import pytest
 
 from tests.helpers.own_state import with_state
 
+pytestmark = pytest.mark.machine
+
 SOAK = Path(__file__).parents[2] / "ci" / "soak_try.py"
 KEY = Path("/proc/sys/net/core/netdev_max_backlog")
 WRITABLE = pytest.mark.skipif(

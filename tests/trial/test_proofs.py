@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from liebench.errors import StorageFull
 from liebench.settings.catalogue import find
 from liebench.settings.knob import Scope
-from liebench.trial.proofs import FILE, add_proof, config_of, lapsed, needed_scope, proof_for, read_proofs
+from liebench.trial.proofs import FILE, Proof, Standing, add_proof, config_of, needed_scope, read_proofs, standing
 
 from tests.helpers.applying import SWAPPINESS, machine, proof
 
 KNOB = find("swappiness")
 
 
-def holds(*proofs: object, **changes: object) -> bool:
-    asked = {"from_": "60", "to": "10", "host": "h", "config": "c", "scope": Scope.HOST} | changes
-    found = proof_for(proofs, KNOB, **asked)  # type: ignore[arg-type]
-    assert (found is None) or lapsed(proofs, KNOB, **asked) == []  # type: ignore[arg-type]
-    return found is not None
+def made_on(root: Path, **changes: Any) -> Proof:
+    """A proof of this host and its configuration, but for what the test changes."""
+    host = machine(root)
+    return proof(**{"host": host.hashes()["host"], "config": config_of(host, KNOB, {}), **changes})
+
+
+def stands(root: Path, *proofs: Proof) -> Standing:
+    return standing(proofs, KNOB, "60", "10", machine(root), {})
 
 
 def test_a_proof_reads_back_as_it_was_written(tmp_path: Path) -> None:
@@ -62,16 +66,32 @@ def test_a_full_disk_is_said(tmp_path: Path) -> None:
         ({"high": 1.01}, "no win"),
     ],
 )
-def test_a_proof_holds_only_for_what_it_was_made_with(wrong: dict[str, object], says: str) -> None:
-    assert holds(proof())
-    assert not holds(proof(**wrong))
-    assert says in lapsed([proof(**wrong)], KNOB, "60", "10", "h", "c", Scope.HOST)[0]
+def test_a_proof_holds_only_for_what_it_was_made_with(tmp_path: Path, wrong: dict[str, object], says: str) -> None:
+    good, bad = made_on(tmp_path), made_on(tmp_path, **wrong)
+    assert stands(tmp_path, good) == Standing(good, ())
+    found = stands(tmp_path, bad)
+    assert found.proof is None
+    assert says in found.said[0]
 
 
-def test_another_change_is_not_even_named() -> None:
-    for other in (proof(to="20"), proof(change="zswap"), proof(key="vm.other")):
-        assert not holds(other)
-        assert lapsed([other], KNOB, "60", "10", "h", "c", Scope.HOST) == []
+def test_another_change_is_not_even_named(tmp_path: Path) -> None:
+    for other in ({"to": "20"}, {"change": "zswap"}, {"key": "vm.other"}):
+        assert stands(tmp_path, made_on(tmp_path, **other)) == Standing(None, ())
+
+
+def test_the_newest_that_holds_is_the_proof(tmp_path: Path) -> None:
+    old, new = made_on(tmp_path), made_on(tmp_path, made="2026-03-01T00:00:00Z", trials=("c", "d"))
+    assert stands(tmp_path, new, old).proof == stands(tmp_path, old, new).proof == new
+
+
+def test_a_later_trial_that_did_not_win_overrules_a_proof_of_the_same_in_the_same_place(tmp_path: Path) -> None:
+    won = made_on(tmp_path)
+    lost = {"ratio": 1.0, "low": 0.99, "high": 1.01, "confirmed": False, "made": "2026-02-01T00:00:00Z"}
+    found = stands(tmp_path, won, made_on(tmp_path, **lost))
+    assert found.proof is None
+    assert "is overruled: the same trial of 2026-02-01T00:00:00Z was no win" in found.said[1]
+    for elsewhere in ({"workload": "swap-cache"}, {"config": "another"}, {"made": "2026-01-01T00:00:00Z"}):
+        assert stands(tmp_path, won, made_on(tmp_path, **{**lost, **elsewhere})).proof == won
 
 
 def test_a_namespace_suffices_for_what_reaches_no_further() -> None:

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 from liebench.contract import Disturbs
 from liebench.errors import RunUnreadable, UsageError
 from liebench.gate.policy import parse_policy
+from liebench.gate.table import gate_family
 from liebench.gate.verify import differences
 from liebench.host import read_host
 from liebench.probe import Plant
@@ -22,7 +24,7 @@ from liebench.runfile.reader import read_run
 from liebench.settings.catalogue import catalogue, find, parse
 from liebench.text.trial import trial_text
 from liebench.trial.measure import Wish, refuse
-from liebench.trial.result import Found, Subject, TrialResult, carried_over, trial_result
+from liebench.trial.result import Found, Subject, TrialResult, carried_over, first, trial_result
 
 from tests.helpers import fakes
 from tests.helpers.own_state import with_state
@@ -58,9 +60,7 @@ def dearer(sides: Any, again: Callable[[str, list[str]], float]) -> None:
 
     def made(c: Any, turn: Any) -> Any:
         found, times = rep(c, turn), again(c.id, sides.order)
-        return type(found)(
-            samples={k: [v * times for v in values] for k, values in found.samples.items()}, elapsed_ns=1000
-        )
+        return replace(found, samples={k: [v * times for v in values] for k, values in found.samples.items()})
 
     sides.world.rep = made
 
@@ -108,7 +108,7 @@ def test_what_carries_over_is_found_and_is_no_win(tmp_path: Path) -> None:
     session, sides = gate(tmp_path, 0.9, policy=TARGET, noise=0.15)
     dearer(sides, lambda c, order: 1.3 if order[-2:] == ["candidate", "baseline"] and len(order) % 2 else 1.0)
     doc = document(session)
-    assert carried_over(session.family, doc) != ""
+    assert carried_over(gate_family(doc, TARGET), doc) != ""
     assert trial_result(doc).found is Found.CANNOT_TELL
 
 
@@ -117,7 +117,7 @@ def test_a_second_half_that_is_always_dearer_carries_nothing_over(tmp_path: Path
     session, sides = gate(tmp_path, 0.9, policy=TARGET, noise=0.05)
     dearer(sides, lambda c, order: 1.3 if len(order) % 2 else 1.0)  # the rig was opened first, on one side
     doc = document(session)
-    assert carried_over(session.family, doc) == ""
+    assert carried_over(gate_family(doc, TARGET), doc) == ""
     result = trial_result(doc)
     assert result.found is Found.WIN
     assert result.ratio == pytest.approx(0.9, rel=0.03)
@@ -269,6 +269,7 @@ def tried(folder: Path, *words: str, code: int = 0) -> tuple[list[dict[str, Any]
     return json.loads(done.stdout)["trials"] if done.stdout.startswith("{") else [], done.stderr
 
 
+@pytest.mark.machine
 def test_timer_slack_wins_for_a_process_and_touches_nothing(tmp_path: Path) -> None:
     for budget in ("20", "60", "150"):
         found = tried(tmp_path, "timer-slack=1", "--budget", budget)[0][0]
@@ -282,6 +283,7 @@ def test_timer_slack_wins_for_a_process_and_touches_nothing(tmp_path: Path) -> N
     assert differences(doc) == []
 
 
+@pytest.mark.machine
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 def test_a_live_value_is_tried_on_the_users_command_and_put_back(tmp_path: Path) -> None:
     path = Path("/proc/sys/vm/swappiness")
@@ -292,6 +294,7 @@ def test_a_live_value_is_tried_on_the_users_command_and_put_back(tmp_path: Path)
     assert path.read_text() == before
 
 
+@pytest.mark.machine
 def test_hostile_words_reach_no_shell(tmp_path: Path) -> None:
     for words in (["vm.swappiness=$(touch pwned)"], ["idle-restart=0", "--using", "congestion=$(touch pwned)"]):
         done = subprocess.run(
@@ -302,3 +305,10 @@ def test_hostile_words_reach_no_shell(tmp_path: Path) -> None:
         )
         assert b"Traceback" not in done.stderr
     assert not (tmp_path / "pwned").exists()
+
+
+@pytest.mark.parametrize("numbers", [(4, 4), (None, 1), ("x", 1), (0.5, 1)])
+def test_halves_of_a_pair_without_numbers_of_their_own_have_no_order(numbers: tuple[object, object]) -> None:
+    with pytest.raises(RunUnreadable, match=r"blocks\.n"):
+        first(({"n": numbers[0]}, {"n": numbers[1]}))
+    assert (first(({"n": 1}, {"n": 2})), first(({"n": 2}, {"n": 1}))) == (0, 1)

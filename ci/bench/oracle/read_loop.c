@@ -1,4 +1,5 @@
-/* Oracle for the cost of a clock read: the loop a stranger would write, compiled without anything of ours.
+/* Oracle for the cost of a clock read: the loop a stranger would write, compiled without anything
+ * of ours.
  *
  * read_loop CPU prints the median of 80 samples, in ns per read of CLOCK_MONOTONIC.
  */

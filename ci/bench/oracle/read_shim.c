@@ -1,5 +1,6 @@
-/* LD_PRELOAD shim: every clock_gettime of a program reads the clock once, or nine times where READS=9. An eighth
- * of the difference is the cost of one read inside that program, without whatever else its loop does. */
+/* LD_PRELOAD shim: every clock_gettime of a program reads the clock once, or nine times where
+ * READS=9. An eighth of the difference is the cost of one read inside that program, without
+ * whatever else its loop does. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <stdlib.h>

@@ -1,14 +1,16 @@
-/* block-io: single reads and writes of a file or a block device, past the page cache or through it, each timed by itself.
+/* block-io: single reads and writes of a file or a block device, past the page cache or through it,
+ * each timed by itself.
  *
- * A sample is `each` operations one after the other (depth 1): reads at random places, or one after the other with
- * seq=1; writes; or writes that end with fdatasync, whose own share is the quantity flush_us. Operations above 1 MiB
- * are made of pieces of 1 MiB. What is read was written before, with noise: a hole costs the device nothing, and
- * some layers answer for zeros without it. How much was asked for stands in the facts, so that whoever counts at the
- * device can compare.
+ * A sample is `each` operations one after the other (depth 1): reads at random places, or one after
+ * the other with seq=1; writes; or writes that end with fdatasync, whose own share is the quantity
+ * flush_us. Operations above 1 MiB are made of pieces of 1 MiB. What is read was written before,
+ * with noise: a hole costs the device nothing, and some layers answer for zeros without it. How
+ * much was asked for stands in the facts, so that whoever counts at the device can compare.
  *
- * Through the page cache (direct=0), drop=1 makes every sample begin without the file's pages (posix_fadvise(2)), and
- * seq=1 then reads the end of the file: what is read ahead ends there too, so that the device is asked for no more. With
- * map=1 an operation is one byte of a mapping, which the kernel reads with what lies around it.
+ * Through the page cache (direct=0), drop=1 makes every sample begin without the file's pages
+ * (posix_fadvise(2)), and seq=1 then reads the end of the file: what is read ahead ends there too,
+ * so that the device is asked for no more. With map=1 an operation is one byte of a mapping, which
+ * the kernel reads with what lies around it.
  */
 #include "lb.h"
 #include "rigs/mounts.h"
@@ -36,10 +38,11 @@ static struct {
 
 static void piece(off_t at, size_t bytes)
 {
-    ssize_t done = io.op == READ ? pread(io.fd, io.buffer, bytes, at) : pwrite(io.fd, io.buffer, bytes, at);
+    ssize_t done =
+        io.op == READ ? pread(io.fd, io.buffer, bytes, at) : pwrite(io.fd, io.buffer, bytes, at);
     if (done != (ssize_t)bytes)
-        lb_fail("cannot %s %zu bytes at %lld: %s", io.op == READ ? "read" : "write", bytes, (long long)at,
-                done < 0 ? strerror(errno) : "the end came first");
+        lb_fail("cannot %s %zu bytes at %lld: %s", io.op == READ ? "read" : "write", bytes,
+                (long long)at, done < 0 ? strerror(errno) : "the end came first");
 }
 
 /* One operation; ns of its flush. */
@@ -79,18 +82,13 @@ static void forget(int64_t operations)
     io.next = io.places > (size_t)operations ? io.places - (size_t)operations : 0;
 }
 
-static int compare(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return x < y ? -1 : x > y;
-}
-
-/* The median of what was seen, for who needs one number of a repetition (the difference of two disks). */
+/* The median of what was seen, for who needs one number of a repetition (the difference of two
+ * disks). */
 static double typical(const double *values, int64_t count)
 {
     double *ordered = lb_room((size_t)count, sizeof *ordered);
     memcpy(ordered, values, (size_t)count * sizeof *ordered);
-    qsort(ordered, (size_t)count, sizeof *ordered, compare);
+    lb_sort(ordered, (size_t)count);
     double found = (ordered[(count - 1) / 2] + ordered[count / 2]) / 2;
     free(ordered);
     return found;
@@ -104,7 +102,8 @@ static int run(struct lb_run *run)
     bool drop = lb_int(run, "drop"), direct = lb_int(run, "direct");
     io.op = (enum op)lb_int(run, "op"), io.map = lb_int(run, "map");
     if (io.map && (direct || !drop || io.op != READ))
-        lb_usage("map=1 needs op=read, direct=0 and drop=1: a mapping is read through the page cache");
+        lb_usage(
+            "map=1 needs op=read, direct=0 and drop=1: a mapping is read through the page cache");
     io.seq = lb_int(run, "seq"), io.bytes = (size_t)lb_int(run, "kib") << 10;
     if (lb_int(run, "build"))
         lb_fill(path, (size_t)lb_int(run, "build") << 20, 1);
@@ -117,7 +116,8 @@ static int run(struct lb_run *run)
     if (lb_int(run, "zeros"))
         memset(io.buffer, 0, part);
     io.seed = LB_SEED + (uint64_t)lb_int(run, "seed");
-    int64_t each = lb_int(run, "each"), all = each + llround(lb_num(run, "plant_extra") * (double)each);
+    int64_t each = lb_int(run, "each"),
+            all = each + llround(lb_num(run, "plant_extra") * (double)each);
     double *us = lb_series(run, "us"), *flush = io.op == SYNC ? lb_series(run, "flush_us") : NULL;
     lb_begin(run);
     for (int64_t i = 0; i < run->samples; i++) {
@@ -151,8 +151,10 @@ static const struct lb_key KEYS[] = {
     {"map", 'i', 0, 1, 0, NULL},
     {"each", 'i', 1, 100000, 1, NULL},
     {"seed", 'i', 0, 1 << 30, 0, NULL},
-    {"zeros", 'i', 0, 1, 0, NULL}, /* writes zeros: a layer that compresses or shares has less to do */
-    {"build", 'i', 0, 1 << 20, 0, NULL}, /* MiB of noise to write first, where the file has another size */
+    /* writes zeros: a layer that compresses or shares has less to do */
+    {"zeros", 'i', 0, 1, 0, NULL},
+    /* MiB of noise to write first, where the file has another size */
+    {"build", 'i', 0, 1 << 20, 0, NULL},
     {"plant_extra", 'f', 0, 10, 0, NULL},
     {NULL, 0, 0, 0, 0, NULL},
 };

@@ -1,4 +1,5 @@
-/* pread(2); io_submit(2) and io_getevents(2); io_uring_enter(2): bare system calls, so that nothing stands between. */
+/* pread(2); io_submit(2) and io_getevents(2); io_uring_enter(2): bare system calls, so that nothing
+ * stands between. */
 #include "rigs/engines.h"
 #include "lb.h"
 
@@ -24,8 +25,12 @@ static void by_read(struct lb_engine *e, void *to, size_t bytes, int64_t at)
 
 static void by_aio(struct lb_engine *e, void *to, size_t bytes, int64_t at)
 {
-    struct iocb block = {.aio_lio_opcode = IOCB_CMD_PREAD, .aio_fildes = (uint32_t)e->fd, .aio_buf = (uintptr_t)to,
-                         .aio_nbytes = bytes, .aio_offset = at}, *list[] = {&block};
+    struct iocb block = {.aio_lio_opcode = IOCB_CMD_PREAD,
+                         .aio_fildes = (uint32_t)e->fd,
+                         .aio_buf = (uintptr_t)to,
+                         .aio_nbytes = bytes,
+                         .aio_offset = at},
+                *list[] = {&block};
     struct io_event event;
     if (syscall(SYS_io_submit, e->context, 1, list) != 1)
         lb_fail("cannot submit: %s", strerror(errno));
@@ -40,7 +45,8 @@ static uint32_t *word(char *ring, uint32_t at) { return (uint32_t *)(void *)(rin
 static void by_uring(struct lb_engine *e, void *to, size_t bytes, int64_t at)
 {
     const struct io_uring_params *p = e->layout;
-    uint32_t *tail = word(e->submissions, p->sq_off.tail), mask = *word(e->submissions, p->sq_off.ring_mask);
+    uint32_t *tail = word(e->submissions, p->sq_off.tail),
+             mask = *word(e->submissions, p->sq_off.ring_mask);
     struct io_uring_sqe *entry = (struct io_uring_sqe *)e->entries + (*tail & mask);
     memset(entry, 0, sizeof *entry);
     entry->opcode = IORING_OP_READ, entry->fd = e->fd, entry->addr = (uintptr_t)to;
@@ -53,7 +59,8 @@ static void by_uring(struct lb_engine *e, void *to, size_t bytes, int64_t at)
     uint32_t *head = word(e->completions, p->cq_off.head);
     while (__atomic_load_n(word(e->completions, p->cq_off.tail), __ATOMIC_ACQUIRE) == *head)
         syscall(SYS_io_uring_enter, e->ring, 0, 1, IORING_ENTER_GETEVENTS, NULL, 0);
-    const struct io_uring_cqe *done = (const struct io_uring_cqe *)(void *)(e->completions + p->cq_off.cqes);
+    const struct io_uring_cqe *done =
+        (const struct io_uring_cqe *)(void *)(e->completions + p->cq_off.cqes);
     int32_t got = done[*head & *word(e->completions, p->cq_off.ring_mask)].res;
     __atomic_store_n(head, *head + 1, __ATOMIC_RELEASE);
     check(got, bytes, "io_uring");
@@ -74,15 +81,20 @@ static void open_uring(struct lb_engine *e)
     if (e->ring < 0)
         lb_fail("io_uring cannot be used here: %s", strerror(errno));
     e->layout = &p;
-    e->submissions = ring_map(e->ring, p.sq_off.array + p.sq_entries * sizeof(uint32_t), IORING_OFF_SQ_RING);
-    e->completions = ring_map(e->ring, p.cq_off.cqes + p.cq_entries * sizeof(struct io_uring_cqe), IORING_OFF_CQ_RING);
+    e->submissions =
+        ring_map(e->ring, p.sq_off.array + p.sq_entries * sizeof(uint32_t), IORING_OFF_SQ_RING);
+    e->completions = ring_map(e->ring, p.cq_off.cqes + p.cq_entries * sizeof(struct io_uring_cqe),
+                              IORING_OFF_CQ_RING);
     e->entries = ring_map(e->ring, p.sq_entries * sizeof(struct io_uring_sqe), IORING_OFF_SQES);
 }
 
 struct lb_engine lb_engine(int which, int fd)
 {
     enum { READ, AIO, URING };
-    struct lb_engine e = {.fd = fd, .read = which == READ ? by_read : which == AIO ? by_aio : by_uring};
+    struct lb_engine e = {.fd = fd,
+                          .read = which == READ  ? by_read
+                                  : which == AIO ? by_aio
+                                                 : by_uring};
     if (which == AIO && syscall(SYS_io_setup, 4, &e.context))
         lb_fail("asynchronous I/O cannot be used here: %s", strerror(errno));
     if (which == URING)

@@ -16,6 +16,7 @@ struct lb_engine {
     const void *layout;
 };
 
-struct lb_engine lb_engine(int which, int fd); /* index in LB_ENGINES; ends with a sentence where the kernel refuses */
+/* index in LB_ENGINES; ends with a sentence where the kernel refuses */
+struct lb_engine lb_engine(int which, int fd);
 
 #endif

@@ -1,7 +1,7 @@
 /* net-hold: network namespaces that live as long as this process, named by its file descriptors.
  *
- * A namespace lasts as long as something refers to it (namespaces(7)); when this process goes, so do its links.
- * net-plain switches the offloads of a link off.
+ * A namespace lasts as long as something refers to it (namespaces(7)); when this process goes, so
+ * do its links. net-plain switches the offloads of a link off.
  */
 #include "mounts.h"
 #include "netns.h"

@@ -1,5 +1,6 @@
-/* A virtual machine small enough to know what it does: long mode by the AMD64 manual, volume 2, 14; interface by
- * Documentation/virt/kvm/api.rst. Its guests are position-independent code at CODE with rbx at the mail page.
+/* A virtual machine small enough to know what it does: long mode by the AMD64 manual, volume 2, 14;
+ * interface by Documentation/virt/kvm/api.rst. Its guests are position-independent code at CODE
+ * with rbx at the mail page.
  */
 #if defined(__x86_64__)
 
@@ -34,8 +35,10 @@ static void enter_long_mode(int cpu, unsigned char *memory)
 {
     struct kvm_sregs s;
     must(ioctl(cpu, KVM_GET_SREGS, &s), "KVM_GET_SREGS");
-    struct kvm_segment code = {.limit = 0xffffffff, .selector = 8, .type = 11, .present = 1, .s = 1, .l = 1, .g = 1};
-    struct kvm_segment data = {.limit = 0xffffffff, .selector = 16, .type = 3, .present = 1, .s = 1, .db = 1, .g = 1};
+    struct kvm_segment code = {
+        .limit = 0xffffffff, .selector = 8, .type = 11, .present = 1, .s = 1, .l = 1, .g = 1};
+    struct kvm_segment data = {
+        .limit = 0xffffffff, .selector = 16, .type = 3, .present = 1, .s = 1, .db = 1, .g = 1};
     uint64_t *descriptors = (uint64_t *)(memory + DESCRIPTORS);
     descriptors[1] = 0x00af9b000000ffff;
     descriptors[2] = 0x00cf93000000ffff;
@@ -44,9 +47,9 @@ static void enter_long_mode(int cpu, unsigned char *memory)
     s.cs = code;
     s.ds = s.es = s.fs = s.gs = s.ss = data;
     s.cr3 = TABLES;
-    s.cr4 = 0x20;       /* PAE */
+    s.cr4 = 0x20; /* PAE */
     s.cr0 = 0x80050033; /* PG, AM, WP, NE, ET, MP, PE */
-    s.efer = 0x500;     /* LMA, LME */
+    s.efer = 0x500; /* LMA, LME */
     must(ioctl(cpu, KVM_SET_SREGS, &s), "KVM_SET_SREGS");
     struct kvm_regs r = {.rip = CODE, .rbx = MAIL, .rsp = STACK, .rflags = 2};
     must(ioctl(cpu, KVM_SET_REGS, &r), "KVM_SET_REGS");
@@ -71,18 +74,21 @@ static void pass_cpuid(int kvm, int cpu, const char *signature)
     free(leaves);
 }
 
-struct machine lb_machine(const unsigned char *code, const unsigned char *end, const char *signature)
+struct machine lb_machine(const unsigned char *code, const unsigned char *end,
+                          const char *signature)
 {
     struct machine m;
     lb_watchdog(WATCHDOG_S);
     int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
     if (kvm < 0)
-        lb_fail("needs /dev/kvm: %s; use a host or an instance that offers virtualization", strerror(errno));
+        lb_fail("needs /dev/kvm: %s; use a host or an instance that offers virtualization",
+                strerror(errno));
     int vm = must(ioctl(kvm, KVM_CREATE_VM, 0), "KVM_CREATE_VM");
     m.memory = mmap(NULL, MEMORY, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (m.memory == MAP_FAILED)
         lb_fail("no memory for a guest of %d MiB", MEMORY >> 20);
-    struct kvm_userspace_memory_region region = {.memory_size = MEMORY, .userspace_addr = (uint64_t)(uintptr_t)m.memory};
+    struct kvm_userspace_memory_region region = {.memory_size = MEMORY,
+                                                 .userspace_addr = (uint64_t)(uintptr_t)m.memory};
     must(ioctl(vm, KVM_SET_USER_MEMORY_REGION, &region), "KVM_SET_USER_MEMORY_REGION");
     m.cpu = must(ioctl(vm, KVM_CREATE_VCPU, 0), "KVM_CREATE_VCPU");
     size_t size = (size_t)must(ioctl(kvm, KVM_GET_VCPU_MMAP_SIZE, 0), "KVM_GET_VCPU_MMAP_SIZE");
@@ -110,7 +116,8 @@ int lb_machine_run(struct machine *m)
     return m->run->io.port;
 }
 
-/* ns per tick of the counter, over 20 ms: host and guest count the same one unless the hypervisor scales it. */
+/* ns per tick of the counter, over 20 ms: host and guest count the same one unless the hypervisor
+ * scales it. */
 double lb_tick_ns(void)
 {
     uint64_t ticks = lb_counter_ordered();

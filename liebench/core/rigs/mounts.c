@@ -24,18 +24,21 @@ static void put(const char *path, const char *text)
 {
     int fd = open(path, O_WRONLY | O_CLOEXEC);
     if (fd < 0 || write(fd, text, strlen(text)) != (ssize_t)strlen(text))
-        lb_fail("cannot write %s (%s); this host allows no user namespaces: run as root", path, strerror(errno));
+        lb_fail("cannot write %s (%s); this host allows no user namespaces: run as root", path,
+                strerror(errno));
     close(fd);
 }
 
-/* A user namespace in which we are root: user_namespaces(7) wants setgroups denied before the group is mapped. */
+/* A user namespace in which we are root: user_namespaces(7) wants setgroups denied before the group
+ * is mapped. */
 void lb_become_root(void)
 {
     char map[64];
     uid_t uid = geteuid();
     gid_t gid = getegid();
     if (unshare(CLONE_NEWUSER | CLONE_NEWNS))
-        lb_fail("cannot make a user namespace (%s); run as root, or allow user namespaces", strerror(errno));
+        lb_fail("cannot make a user namespace (%s); run as root, or allow user namespaces",
+                strerror(errno));
     put("/proc/self/setgroups", "deny");
     snprintf(map, sizeof map, "0 %u 1", uid);
     put("/proc/self/uid_map", map);
@@ -50,7 +53,8 @@ void lb_own_mounts(void)
         lb_become_root();
     }
     if (mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL))
-        lb_fail("cannot make mounts private (%s); run as root outside a container", strerror(errno));
+        lb_fail("cannot make mounts private (%s); run as root outside a container",
+                strerror(errno));
 }
 
 void lb_bind(const char *from, const char *to)
@@ -109,7 +113,8 @@ void lb_clear(const char *dir, const char *name)
         lb_fail("cannot empty %s: %s", path, strerror(errno));
 }
 
-/* Names are relative, for the options of a mount must fit on one page (Documentation/filesystems/overlayfs.rst). */
+/* Names are relative, for the options of a mount must fit on one page
+ * (Documentation/filesystems/overlayfs.rst). */
 static void prepare(const char *dir, int layers, char *options, size_t room)
 {
     size_t used = (size_t)snprintf(options, room, "lowerdir=");
@@ -133,7 +138,8 @@ void lb_overlay_with(const char *dir, int layers, const char *more)
     if (!is_root_here)
         strcat(options, ",userxattr");
     if (mount("liebench", "merged", "overlay", 0, options))
-        lb_fail("cannot mount an overlay of %d layers%s in %s (%s); run as root, on a file system that can hold an upper layer",
+        lb_fail("cannot mount an overlay of %d layers%s in %s (%s); "
+                "run as root, on a file system that can hold an upper layer",
                 layers, more, dir, strerror(errno));
 }
 
@@ -147,7 +153,8 @@ static void end_helper(void)
     waitpid(helper, NULL, 0);
 }
 
-/* In the foreground, so that it can be killed with us: as a daemon in our mount namespace it would keep that alive. */
+/* In the foreground, so that it can be killed with us: as a daemon in our mount namespace it would
+ * keep that alive. */
 void lb_fuse_overlay(const char *dir, int layers)
 {
     enum { PATIENCE_MS = 5000 };
@@ -172,5 +179,7 @@ void lb_fuse_overlay(const char *dir, int layers)
             return;
         usleep(1000);
     }
-    lb_fail("fuse-overlayfs does not mount %d layers in %s; is it installed, and may /dev/fuse be used?", layers, dir);
+    lb_fail("fuse-overlayfs does not mount %d layers in %s; "
+            "is it installed, and may /dev/fuse be used?",
+            layers, dir);
 }

@@ -41,13 +41,16 @@ void lb_net_set(const char *key, int64_t value)
     snprintf(path, sizeof path, "/proc/sys/%s", key);
     int fd = open(path, O_RDWR | O_CLOEXEC);
     if (fd < 0 || pread(fd, text, sizeof text / 2, 0) < 0)
-        lb_fail("cannot read %s (%s); this kernel does not have it in a namespace", path, strerror(errno));
+        lb_fail("cannot read %s (%s); this kernel does not have it in a namespace", path,
+                strerror(errno));
     char *last = last_number(text);
     snprintf(last, sizeof text / 2, "%lld", (long long)value);
     if (pwrite(fd, text, strlen(text), 0) != (ssize_t)strlen(text))
-        lb_fail("cannot write %s (%s); this kernel does not have it in a namespace", path, strerror(errno));
+        lb_fail("cannot write %s (%s); this kernel does not have it in a namespace", path,
+                strerror(errno));
     if (pread(fd, back, sizeof back - 1, 0) < 0 || strcmp(last_number(back), last))
-        lb_fail("%s ends with %s after %lld was written", path, last_number(back), (long long)value);
+        lb_fail("%s ends with %s after %lld was written", path, last_number(back),
+                (long long)value);
     close(fd);
 }
 
@@ -76,7 +79,8 @@ void lb_link_up(const char *name)
 /* A device that has none of an offload refuses to switch it, which is as good. */
 void lb_link_plain(const char *name)
 {
-    static const uint32_t off[] = {ETHTOOL_SGRO, ETHTOOL_SGSO, ETHTOOL_STSO, ETHTOOL_SRXCSUM, ETHTOOL_STXCSUM, ETHTOOL_SSG};
+    static const uint32_t off[] = {ETHTOOL_SGRO,    ETHTOOL_SGSO,    ETHTOOL_STSO,
+                                   ETHTOOL_SRXCSUM, ETHTOOL_STXCSUM, ETHTOOL_SSG};
     struct ifreq request;
     int fd = asking(name, &request);
     for (size_t i = 0; i < sizeof off / sizeof *off; i++) {

@@ -1,13 +1,14 @@
-/* net-overlay: frames of a TAP device carried over UDP to its twin, as overlays without the kernel's help do (Weave's
- * sleeve, 2014). Two of them are one network. spin_us keeps each frame that long: a hop of known cost.
+/* net-overlay: frames of a TAP device carried over UDP to its twin, as overlays without the
+ * kernel's help do (Weave's sleeve, 2014). Two of them are one network. spin_us keeps each frame
+ * that long: a hop of known cost.
  */
 #include "tcp.h"
 
-#include <netinet/in.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if.h>
 #include <linux/if_tun.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -51,9 +52,12 @@ static int overlay(struct lb_run *run)
     int64_t port = lb_int(run, "port"), spin = lb_int(run, "spin_us") * 1000;
     lb_net_user(lb_text(run, "user"));
     lb_net_enter(lb_text(run, "near"));
-    int device = tap(lb_text(run, "link")), wire = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    struct sockaddr_in own = lb_address(lb_text(run, "own"), port), peer = lb_address(lb_text(run, "to"), port);
-    if (bind(wire, (struct sockaddr *)&own, sizeof own) || connect(wire, (struct sockaddr *)&peer, sizeof peer))
+    int device = tap(lb_text(run, "link")),
+        wire = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    struct sockaddr_in own = lb_address(lb_text(run, "own"), port),
+                       peer = lb_address(lb_text(run, "to"), port);
+    if (bind(wire, (struct sockaddr *)&own, sizeof own) ||
+        connect(wire, (struct sockaddr *)&peer, sizeof peer))
         lb_fail("cannot send from %s: %s", lb_text(run, "own"), strerror(errno));
     struct pollfd ears[] = {{0, POLLIN, 0}, {device, POLLIN, 0}, {wire, POLLIN, 0}};
     lb_watchdog(0);

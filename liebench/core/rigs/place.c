@@ -1,10 +1,12 @@
-/* place: a co-process that runs kernels where it lives, one line of arguments and one line of answer each.
+/* place: a co-process that runs kernels where it lives, one line of arguments and one line of
+ * answer each.
  *
- * Where it lives is the point: on the host, in a container, in namespaces of our own (root=FOLDER), or as the first
- * process of a guest (boot=1), always the same executable. Each line is run by a child, so that a kernel that fails,
- * hangs or leaks takes nothing else with it. A guest holds a second place, in namespaces of its own: a line that begins
- * with "inside" is for that one. A line "end", or the end of stdin, ends the place; a guest then powers itself off,
- * which only a line can tell it: a serial line has no end. A line "hold KIB" makes the place itself larger.
+ * Where it lives is the point: on the host, in a container, in namespaces of our own (root=FOLDER),
+ * or as the first process of a guest (boot=1), always the same executable. Each line is run by a
+ * child, so that a kernel that fails, hangs or leaks takes nothing else with it. A guest holds a
+ * second place, in namespaces of its own: a line that begins with "inside" is for that one. A line
+ * "end", or the end of stdin, ends the place; a guest then powers itself off, which only a line can
+ * tell it: a serial line has no end. A line "hold KIB" makes the place itself larger.
  */
 #include "mounts.h"
 #include "netns.h"
@@ -36,7 +38,8 @@ static void mounted(const char *kind, const char *at, unsigned long flags)
         lb_fail("cannot mount %s: %s", at, strerror(errno));
 }
 
-/* The first process of a guest: what a kernel leaves to it, and a serial line as our stdin and stdout. */
+/* The first process of a guest: what a kernel leaves to it, and a serial line as our stdin and
+ * stdout. */
 static void boot(const char *tty)
 {
     char path[64];
@@ -56,7 +59,8 @@ static void boot(const char *tty)
     lb_link_up("lo");
 }
 
-/* What a guest boots into cannot be pivoted away from, but moved over (pivot_root(2), switch_root(8)). */
+/* What a guest boots into cannot be pivoted away from, but moved over (pivot_root(2),
+ * switch_root(8)). */
 static void change_root(void)
 {
     mkdir("old", 0700);
@@ -69,13 +73,15 @@ static void change_root(void)
         lb_fail("cannot change the root: %s", strerror(errno));
 }
 
-/* Namespaces of every kind and a root that holds this executable alone, as a container has them (namespaces(7)). */
+/* Namespaces of every kind and a root that holds this executable alone, as a container has them
+ * (namespaces(7)). */
 static void enclose(const char *root)
 {
     int kinds = CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNET;
     lb_own_mounts();
     if (unshare(kinds))
-        lb_fail("cannot make namespaces (%s); run as root, or allow user namespaces", strerror(errno));
+        lb_fail("cannot make namespaces (%s); run as root, or allow user namespaces",
+                strerror(errno));
     pid_t inner = fork(); /* the first of the new process namespace */
     if (inner < 0)
         lb_fail("cannot fork: %s", strerror(errno));
@@ -110,9 +116,8 @@ static void put_error(int said, int status)
     char text[512];
     ssize_t got = read(said, text, sizeof text - 1);
     text[got > 0 ? got : 0] = '\0';
-    for (char *c = text; *c; c++)
-        if (*c < ' ')
-            *c = ' ';
+    for (char *c = text; (c = strchr(c, '\n'));) /* one line, as whoever asked will show it */
+        *c = ' ';
     fputs("{\"error\":", stdout);
     lb_put_text(*text ? text : "no word");
     printf(",\"status\":%d}\n", status);
@@ -153,7 +158,7 @@ static bool next_line(char *line)
     return false;
 }
 
-/* Memory that is touched and kept until the next such line: a place that takes more than it would. */
+/* Memory that is touched and kept until the next such line: a place that takes more than usual. */
 static void hold(size_t kib)
 {
     static char *held;
@@ -161,14 +166,17 @@ static void hold(size_t kib)
     if (held)
         munmap(held, size);
     size = kib << 10;
-    held = size ? mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0) : NULL;
+    held = size ? mmap(NULL, size, PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0)
+                : NULL;
     if (held == MAP_FAILED)
         lb_fail("no memory: %s", strerror(errno));
     printf("{\"held\":%zu}\n", kib);
     fflush(stdout);
 }
 
-/* Lines until the end; those for the place inside are handed on, and it answers by itself: stdout is the same. */
+/* Lines until the end; those for the place inside are handed on, and it answers by itself: stdout
+ * is the same. */
 static void serve(int inside)
 {
     static char line[LINE];

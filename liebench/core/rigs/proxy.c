@@ -1,4 +1,5 @@
-/* net-proxy: takes TCP connections and copies their bytes to another address, as a container engine's proxy does. */
+/* net-proxy: takes TCP connections and copies their bytes to another address, as a container
+ * engine's proxy does. */
 #include "tcp.h"
 
 #include <errno.h>
@@ -12,7 +13,8 @@ enum { PART = 1 << 16, ENDS = 128, FIRST = 2 };
 
 struct proxy {
     struct sockaddr_in peer;
-    struct pollfd ears[FIRST + ENDS]; /* stdin, the listener, then both ends of each connection side by side */
+    /* stdin, the listener, then both ends of each connection side by side */
+    struct pollfd ears[FIRST + ENDS];
     nfds_t count;
 };
 
@@ -30,7 +32,8 @@ static void serve(struct proxy *proxy)
 {
     for (nfds_t i = FIRST; i < proxy->count;) {
         struct pollfd *in = &proxy->ears[i], *out = in + 1;
-        if ((!in->revents || copied(in->fd, out->fd)) && (!out->revents || copied(out->fd, in->fd))) {
+        if ((!in->revents || copied(in->fd, out->fd)) &&
+            (!out->revents || copied(out->fd, in->fd))) {
             i += 2;
             continue;
         }
@@ -45,7 +48,8 @@ static void take(struct proxy *proxy)
     int one = 1, in = accept4(proxy->ears[1].fd, NULL, NULL, SOCK_CLOEXEC);
     int out = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     bool full = proxy->count == FIRST + ENDS;
-    if (in < 0 || out < 0 || full || connect(out, (struct sockaddr *)&proxy->peer, sizeof proxy->peer)) {
+    if (in < 0 || out < 0 || full ||
+        connect(out, (struct sockaddr *)&proxy->peer, sizeof proxy->peer)) {
         close(in), close(out);
         return;
     }

@@ -1,8 +1,10 @@
-/* net-relay: a wire of known delay and rate between two links, in user space, for kernels without netem.
+/* net-relay: a wire of known delay and rate between two links, in user space, for kernels without
+ * netem.
  *
- * Frames are taken from either link (packet(7), PACKET_IGNORE_OUTGOING), stamped with when they are due, and sent out
- * at the other end then: one queue per direction, in order. It sleeps until shortly before the next one is due and
- * spins the rest, and says how late it was itself. Needs no privilege but that of its network namespace.
+ * Frames are taken from either link (packet(7), PACKET_IGNORE_OUTGOING), stamped with when they are
+ * due, and sent out at the other end then: one queue per direction, in order. It sleeps until
+ * shortly before the next one is due and spins the rest, and says how late it was itself. Needs no
+ * privilege but that of its network namespace.
  */
 #include "netns.h"
 
@@ -49,13 +51,16 @@ struct relay {
 static int tap(const char *name)
 {
     struct ifreq request = {0};
-    int one = 1, room = BUFFER, fd = socket(AF_PACKET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, htons(ETH_P_ALL));
+    int one = 1, room = BUFFER,
+        fd = socket(AF_PACKET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, htons(ETH_P_ALL));
     if (!name || strlen(name) >= sizeof request.ifr_name)
         lb_usage("net-relay needs left=LINK right=LINK");
     memcpy(request.ifr_name, name, strlen(name));
     if (fd < 0 || ioctl(fd, SIOCGIFINDEX, &request))
         lb_fail("cannot listen on %s: %s", name, strerror(errno));
-    struct sockaddr_ll at = {.sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL), .sll_ifindex = request.ifr_ifindex};
+    struct sockaddr_ll at = {.sll_family = AF_PACKET,
+                             .sll_protocol = htons(ETH_P_ALL),
+                             .sll_ifindex = request.ifr_ifindex};
     if (bind(fd, (struct sockaddr *)&at, sizeof at) ||
         setsockopt(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &one, sizeof one))
         lb_fail("cannot listen on %s: %s", name, strerror(errno));
@@ -92,7 +97,8 @@ static bool take(struct relay *relay, struct wire *wire)
             continue;
         }
         int64_t now = lb_now();
-        wire->free_at = (wire->free_at > now ? wire->free_at : now) + (int64_t)(relay->ns_per_byte * (double)length);
+        wire->free_at = (wire->free_at > now ? wire->free_at : now) +
+                        (int64_t)(relay->ns_per_byte * (double)length);
         frame->length = length, frame->due = wire->free_at + relay->delay;
         wire->tail++;
     }
@@ -110,17 +116,12 @@ static int64_t next_due(const struct relay *relay)
     return next;
 }
 
-static int by_size(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 static int answer(struct relay *relay)
 {
     size_t n = relay->frames < LATE ? (size_t)relay->frames : LATE;
-    qsort(relay->late, n, sizeof *relay->late, by_size);
-    printf("{\"frames\":%lld,\"dropped\":%lld,\"late_p50_us\":", (long long)relay->frames, (long long)relay->dropped);
+    lb_sort(relay->late, n);
+    printf("{\"frames\":%lld,\"dropped\":%lld,\"late_p50_us\":", (long long)relay->frames,
+           (long long)relay->dropped);
     lb_put_num(n ? relay->late[n / 2] : 0, 6);
     fputs(",\"late_p99_us\":", stdout);
     lb_put_num(n ? relay->late[n * 99 / 100] : 0, 6);
@@ -131,7 +132,8 @@ static int answer(struct relay *relay)
 
 static int serve(const struct lb_run *run, struct relay *relay)
 {
-    struct pollfd ears[] = {{0, POLLIN, 0}, {relay->wires[0].from, POLLIN, 0}, {relay->wires[1].from, POLLIN, 0}};
+    struct pollfd ears[] = {
+        {0, POLLIN, 0}, {relay->wires[0].from, POLLIN, 0}, {relay->wires[1].from, POLLIN, 0}};
     lb_watchdog(0);
     for (;;) {
         for (int i = 0; i < 2; i++)
@@ -139,7 +141,8 @@ static int serve(const struct lb_run *run, struct relay *relay)
         bool left = take(relay, &relay->wires[0]), right = take(relay, &relay->wires[1]);
         if (left || right)
             continue;
-        int64_t next = next_due(relay), wait = next == INT64_MAX ? 1000000000 : next - lb_now() - relay->spin;
+        int64_t next = next_due(relay),
+                wait = next == INT64_MAX ? 1000000000 : next - lb_now() - relay->spin;
         if (wait <= 0)
             continue;
         struct timespec pause = {wait / 1000000000, wait % 1000000000};

@@ -1,8 +1,10 @@
-/* seccomp filters: classic BPF over struct seccomp_data, installed for this process and its children until they end.
+/* seccomp filters: classic BPF over struct seccomp_data, installed for this process and its
+ * children until they end.
  *
- * Since Linux 5.11 the kernel knows for each call whether a filter always allows it, and then runs no filter
- * (kernel/seccomp.c, seccomp_cache_check_allow). It finds out by following the filter with the number and the
- * architecture alone, so a filter that looks at an argument on that path is run every time.
+ * Since Linux 5.11 the kernel knows for each call whether a filter always allows it, and then runs
+ * no filter (kernel/seccomp.c, seccomp_cache_check_allow). It finds out by following the filter
+ * with the number and the architecture alone, so a filter that looks at an argument on that path is
+ * run every time.
  */
 #include "seccomp.h"
 #include "lb.h"
@@ -21,7 +23,8 @@
 #define ARCH AUDIT_ARCH_AARCH64
 #endif
 
-enum { GROUP = 250, NOWHERE = 5000 }; /* a jump reaches 255 instructions; no call has that number or a higher one */
+/* a jump reaches 255 instructions; no call has that number or a higher one */
+enum { GROUP = 250, NOWHERE = 5000 };
 
 struct filter {
     struct sock_filter code[BPF_MAXINSNS];
@@ -33,8 +36,14 @@ static void put(struct filter *filter, uint16_t code, uint32_t k, uint8_t yes, u
     filter->code[filter->length++] = (struct sock_filter)BPF_JUMP(code, k, yes, no);
 }
 
-static void load(struct filter *filter, size_t offset) { put(filter, BPF_LD | BPF_W | BPF_ABS, (uint32_t)offset, 0, 0); }
-static void end(struct filter *filter, uint32_t action) { put(filter, BPF_RET | BPF_K, action, 0, 0); }
+static void load(struct filter *filter, size_t offset)
+{
+    put(filter, BPF_LD | BPF_W | BPF_ABS, (uint32_t)offset, 0, 0);
+}
+static void end(struct filter *filter, uint32_t action)
+{
+    put(filter, BPF_RET | BPF_K, action, 0, 0);
+}
 
 /* Compares that lead to one jump target in each group, which is how libseccomp lays out a list. */
 static void compare(struct filter *filter, uint32_t first, int count)
@@ -42,7 +51,8 @@ static void compare(struct filter *filter, uint32_t first, int count)
     for (int done = 0, now; done < count; done += now) {
         now = count - done < GROUP ? count - done : GROUP;
         for (int i = 0; i < now; i++)
-            put(filter, BPF_JMP | BPF_JEQ | BPF_K, first + (uint32_t)(done + i), (uint8_t)(now - i), 0);
+            put(filter, BPF_JMP | BPF_JEQ | BPF_K, first + (uint32_t)(done + i), (uint8_t)(now - i),
+                0);
         put(filter, BPF_JMP | BPF_JA, 1, 0, 0);
         end(filter, SECCOMP_RET_ALLOW);
     }
@@ -51,10 +61,12 @@ static void compare(struct filter *filter, uint32_t first, int count)
 static int install(struct filter *filter, unsigned flags)
 {
     struct sock_fprog program = {.len = filter->length, .filter = filter->code};
-    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); /* without it only root may; that it failed is said next */
+    /* without it only root may; that it failed is said next */
+    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
     long fd = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &program);
     if (fd < 0)
-        lb_fail("cannot install a seccomp filter of %d instructions: %s", filter->length, strerror(errno));
+        lb_fail("cannot install a seccomp filter of %d instructions: %s", filter->length,
+                strerror(errno));
     return (int)fd;
 }
 
@@ -70,7 +82,10 @@ static int decide(uint32_t action, unsigned flags)
 }
 
 void lb_seccomp_action(uint32_t action) { decide(action, 0); }
-int lb_seccomp_listener(void) { return decide(SECCOMP_RET_USER_NOTIF, SECCOMP_FILTER_FLAG_NEW_LISTENER); }
+int lb_seccomp_listener(void)
+{
+    return decide(SECCOMP_RET_USER_NOTIF, SECCOMP_FILTER_FLAG_NEW_LISTENER);
+}
 
 void lb_seccomp_uncached(int compares)
 {

@@ -14,10 +14,12 @@ int lb_target(const char *path, bool writes, bool direct)
     static bool ours; /* a second exclusive open would find the first */
     struct stat what;
     bool device = stat(path, &what) == 0 && S_ISBLK(what.st_mode);
-    int flags = O_CLOEXEC | (writes ? O_RDWR : O_RDONLY) | (direct ? O_DIRECT : 0) | (device && writes && !ours ? O_EXCL : 0);
+    int flags = O_CLOEXEC | (writes ? O_RDWR : O_RDONLY) | (direct ? O_DIRECT : 0) |
+                (device && writes && !ours ? O_EXCL : 0);
     int fd = open(path, flags);
     if (fd < 0)
-        lb_fail("cannot open %s%s: %s", path, direct ? " past the page cache" : "", strerror(errno));
+        lb_fail("cannot open %s%s: %s", path, direct ? " past the page cache" : "",
+                strerror(errno));
     ours |= device && writes;
     return fd;
 }

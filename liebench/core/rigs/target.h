@@ -7,8 +7,10 @@
 
 #define LB_PIECE ((size_t)1 << 20)
 
-int lb_target(const char *path, bool writes, bool direct); /* a device that is in use is never written to */
+/* a device that is in use is never written to */
+int lb_target(const char *path, bool writes, bool direct);
 size_t lb_target_bytes(int fd);
-char *lb_aligned_noise(size_t bytes); /* aligned as O_DIRECT wants it, and nothing that a layer could shortcut */
+/* aligned as O_DIRECT wants it, and nothing that a layer could shortcut */
+char *lb_aligned_noise(size_t bytes);
 
 #endif

@@ -18,7 +18,8 @@ struct sockaddr_in lb_address(const char *ip, int64_t port)
 
 struct lb_tcp_wish lb_tcp_wish(struct lb_run *run)
 {
-    struct lb_tcp_wish wish = {.near = lb_text(run, "near"), .far = lb_text(run, "far"), .to = lb_text(run, "to")};
+    struct lb_tcp_wish wish = {
+        .near = lb_text(run, "near"), .far = lb_text(run, "far"), .to = lb_text(run, "to")};
     wish.via = lb_text(run, "via") ? lb_text(run, "via") : wish.to;
     wish.port = lb_int(run, "port");
     return wish;
@@ -60,7 +61,8 @@ void lb_tcp_connect(const struct lb_tcp_wish *wish, struct lb_tcp *ends, int64_t
     lb_net_enter(wish->far);
     int ear = opened();
     setsockopt(ear, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int));
-    room(ear, SO_RCVBUF, wish->far_room); /* before listen(2), or the window scale is not chosen for it: tcp(7) */
+    /* before listen(2), or the window scale is not chosen for it: tcp(7) */
+    room(ear, SO_RCVBUF, wish->far_room);
     if (bind(ear, (struct sockaddr *)&at, sizeof at) || listen(ear, 128) ||
         getsockname(ear, (struct sockaddr *)&at, &length))
         lb_fail("cannot listen on %s: %s", wish->to ? wish->to : "loopback", strerror(errno));

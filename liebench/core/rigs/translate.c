@@ -1,7 +1,9 @@
-/* Answers to getppid by SECCOMP_RET_TRAP, syscall user dispatch, seccomp user notification and ptrace.
+/* Answers to getppid by SECCOMP_RET_TRAP, syscall user dispatch, seccomp user notification and
+ * ptrace.
  *
- * Each answer is counted before it is given, in memory that both sides see: whoever called can check that every call
- * was answered once. A supervisor ends with the process it supervises, and that one when its supervisor is gone.
+ * Each answer is counted before it is given, in memory that both sides see: whoever called can
+ * check that every call was answered once. A supervisor ends with the process it supervises, and
+ * that one when its supervisor is gone.
  */
 #include "translate.h"
 
@@ -41,7 +43,8 @@ static struct lb_answers *ours;
 
 struct lb_answers *lb_answers(int64_t value)
 {
-    struct lb_answers *answers = mmap(NULL, sizeof *answers, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    struct lb_answers *answers =
+        mmap(NULL, sizeof *answers, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (answers == MAP_FAILED)
         lb_fail("no memory that two processes share: %s", strerror(errno));
     *answers = (struct lb_answers){.value = value};
@@ -131,7 +134,8 @@ static void leave(int signal)
         _exit(lb_ended(status));
 }
 
-/* Before Linux 6.11 a supervisor that waits for a notification is not told that nobody is left to send one. */
+/* Before Linux 6.11 a supervisor that waits for a notification is not told that nobody is left to
+ * send one. */
 void lb_leave_with_child(void)
 {
     struct sigaction action = {.sa_handler = leave, .sa_flags = SA_NOCLDSTOP};
@@ -139,8 +143,8 @@ void lb_leave_with_child(void)
         lb_fail("cannot handle SIGCHLD: %s", strerror(errno));
 }
 
-/* Calls are numbered in their first argument: one that a signal interrupts is begun anew and asked about again, and
- * the kernel may have taken the first answer by then and thrown it away. */
+/* Calls are numbered in their first argument: one that a signal interrupts is begun anew and asked
+ * about again, and the kernel may have taken the first answer by then and thrown it away. */
 void lb_notified(int listener, struct lb_answers *answers)
 {
     union {
@@ -149,7 +153,8 @@ void lb_notified(int listener, struct lb_answers *answers)
     } asked;
     struct seccomp_notif_sizes sizes;
     uint64_t latest = UINT64_MAX;
-    if (syscall(SYS_seccomp, SECCOMP_GET_NOTIF_SIZES, 0, &sizes) || sizes.seccomp_notif > sizeof asked)
+    if (syscall(SYS_seccomp, SECCOMP_GET_NOTIF_SIZES, 0, &sizes) ||
+        sizes.seccomp_notif > sizeof asked)
         lb_fail("this kernel's notifications do not fit %zu bytes", sizeof asked);
     for (;;) {
         memset(&asked, 0, sizes.seccomp_notif); /* the kernel refuses anything else */

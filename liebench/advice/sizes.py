@@ -1,11 +1,21 @@
-"""Changes around containers: what programs have to be told that cannot see their own limits."""
+"""Sizes of a program: what whoever starts it tells it, because it cannot see its own limits or its processors."""
 
 from __future__ import annotations
 
 from liebench.advice.change import Change, unknown
+from liebench.host import Host
 
 FEWER = "threads that wait for a disk or a network need more than one a CPU: keep those pools as they are"
 UNSET = "one per CPU that it believes in"
+
+
+def _cpus(host: Host) -> str:
+    return f"{host.words['cpus']} CPUs"
+
+
+def _limit(host: Host) -> str:
+    known = host.facts["limits"]["memory_mib"]
+    return "no limit" if known is None else f"a limit of {known} MiB"
 
 
 def _workers(id: str, setting: str, how: str, undo: str) -> Change:
@@ -23,6 +33,39 @@ def _workers(id: str, setting: str, how: str, undo: str) -> Change:
 
 
 CHANGES = (
+    Change(
+        id="workers",
+        setting="number of busy threads",
+        scope="process",
+        default="one per processor that the kernel shows",
+        risk="fewer threads use less of what is free when the neighbours are idle",
+        how="start {to} (GOMAXPROCS, ActiveProcessorCount, OMP_NUM_THREADS and the like)",
+        undo="start as many as before ({now})",
+        probe="cpu-share",
+        now=_cpus,
+    ),
+    Change(
+        id="pin-per-core",
+        setting="number and place of the workers",
+        scope="process",
+        default="one worker per processor, anywhere",
+        risk="work that waits a lot (memory, disks, networks) loses what the second threads gave it",
+        how="start {to}: taskset or a cpuset with one thread of every core, and as many workers",
+        undo="start one worker per processor again ({now})",
+        probe="smt-core",
+        now=_cpus,
+    ),
+    Change(
+        id="size-below-limit",
+        setting="what the program may allocate",
+        scope="process",
+        default="whatever it asks for",
+        risk="a program that is told less works with less: more misses, more collections",
+        how="set {to} (-Xmx, maxmemory, shared_buffers)",
+        undo="give it the old size again ({now})",
+        probe="memory-promise",
+        now=_limit,
+    ),
     _workers(
         "processes-of-servers",
         "worker processes of servers that ask sysconf, such as nginx",
@@ -78,19 +121,6 @@ CHANGES = (
         risk="a heap that is too small collects garbage all the time: watch the time spent in it",
         how="export NODE_OPTIONS=--max-old-space-size={to}",
         undo="unset NODE_OPTIONS ({now})",
-        probe="container-facts",
-        now=unknown,
-    ),
-    Change(
-        id="lxcfs",
-        setting="who answers for /proc/meminfo, /proc/stat and /proc/cpuinfo inside the container",
-        scope="namespace",
-        default="the kernel: the whole machine",
-        risk="each read goes through FUSE, 380 us instead of 16 where it was measured, and agents read these files "
-        "often; "
-        "its CPUs may still be the machine's: run this probe again",
-        how="mount the files of {to}: docker run -v /var/lib/lxcfs/proc/meminfo:/proc/meminfo, and so on",
-        undo="start the container without these mounts ({now})",
         probe="container-facts",
         now=unknown,
     ),
