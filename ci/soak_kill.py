@@ -32,12 +32,12 @@ def main() -> int:
             run.wait()
             dirty += SOURCE.read_text() != before
             subprocess.run([LIEBENCH, "doctor"], stdout=subprocess.DEVNULL, check=True)
-            for path in Path(folder).glob("*.ndjson"):
+            for path in Path(folder).glob("*.lb.part"):
                 try:
                     read_run(path)
                 except RunUnreadable as error:
                     print(error)
-                    bad += "\n" in path.read_text()
+                    bad += 1
             if SOURCE.read_text() != before:
                 print(f"kill {n}: the clocksource is {SOURCE.read_text().strip()}, it was {before.strip()}")
                 bad += 1

@@ -49,9 +49,9 @@ def main() -> int:
             [sys.executable, "-c", MEASURE % (HEAVY,), folder], check=True, capture_output=True, text=True
         )
         found = json.loads(done.stdout.splitlines()[-1])
-        doc = json.loads(next(Path(folder).glob("*.json")).read_text())
+        doc = json.loads(next(Path(folder).glob("*.lb")).read_text())
         page = Path(folder) / "page.html"
-        report = cpu_ms(liebench, "report", str(next(Path(folder).glob("*.json"))), "--out", str(page))
+        report = cpu_ms(liebench, "report", str(next(Path(folder).glob("*.lb"))), "--out", str(page))
     rows.append(("peak resident memory of the measuring Python (MiB)", found["peak"], 60.0))
     rows.append(("heavy imports of a run", float(len(found["heavy"])), 0.0))
     inside = doc["instrument"]["inside_s"] / doc["instrument"]["loop_s"]

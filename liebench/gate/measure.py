@@ -10,6 +10,7 @@ from pathlib import Path
 
 from liebench.contract import Disturbs, Touches
 from liebench.errors import ToolFailed, UsageError
+from liebench.facts.secrets import hidden
 from liebench.gate.command import words_of
 from liebench.gate.pairs import BASELINE, CANDIDATE, NOISE
 from liebench.gate.policy import Policy
@@ -122,7 +123,7 @@ def measure_gate(
                 ends.callback(_leave, sides[0].enter)
             return Pairs(job, sides, stages_of(job.stage_of, sides), policy)
 
-        more = {"kind": "gate", "switch": switch.says(), "policy": policy.stored()}
+        more = {"kind": "gate", "switch": hidden(switch.says()), "policy": policy.stored()}
         return measure(bench, parts, settings, stopping=stopping, progress=progress, design=pairs, more=more)
 
 

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from liebench.errors import RunUnreadable
-from liebench.runfile.chunks import SIGNATURE, Frame, Kind, framed, frames
+from liebench.runfile.chunks import MOST_RAW, SIGNATURE, Codec, Frame, Kind, framed, frames
 from liebench.runfile.column import get_column, get_table, put_column, put_table
 from liebench.runfile.ints import Cursor
 from liebench.runfile.lists import get_lists, put_lists
@@ -23,7 +23,7 @@ LISTS = ("samples", "offsets_ns", "steps")
 Rep = Mapping[str, Any]
 
 
-def packed(doc: Mapping[str, Any], level: int = 6) -> bytes:
+def packed(doc: Mapping[str, Any], codec: Codec = Codec.ZLIB) -> bytes:
     """The bytes of a run file with this document."""
     blocks = doc["blocks"]
     reps = _series(blocks)
@@ -39,7 +39,7 @@ def packed(doc: Mapping[str, Any], level: int = 6) -> bytes:
         Kind.OFFSETS: _offsets([rep for _, _, rep in reps]),
         Kind.END: b"",
     }
-    return SIGNATURE + b"".join(framed(kind, data, level) for kind, data in parts.items())
+    return SIGNATURE + b"".join(framed(kind, data, codec) for kind, data in parts.items())
 
 
 def _json(value: object) -> bytes:
@@ -108,13 +108,16 @@ def _offsets(reps: Sequence[Rep]) -> bytes:
     return bytes(out)
 
 
-def document(data: bytes, samples: bool = True) -> dict[str, Any]:
+def document(data: bytes, samples: bool = True, most: int = MOST_RAW) -> dict[str, Any]:
     """The document of a finished file. ``samples`` False: without blocks, as soon as the head and the looks are read.
 
-    Raises RunUnreadable with the frame that is damaged or missing.
+    Raises RunUnreadable with the frame that is damaged, missing, or with which it grows beyond ``most`` bytes.
     """
     found: dict[int, Cursor] = {}
     for frame in frames(data):
+        most -= frame.raw
+        if most < 0:
+            raise RunUnreadable(f"frame {frame.number} makes it too large to be a run file of liebench")
         found[frame.kind] = Cursor(frame.data(), _name(frame))
         if not samples and frame.kind == Kind.LOOKS:
             break

@@ -19,9 +19,17 @@ from liebench.errors import RunUnreadable
 
 SIGNATURE = b"\x89LB\r\n\x1a\n\x01"
 HEAD, TAIL = struct.Struct("<BBII"), struct.Struct("<I")
-PLAIN, ZLIB = 0, 1
 MOST_RAW = 256 << 20  # bytes of one frame
 LEVEL = 6
+FILTERS = [{"id": 0x21, "preset": 9 | (1 << 31), "lc": 4, "lp": 0, "pb": 0}]  # LZMA2, tuned for text
+
+
+class Codec(IntEnum):
+    """How a frame is compressed. LZMA is for pages alone: it takes long, and not every Python has it."""
+
+    PLAIN = 0
+    ZLIB = 1
+    LZMA = 2
 
 
 class Kind(IntEnum):
@@ -52,32 +60,52 @@ class Frame:
 
     def data(self) -> bytes:
         """What it holds. Raises RunUnreadable where that is damaged, or larger than it says."""
-        if self.codec == PLAIN:
+        if self.codec == Codec.PLAIN:
             found = self.packed
-        elif self.codec == ZLIB:
-            opener = zlib.decompressobj()
+        elif self.codec == Codec.ZLIB:
             try:
-                found = opener.decompress(self.packed, self.raw + 1)
+                found = zlib.decompressobj().decompress(self.packed, self.raw + 1)
             except zlib.error as error:
                 raise refused(self.number, self.at, f"{error}") from error
+        elif self.codec == Codec.LZMA:
+            found = self._by_lzma()
         else:
             raise refused(self.number, self.at, f"a compressor that this liebench does not know ({self.codec})")
         if len(found) != self.raw:
             raise refused(self.number, self.at, f"it holds {len(found)} bytes or more where {self.raw} are stated")
         return found
 
+    def _by_lzma(self) -> bytes:
+        import lzma  # not every Python was built with it; only pages need it
+
+        try:
+            opener = lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=FILTERS)
+            return opener.decompress(self.packed, self.raw + 1)
+        except (lzma.LZMAError, EOFError) as error:
+            raise refused(self.number, self.at, f"{error}") from error
+
 
 def refused(number: int, at: int, why: str) -> RunUnreadable:
     return RunUnreadable(f"frame {number} at byte {at} is damaged: {why}; nothing was changed")
 
 
-def framed(kind: Kind, data: bytes, level: int = LEVEL) -> bytes:
-    """One frame."""
-    packed, codec = zlib.compress(data, level), ZLIB
+def framed(kind: Kind, data: bytes, codec: Codec = Codec.ZLIB) -> bytes:
+    """One frame; plain where compressing it gains nothing."""
+    if codec == Codec.LZMA:
+        import lzma
+
+        packed = lzma.compress(data, lzma.FORMAT_RAW, filters=FILTERS)
+    else:
+        packed = zlib.compress(data, LEVEL)
     if len(packed) >= len(data):
-        packed, codec = data, PLAIN
+        packed, codec = data, Codec.PLAIN
     whole = HEAD.pack(kind, codec, len(packed), len(data)) + packed
     return whole + TAIL.pack(zlib.crc32(whole))
+
+
+def first_kind(data: bytes) -> int:
+    """The kind of the first frame, which tells a growing file (records) from a finished one; 0 where there is none."""
+    return data[len(SIGNATURE)] if len(data) > len(SIGNATURE) else 0
 
 
 def frames(data: bytes, growing: bool = False) -> Iterator[Frame]:

@@ -1,7 +1,6 @@
-"""Blocks as columns: what repeats stands once, and numbers have the digits that their scatter deserves. Pure.
+"""Blocks as columns of JSON, as pages of schema 1 hold their run: read here, and no longer written. Pure.
 
-A page holds its run in this form, a fraction of the size of one object per repetition. ``to_columns`` groups the
-blocks of one probe, case and control; each group holds a column per quantity, alibi and fact. A column is
+Blocks of one probe, case and control make a group, which holds a column per quantity, alibi and fact. A column is
 
     {"all": v}                                  the same value everywhere
     {"step": s, "least": m, "text": "..."}      whole numbers of steps, counted from m: a character of LETTERS for each
@@ -20,10 +19,8 @@ block is not kept.
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import accumulate, pairwise
+from itertools import accumulate
 from typing import Any
 
 from liebench.errors import RunUnreadable
@@ -39,140 +36,7 @@ LOST = " "  # stands for a value that lies too far away
 Column = dict[str, Any]
 
 
-def to_columns(blocks: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Columns of these blocks by probe, case and control (empty: none), and the length of a moment in nanoseconds."""
-    groups: dict[tuple[str, str, str], list[Mapping[str, Any]]] = {}
-    for block in blocks:
-        groups.setdefault((block["probe"], block["case"], block.get("control") or ""), []).append(block)
-    times = [int(block.get("t_ns") or 0) for block in blocks] or [0]
-    start, moment = min(times), max(1, (max(times) - min(times)) // MOMENTS)
-    found: dict[str, Any] = {}
-    for (probe, case, control), rows in groups.items():
-        found.setdefault(probe, {}).setdefault(case, {})[control] = _group(rows, start, moment)
-    return {"start": start, "moment": moment, "groups": found}
-
-
-def _group(rows: Sequence[Mapping[str, Any]], start: int, moment: int) -> dict[str, Any]:
-    labels = sorted({label for row in rows for label in row["reps"]})
-    held = {label: [row["reps"].get(label) for row in rows] for label in labels}
-    base = next((label for label in labels if None not in held[label]), "")
-    times = [(int(row.get("t_ns") or 0) - start) // moment for row in rows]
-    return {
-        "base": base,
-        "t": _whole([times[0], *(b - a for a, b in pairwise(times))]),
-        "reps": {label: _label(held[label], held[base] if base not in ("", label) else []) for label in labels},
-    }
-
-
 Reps = Sequence[Mapping[str, Any] | None]
-
-
-def _label(reps: Reps, base: Reps) -> dict[str, Any]:
-    """The columns of one arm in a group; what is empty in every repetition is left out.
-
-    ``base``: the repetitions of the arm that others are kept as multiples of, beside ``reps``; empty for none.
-    """
-    present = [rep for rep in reps if rep is not None]
-    everywhere = len(present) == len(reps)
-    found: dict[str, Any] = {
-        "samples": _quantities(present, base if everywhere else []),
-        "flags": column([rep.get("flags") or [] for rep in present]),
-        "at": [] if everywhere else [i for i, rep in enumerate(reps) if rep is not None],
-        **{part: _named([rep.get(part) or {} for rep in present]) for part in PARTS},
-        "took": _took(present),
-    }
-    return {key: held for key, held in found.items() if held not in ({}, [], 0, {"all": []})}
-
-
-def _quantities(reps: Sequence[Mapping[str, Any]], base: Reps) -> dict[str, list[Column] | Column]:
-    """The samples of each quantity."""
-    names = sorted({name for rep in reps for name in rep["samples"]})
-    beside = [rep["samples"] for rep in base if rep is not None]
-    return {name: _series([rep["samples"].get(name) for rep in reps], [s.get(name) for s in beside]) for name in names}
-
-
-def _named(rows: Sequence[Mapping[str, Any]]) -> dict[str, Column]:
-    """A column per name that any of these rows has."""
-    return {name: _sparse(rows, name) for name in sorted({name for row in rows for name in row})}
-
-
-def _took(reps: Sequence[Mapping[str, Any]]) -> int:
-    """How long a repetition took, in ns, as the mean of all: nobody asks for one of them. 0 where none says it."""
-    total = sum(int(rep.get("elapsed_ns") or 0) for rep in reps)
-    return int(float(f"{total / len(reps):.3g}"))
-
-
-def _sparse(rows: Sequence[Mapping[str, Any]], name: str) -> Column:
-    at = [i for i, row in enumerate(rows) if name in row]
-    made = column([rows[i][name] for i in at])
-    return made if len(at) == len(rows) else {**made, "at": at}
-
-
-def _series(
-    samples: Sequence[Sequence[float] | None], beside: Sequence[Sequence[float] | None]
-) -> list[Column] | Column:
-    """A column per place where every repetition has as many samples; else the lists as they are."""
-    present = [s for s in samples if s is not None]
-    lengths = {len(s) for s in present}
-    if len(lengths) != 1 or len(present) < len(samples):
-        return {"of": list(samples)}
-    places = [[s[i] for s in present] for i in range(lengths.pop())]
-    first = [float(s[0]) for s in beside if s]
-    made: list[Column] = []
-    for i, values in enumerate(places):
-        same = next((k for k in range(i) if places[k] == values), None)
-        by = places[0] if i else first
-        made.append({"like": same} if same is not None else _multiples(values, by) or column(values))
-    return made
-
-
-def _multiples(values: Sequence[float], by: Sequence[float]) -> Column:
-    """These values over those beside them; empty where that means nothing, or where nothing scatters."""
-    if len(by) != len(values) or not all(a > 0 for a in by) or len(set(values)) == 1:
-        return {}
-    made = column([v / a for v, a in zip(values, by, strict=True)])
-    return {"times": True, **made}
-
-
-def column(values: Sequence[Any]) -> Column:
-    """The smallest form of these values. Times and sizes are rounded to a part of their own scatter, counts never."""
-    if all(v == values[0] and type(v) is type(values[0]) for v in values):
-        return {"all": values[0]} if values else {"of": []}
-    numbers = all(isinstance(v, (int, float)) and not isinstance(v, bool) and math.isfinite(v) for v in values)
-    if numbers and (any(isinstance(v, float) for v in values) or max(values) - min(values) > COUNTED):
-        ordered = sorted(values)
-        spread = ordered[(3 * len(ordered)) // 4] - ordered[len(ordered) // 4]
-        return _stepped(values, spread / FINER if spread > 0 else max(abs(v) for v in values) * 1e-5)
-    if numbers and "text" in (lettered := _whole(values)):
-        return lettered
-    return _worded(values)
-
-
-def _worded(values: Sequence[Any]) -> Column:
-    keys = [json.dumps(v, sort_keys=True) for v in values]
-    words = dict(zip(keys, values, strict=True))
-    if len(words) > min(len(LETTERS), len(values) // 2):
-        return {"of": list(values)}
-    place = {key: LETTERS[i] for i, key in enumerate(words)}
-    return {"words": list(words.values()), "text": "".join(place[key] for key in keys)}
-
-
-def _stepped(values: Sequence[float], size: float) -> Column:
-    quarter = round(4 * math.log10(size)) if size > 0 else -1200  # few different steps compress better
-    step = float(f"{10 ** (quarter / 4):.1e}")
-    return {"step": step, **_whole([round(v / step) for v in values])}
-
-
-def _whole(values: Sequence[int]) -> Column:
-    """Letters where nearly all values lie close together, else numbers."""
-    ordered = sorted(values)
-    middle = ordered[len(ordered) // 2]
-    least = max(ordered[0], min(middle - len(LETTERS) // 2, ordered[-1] - len(LETTERS) + 1))
-    far = [[i, v] for i, v in enumerate(values) if not 0 <= v - least < len(LETTERS)]
-    if 4 * len(far) > len(values):
-        return {"of": list(values)}
-    text = "".join(LETTERS[v - least] if 0 <= v - least < len(LETTERS) else LOST for v in values)
-    return {"least": least, "text": text, **({"far": far} if far else {})}
 
 
 def from_columns(held: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -292,3 +156,9 @@ def _letters(row: Mapping[str, Any], place: str) -> list[Any]:
     for at, value in sequence(row.get("far") or [], place):
         values[whole(at, place)] = whole(value, place)
     return values
+
+
+def expanded(doc: Mapping[str, Any]) -> dict[str, Any]:
+    """An embedded run with its blocks as every reader expects them."""
+    rest = {k: v for k, v in doc.items() if k != "columns"}
+    return {**rest, "blocks": from_columns(mapping(doc["columns"], "columns")), "looks": []}

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import base64
-import json
 import math
 from collections.abc import Collection, Mapping, Sequence
 from statistics import fmean, median
 from typing import Any
 
 from liebench.errors import RunUnreadable
-from liebench.runfile.columns import from_columns, to_columns
-from liebench.runfile.fields import mapping
+from liebench.runfile.binary import document, packed
+from liebench.runfile.chunks import Codec
+from liebench.runfile.plain import parsed
+from liebench.runfile.rounding import counts, nice, times
 
-TYPE, OLD_TYPE = "application/x-xz;base85", "application/x-xz;base64"
+TYPES = TYPE, OLD, OLDEST = ("application/x-liebench;base85", "application/x-xz;base85", "application/x-xz;base64")
 SAFE, UNSAFE = str.maketrans("<>&", ",./"), str.maketrans(",./", "<>&")  # of base 85, what HTML could mistake
-FILTERS = [{"id": 0x21, "preset": 9 | (1 << 31), "lc": 4, "lp": 0, "pb": 0}]  # LZMA2, tuned for text
 ALIBI = ("run_delay_ns", "majflt", "migrated")  # what a page keeps of it, as 1, 2 or 5 times a power of ten
 UNFELT = 100_000  # ns that a repetition of milliseconds does not feel
 DIGITS = 5  # significant ones: no repetition repeats better
@@ -33,7 +33,7 @@ def reduced(doc: Mapping[str, Any], plain: Collection[str] = ()) -> dict[str, An
     for block in doc["blocks"]:
         case = doc["probes"][block["probe"]]["cases"][block["case"]]
         reps = {label: _thin(rep, case, block["probe"] in plain) for label, rep in block["reps"].items()}
-        rest = {k: v // MS * MS if k == "t_ns" else v for k, v in block.items() if k != "reps"}
+        rest = {k: v // MS * MS if k == "t_ns" else v for k, v in block.items() if k not in ("reps", "order")}
         blocks.append({**rest, "reps": reps})
     probes = {name: _bare(row) for name, row in doc["probes"].items()}
     said = "samples of a repetition are a few numbers with its median and mean"
@@ -122,33 +122,53 @@ def _spread(ordered: list[float]) -> list[float]:
 
 
 def pack(doc: Mapping[str, Any]) -> str:
-    """Compressed text that may stand inside any page: no character of it opens or ends an element."""
-    import lzma
-
-    rest = {k: v for k, v in doc.items() if k not in ("blocks", "looks")}
-    held = {**rest, "columns": to_columns(doc["blocks"])} if "reduced" in doc else dict(doc)
-    raw = json.dumps(held, separators=(",", ":"), allow_nan=False).encode()
-    return base64.b85encode(lzma.compress(raw, filters=FILTERS)).decode("ascii").translate(SAFE)
+    """The bytes of its run file, harder compressed, as text that may stand inside any page: it ends no element."""
+    data = packed(_placed(doc) if "reduced" in doc else doc, Codec.LZMA)
+    return base64.b85encode(data).decode("ascii").translate(SAFE)
 
 
-def unpack(encoding: str, text: str, most: int) -> str:
-    """The JSON in there. Raises RunUnreadable where it is damaged, or grows beyond ``most`` bytes."""
-    import lzma
+def _placed(doc: Mapping[str, Any]) -> dict[str, Any]:
+    """A reduced run whose numbers are multiples of a step: what is kept of them has few digits anyway."""
+    blocks = [{**block, "reps": {k: _stepped(rep) for k, rep in block["reps"].items()}} for block in doc["blocks"]]
+    return {**doc, "blocks": blocks, "looks": []}
 
-    packed = text.strip()
+
+def _stepped(rep: Mapping[str, Any]) -> dict[str, Any]:
+    samples: dict[str, list[float]] = {}
+    steps: dict[str, float] = {}
+    for name, values in rep["samples"].items():
+        largest = max(map(abs, values), default=0.0)
+        samples[name] = list(values)
+        if largest and not all(float(v).is_integer() for v in values):
+            steps[name] = nice(largest * 10.0**-DIGITS)
+            samples[name] = times(counts(values, steps[name]), steps[name])
+    return {**rep, "samples": samples, "steps": steps}
+
+
+def unpack(encoding: str, text: str, most: int) -> dict[str, Any]:
+    """The document in there. Raises RunUnreadable where it is damaged, or grows beyond ``most`` bytes."""
+    held = text.strip()
     try:
-        old = encoding == OLD_TYPE
-        data = base64.b64decode(packed, validate=True) if old else base64.b85decode(packed.translate(UNSAFE))
-        opener = lzma.LZMADecompressor(memlimit=1 << 28)
-        raw = opener.decompress(data, max_length=most)
-        if not opener.eof:
-            raise RunUnreadable("the run in this page is cut short, or too large to be one of liebench")
-        return raw.decode("utf-8")
-    except (lzma.LZMAError, ValueError, EOFError) as error:
+        if encoding == TYPE:
+            return document(base64.b85decode(held.translate(UNSAFE)), most=most)
+        plain = encoding == OLDEST
+        data = base64.b64decode(held, validate=True) if plain else base64.b85decode(held.translate(UNSAFE))
+        return parsed(_opened(data, most).decode("utf-8"), "the run in this page")
+    except RunUnreadable as error:
+        raise RunUnreadable(f"the run in this page: {error}") from error
+    except ValueError as error:
         raise RunUnreadable(f"the run in this page is damaged: {error}; nothing was changed") from error
 
 
-def expanded(doc: Mapping[str, Any]) -> dict[str, Any]:
-    """An embedded run with its blocks as every reader expects them."""
-    rest = {k: v for k, v in doc.items() if k != "columns"}
-    return {**rest, "blocks": from_columns(mapping(doc["columns"], "columns")), "looks": []}
+def _opened(data: bytes, most: int) -> bytes:
+    """What a page of schema 1 held."""
+    import lzma  # not every Python was built with it
+
+    try:
+        opener = lzma.LZMADecompressor(memlimit=1 << 28)
+        raw = opener.decompress(data, max_length=most)
+    except (lzma.LZMAError, EOFError) as error:
+        raise ValueError(str(error)) from error
+    if not opener.eof:
+        raise RunUnreadable("the run in this page is cut short, or too large to be one of liebench")
+    return raw

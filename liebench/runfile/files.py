@@ -6,8 +6,12 @@ import hashlib
 import re
 from pathlib import Path
 
-NAMED = "*T*Z-????????.json"  # a finished run file as liebench names it: time and seed
-HEAD = 1000  # bytes of a run file in which its kind stands
+from liebench.errors import RunUnreadable
+from liebench.runfile.chunks import SIGNATURE, frames
+
+NAMED = ("*T*Z-????????.lb", "*T*Z-????????.json")  # finished run files as liebench names them: time and seed
+ANY = ("*.lb", "*.json", "*.lb.part", "*.ndjson")  # finished ones first
+HEAD = 1 << 16  # bytes of a run file in which its head stands
 KIND = re.compile(rb'"kind"\s*:\s*"(run|gate|trial)"')
 
 
@@ -15,13 +19,13 @@ def run_files(folder: Path, kind: str | None = None, *, below: bool = False) -> 
     """Run files of a folder in the order of their names (by time, as liebench names them); no hidden ones.
 
     ``kind`` (run, gate or trial): only finished ones that liebench named and whose head states that kind. Without it:
-    every ``.json``, then every growing ``.ndjson``, whatever it holds. ``below``: of the folders inside too.
+    every finished file, then every growing one, whatever it holds. ``below``: of the folders inside too.
     """
     find = folder.rglob if below else folder.glob
-    found = [path for name in ((NAMED,) if kind else ("*.json", "*.ndjson")) for path in find(name)]
+    found = [path for name in (NAMED if kind else ANY) for path in find(name)]
     seen = [path for path in found if not _hidden(path.relative_to(folder)) and path.is_file()]
     chosen = [path for path in seen if kind is None or _kind(path) == kind]
-    return sorted(chosen, key=lambda path: (path.suffix != ".json", path.relative_to(folder).as_posix()))
+    return sorted(chosen, key=lambda p: (p.suffix in (".part", ".ndjson"), p.relative_to(folder).as_posix()))
 
 
 def _hidden(path: Path) -> bool:
@@ -32,9 +36,12 @@ def _kind(path: Path) -> str | None:
     """What the head of the file states; the first run files stated nothing. None where it cannot be read."""
     try:
         with path.open("rb") as file:
-            stated = KIND.search(file.read(HEAD))
-    except OSError:
+            head = file.read(HEAD)
+        if head.startswith(SIGNATURE):
+            head = next(frames(head)).data()
+    except (OSError, RunUnreadable, StopIteration):
         return None
+    stated = KIND.search(head)
     return stated[1].decode() if stated else "run"
 
 

@@ -1,30 +1,31 @@
-"""The run file: write it as it grows, read it back, check its shape. One JSON document, schema ``liebench.run/1``.
+"""Reads run files: finished and growing ones, those of before, and runs that a page holds; brings them up to date.
 
-While a run lasts the file is ``<id>.ndjson``: a header, then a record per line, readable after a kill up to its last
-whole record. The finished ``<id>.json`` is written beside it and renamed; only then is the growing file removed.
+A file is told by its first bytes: frames (``chunks``), else text: JSON (``plain``), or a page that embeds a run.
 """
 
 from __future__ import annotations
 
-import json
 import re
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from liebench.errors import RunUnreadable
-from liebench.runfile.embed import OLD_TYPE, TYPE, expanded, unpack
-from liebench.runfile.fields import mapping, records, section
+from liebench.runfile.binary import document
+from liebench.runfile.binary import records as grown_records
+from liebench.runfile.chunks import SIGNATURE, Kind, first_kind
+from liebench.runfile.embed import TYPES, unpack
+from liebench.runfile.fields import records, section
+from liebench.runfile.plain import grown, parsed
 
-SCHEMA = "liebench.run/1"
-VERSION = 1
+SCHEMA = "liebench.run/2"
+VERSION = 2
 MOST_BYTES = 512 << 20
-UPGRADES: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}  # from version n to n + 1
-EMBEDDED = re.compile(
-    f'<script type="({re.escape(TYPE)}|{re.escape(OLD_TYPE)})" id="liebench-run">(.*?)</script>', re.DOTALL
-)
-LATE = ("finished", "stopped", "quiet", "instrument", "receipt")
+UPGRADES: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {  # from version n to n + 1
+    1: lambda doc: {**doc, "schema": "liebench.run/2"},  # its samples were not rounded, and nobody asked for usage
+}
+EMBEDDED = re.compile(f'<script type="({"|".join(map(re.escape, TYPES))})" id="liebench-run">(.*?)</script>', re.DOTALL)
 
 
 def read_run(path: Path | str) -> dict[str, Any]:
@@ -45,7 +46,7 @@ def read_document(path: Path | str, check: Callable[[dict[str, Any]], dict[str, 
     if len(raw) > MOST_BYTES:
         raise RunUnreadable(f"{name} is larger than {MOST_BYTES >> 20} MiB; that is no run file of liebench")
     try:
-        return check(_parse(raw.decode("utf-8"), name))
+        return check(_parsed(raw, name))
     except UnicodeDecodeError as error:
         raise RunUnreadable(f"{name} is not text (byte {error.start}); is it a run file?") from error
     except RecursionError as error:
@@ -59,69 +60,13 @@ def _bytes(path: Path) -> bytes:
         return file.read(MOST_BYTES + 1)
 
 
-def _refuse_constant(value: str) -> NoReturn:
-    raise ValueError(f"{value} is no JSON number")
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a key appears twice in one object")
-    return found
-
-
-def _loads(text: str) -> Any:
-    return json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_unique)
-
-
-def _parse(text: str, name: str) -> dict[str, Any]:
+def _parsed(raw: bytes, name: str) -> dict[str, Any]:
+    if raw[:1] == SIGNATURE[:1]:
+        growing = first_kind(raw) == Kind.RECORD
+        return grown((f"frame {n}", record) for n, record in grown_records(raw)) if growing else document(raw)
+    text = raw.decode("utf-8")
     embedded = EMBEDDED.search(text) if text.lstrip()[:1] == "<" else None
-    text = unpack(embedded[1], embedded[2], MOST_BYTES) if embedded else text
-    first, _, rest = text.partition("\n")
-    try:
-        head = _loads(first if rest.strip() else text)
-    except json.JSONDecodeError as error:
-        try:
-            head = _loads(text)  # a document spread over lines
-        except ValueError:
-            place = f"line {error.lineno}, column {error.colno}"
-            raise RunUnreadable(f"{name} is damaged at {place}: {error.msg}; nothing was changed") from error
-    except ValueError as error:
-        raise RunUnreadable(f"{name} is damaged: {error}; nothing was changed") from error
-    doc = mapping(head, "the run file")
-    if doc.get("record") == "header":
-        return _grown(doc, rest, name)
-    return expanded(doc) if "columns" in doc else dict(doc)
-
-
-def _grown(header: Mapping[str, Any], rest: str, name: str) -> dict[str, Any]:
-    """The document of a growing file: the same as the finished one, ``stopped: killed`` without an end."""
-    doc: dict[str, Any] = {**header, "probes": {}, "blocks": [], "looks": [], "stopped": "killed", "finished": None}
-    doc.pop("record")
-    lines = rest.split("\n")
-    for number, line in enumerate(lines, 2):
-        if not line.strip():
-            continue
-        try:
-            record = mapping(_loads(line), f"line {number}")
-        except ValueError as error:
-            if number == len(lines) + 1:  # the line that was being written when the run was killed
-                break
-            raise RunUnreadable(f"{name} is damaged at line {number}: {error}; nothing was changed") from error
-        _add(doc, dict(record), f"line {number}")
-    return doc
-
-
-def _add(doc: dict[str, Any], record: dict[str, Any], place: str) -> None:
-    kind = record.pop("record", None)
-    if kind == "probe" and isinstance(record.get("id"), str):
-        doc["probes"][record.pop("id")] = record
-    elif kind in ("control", "block", "look"):
-        doc[f"{kind}s"].append(record)
-    elif kind == "end":
-        doc.update({k: v for k, v in record.items() if k in LATE})
-    else:
-        raise RunUnreadable(f"{place} is a record of an unknown kind {str(kind)[:40]!r}")
+    return unpack(embedded[1], embedded[2], MOST_BYTES) if embedded else parsed(text, name)
 
 
 def upgrade(doc: dict[str, Any]) -> dict[str, Any]:

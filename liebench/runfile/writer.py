@@ -1,7 +1,8 @@
 """Writes a run file as it grows.
 
-While a run lasts the file is ``<id>.ndjson``: a header, then a record per line, readable after a kill up to its last
-whole record. The finished ``<id>.json`` is written beside it and renamed; only then is the growing file removed.
+While a run lasts the file is ``<id>.lb.part``: a header, then a frame per record, readable after a kill up to its last
+whole frame. The finished ``<id>.lb`` is written beside it and renamed; only then is the growing file removed. Root's
+files are root's alone: they hold what ran on the whole host.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from liebench.runfile.binary import packed
+from liebench.runfile.chunks import SIGNATURE, Kind, framed
 from liebench.state.files import storage_full, write_atomic
 
 
@@ -27,14 +30,18 @@ def _new_file(path: Path) -> tuple[io.FileIO, bool]:
     """A new file, and whether it still needs its name: it gets one when its header stands, so that a kill leaves either
     no file or one that can be read. File systems without O_TMPFILE (open(2)) get the name at once."""
     try:
-        fd = os.open(path.parent, os.O_TMPFILE | os.O_RDWR, 0o644)
+        fd = os.open(path.parent, os.O_TMPFILE | os.O_RDWR, _mode())
     except OSError:
-        return path.open("xb", buffering=0), False
+        return io.FileIO(os.open(path, os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_RDWR, _mode()), "r+"), False
     return io.FileIO(fd, "r+"), True
 
 
-def _line(record: Mapping[str, Any]) -> bytes:
-    return json.dumps(record, allow_nan=False, separators=(",", ":")).encode() + b"\n"
+def _frame(record: Mapping[str, Any]) -> bytes:
+    return framed(Kind.RECORD, json.dumps(record, allow_nan=False, separators=(",", ":")).encode())
+
+
+def _mode() -> int:
+    return 0o600 if os.geteuid() == 0 else 0o644
 
 
 class RunWriter:
@@ -44,12 +51,12 @@ class RunWriter:
         self.folder, self.id = folder, str(header["id"])
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            self.growing = folder / f"{self.id}.ndjson"
+            self.growing = folder / f"{self.id}.lb.part"
             self._file, nameless = _new_file(self.growing)
         except OSError as error:
             storage_full(folder, error)
         self.document: dict[str, Any] = {**header, "probes": {}, "controls": [], "blocks": [], "looks": []}
-        self._append({"record": "header", **header}, sync=True)
+        self._write(SIGNATURE + _frame({"record": "header", **header}), sync=True)
         if nameless:
             self._name()
 
@@ -61,7 +68,9 @@ class RunWriter:
             storage_full(self.growing, error)
 
     def _append(self, record: Mapping[str, Any], sync: bool = False) -> None:
-        data = _line(record)
+        self._write(_frame(record), sync)
+
+    def _write(self, data: bytes, sync: bool) -> None:
         try:
             while data:
                 data = data[self._file.write(data) :]
@@ -91,8 +100,8 @@ class RunWriter:
         """Write the finished document, then remove the growing file. Returns the path of the document."""
         self._append({"record": "end", **end}, sync=True)
         self.document.update(end)
-        path = self.folder / f"{self.id}.json"
-        write_atomic(path, _line(self.document))
+        path = self.folder / f"{self.id}.lb"
+        write_atomic(path, packed(self.document), _mode())
         self._file.close()
         self.growing.unlink(missing_ok=True)
         return path

@@ -56,7 +56,7 @@ def once_through(case: Case, plant: Plant | None, once: Once, rng: random.Random
         rng.shuffle(turns)
         reps = once(case, list(turns))
         blocks.append(
-            {"n": len(blocks), "probe": "", "case": case.id, "reps": {k: stored_rep(r) for k, r in reps.items()}}
+            {"n": len(blocks), "probe": "", "case": case.id, "reps": {k: stored_rep(r, case) for k, r in reps.items()}}
         )
         if len(blocks) in LOOKS or len(blocks) >= most:
             found = look(case, blocks, label, "promised")

@@ -86,7 +86,7 @@ def _blocks(
                 "probe": part.id,
                 "case": case.id,
                 "control": control.id,
-                "reps": {k: stored_rep(r) for k, r in reps.items()},
+                "reps": {k: stored_rep(r, case) for k, r in reps.items()},
             }
 
 

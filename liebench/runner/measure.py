@@ -14,6 +14,7 @@ from typing import Any
 import liebench
 from liebench.contract import Disturbs, Events, Touches
 from liebench.core import identity
+from liebench.facts.secrets import hidden_words
 from liebench.host import Host
 from liebench.judge.rule import RULE
 from liebench.runfile.reader import SCHEMA
@@ -79,7 +80,7 @@ def header(bench: Bench, planned: Sequence[Planned], settings: Settings) -> dict
             "core": bench.build,
             "python": platform.python_version(),
         },
-        "command": list(bench.command),
+        "command": hidden_words(bench.command),
         "settings": settings.stored(),
         "hashes": bench.host.hashes(),
         "host": bench.host.redacted(),

@@ -9,6 +9,7 @@ from typing import Any
 
 from liebench.contract import Case, Disturbs, Kind, Need, Turn
 from liebench.errors import UsageError
+from liebench.facts.secrets import hidden
 from liebench.host import Host
 from liebench.probe import Plant, Probe
 from liebench.registry import Registered
@@ -51,7 +52,7 @@ class Settings:
             "seed": self.seed,
             "budget_s": self.budget_s,
             "disturb": self.disturb.value,
-            "options": dict(self.options),
+            "options": {name: hidden(value) for name, value in self.options.items()},
         }
 
 

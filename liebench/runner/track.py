@@ -76,7 +76,7 @@ class Recorder:
             "control": track.control.id if track.control else None,
             "order": [t.label for t in order],
             "t_ns": at,
-            "reps": {label: stored_rep(rep) for label, rep in reps.items()},
+            "reps": {label: stored_rep(rep, track.case) for label, rep in reps.items()},
             **visit,
             **more,
         }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import secrets
 from pathlib import Path
 from typing import NoReturn
 
@@ -35,11 +36,15 @@ def results_dir(out: Path | None = None) -> Path:
     return here if here.is_dir() else state_dir() / "results"
 
 
-def write_atomic(path: Path, data: bytes) -> None:
-    """Write ``data`` so that ``path`` is either the old file or the whole new one, also after a power cut."""
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+def write_atomic(path: Path, data: bytes, mode: int = 0o644) -> None:
+    """Write ``data`` so that ``path`` is either the old file or the whole new one, also after a power cut.
+
+    The name it has until then is one that nobody can have put there, or foreseen.
+    """
+    fresh = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
-        with fresh.open("wb") as file:
+        fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
+        with os.fdopen(fd, "wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())

@@ -11,6 +11,7 @@ from liebench.contract import Arm, Case, Claim, Cost, Disturbs, Kind, Layer, Mea
 from liebench.host import Host
 from liebench.probe import Plant, Probe
 from liebench.registry import Registered
+from liebench.runfile.reader import SCHEMA
 from liebench.runfile.writer import RunWriter
 from liebench.runner.design import Plain
 from liebench.runner.job import Job
@@ -88,7 +89,7 @@ def plan(
 
 def header(settings: Settings, planned: Sequence[Planned]) -> dict[str, Any]:
     return {
-        "schema": "liebench.run/1",
+        "schema": SCHEMA,
         "id": "20260101T000000Z-00000000",
         "kind": "run",
         "started": "2026-01-01T00:00:00Z",

@@ -119,7 +119,7 @@ class Bench:
             rows = []
             for n in range(blocks):
                 order = self.rng.sample(turns, len(turns))
-                reps = {k: stored_rep(r) for k, r in rig.once(case, order).items()}
+                reps = {k: stored_rep(r, case) for k, r in rig.once(case, order).items()}
                 block = {"n": n, "probe": self.id, "case": case.id, "control": control.id if control else None}
                 rows.append({**block, "order": [t.label for t in order], "reps": reps})
         row = stored_probe(self.part) | {"facts": self.stage.notes}

@@ -181,7 +181,7 @@ def test_an_application_that_must_call_the_kernel_for_the_time_is_found_costly(s
     case = next(c for c in PROBES["clock-read"].probe.cases(stage.host, {}) if c.id == "syscall")
     blocks = []
     for n in range(12):
-        reps = {a.id: stored_rep(stage.core("clock-read", Turn(a, a.id))) for a in case.arms}
+        reps = {a.id: stored_rep(stage.core("clock-read", Turn(a, a.id)), case) for a in case.arms}
         blocks.append({"n": n, "probe": "clock-read", "case": case.id, "reps": reps})
     found = look(case, blocks, "syscall", "counter").reading
     assert found is not None
@@ -210,7 +210,7 @@ def test_a_quick_run_shows_its_controls_and_leaves_no_trace(tmp_path: Path) -> N
     assert doc["stopped"] == "done"
     assert set(found.probes) == {"clock-read", "clock-rate", "clock-jump", "timer-wake"}
     assert found.probes["timer-wake"].word in ("harmless", "costly", "inconclusive")
-    subprocess.run([LIEBENCH, "verify", str(next(tmp_path.glob("*/*.json")))], check=True, capture_output=True)
+    subprocess.run([LIEBENCH, "verify", str(next(tmp_path.glob("*/*.lb")))], check=True, capture_output=True)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become another user")

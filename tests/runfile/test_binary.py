@@ -70,7 +70,7 @@ def run(blocks: int = 40, seed: int = 1) -> dict[str, Any]:
     dice = random.Random(seed)
 
     def rep(label: str, n: int) -> dict[str, Any]:
-        samples = {
+        samples: dict[str, list[float]] = {
             "ns": [dice.gauss(100, 3) for _ in range(20)],
             "raw_ns": sorted(dice.randrange(10**15) for _ in "abc"),
         }

@@ -19,6 +19,7 @@ import liebench
 from liebench.errors import RunUnreadable, StorageFull
 from liebench.judge.run import judge_run
 from liebench.runfile import reader
+from liebench.runfile.chunks import frames
 from liebench.runfile.reader import read_run
 from liebench.runfile.writer import RunWriter
 
@@ -46,24 +47,35 @@ def test_a_growing_file_reads_as_a_killed_run_and_ends_as_the_same_document(tmp_
         assert growing[key] == done[key]
 
 
-def test_a_torn_last_line_is_dropped_and_a_torn_middle_line_is_named(tmp_path: Path) -> None:
+def test_a_torn_last_frame_is_dropped_and_a_damaged_one_in_the_middle_is_named(tmp_path: Path) -> None:
     session = fakes.session(tmp_path, *fakes.plan(fakes.probe(fakes.World(1.5))))
     session.run()
-    text = session.writer.growing.read_text()
-    torn = tmp_path / "torn.ndjson"
-    torn.write_text(text[:-40])
+    data = session.writer.growing.read_bytes()
+    torn = tmp_path / "torn.lb.part"
+    torn.write_bytes(data[:-40])
     assert len(read_run(torn)["looks"]) < len(read_run(session.writer.growing)["looks"])
-    lines = text.splitlines()
-    lines[3] = lines[3][:20]
-    torn.write_text("\n".join(lines) + "\n")
-    with pytest.raises(RunUnreadable, match="line 4"):
+    fourth = list(frames(data))[3]
+    torn.write_bytes(data[: fourth.at + 20] + b"x" + data[fourth.at + 21 :])
+    with pytest.raises(RunUnreadable, match=r"torn\.lb\.part: frame 4 at byte \d+ is damaged: its checksum is wrong"):
         read_run(torn)
+
+
+def test_a_growing_file_of_before_is_read_line_by_line(tmp_path: Path) -> None:
+    rows = [{"record": "header", "schema": "liebench.run/1", "id": "x", "started": "y", "controls": []},
+            {"record": "look", "probe": "p"}, {"record": "block", "n": 0, "reps": {}}]  # fmt: skip
+    path = tmp_path / "old.ndjson"
+    path.write_text("\n".join(map(json.dumps, rows)) + '\n{"record": "blo')
+    found = read_run(path)
+    assert (found["stopped"], len(found["looks"]), len(found["blocks"])) == ("killed", 1, 1)
+    path.write_text("\n".join(['{"record": "header"', *map(json.dumps, rows[1:])]) + "\n")
+    with pytest.raises(RunUnreadable, match="line 1"):
+        read_run(path)
 
 
 def test_the_document_matches_its_published_schema(finished: Path) -> None:
     import jsonschema
 
-    schema = json.loads((Path(liebench.__file__).parent / "schema" / "run-1.json").read_text())
+    schema = json.loads((Path(liebench.__file__).parent / "schema" / "run-2.json").read_text())
     jsonschema.validate(read_run(finished), schema)
     broken = read_run(finished)
     del broken["blocks"][0]["reps"]
@@ -77,7 +89,7 @@ def test_the_document_matches_its_published_schema(finished: Path) -> None:
         ("", "damaged"),
         ("{", "line 1"),
         ("[]", "an object"),
-        ('{"schema": "liebench.run/2"}', "upgrade liebench"),
+        ('{"schema": "liebench.run/3"}', "upgrade liebench"),
         ('{"schema": "other/1"}', "no run file"),
         ('{"schema": "liebench.run/1"}', "id must be text"),
         ('{"a": 1, "a": 2}', "twice"),
@@ -99,7 +111,7 @@ def test_a_damaged_file_gets_one_sentence_with_its_name(tmp_path: Path, text: st
 def test_an_older_schema_is_upgraded_on_reading(
     finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    old = json.loads(finished.read_text())
+    old = read_run(finished)
     old |= {"schema": "liebench.run/0", "start": old.pop("started")}
     path = tmp_path / "old.json"
     path.write_text(json.dumps(old))
@@ -171,7 +183,7 @@ def test_a_really_full_file_system(tmp_path: Path) -> None:
     script = (
         f"mount -t tmpfs -o size=64k none {tmp_path} || exit 77; "
         f"{liebench} run clock-read timer-wake --out {tmp_path} 2>{tmp_path}/../err; code=$?; "
-        f"{liebench} report --text {tmp_path}/*.ndjson >{tmp_path}/../out || exit 78; exit $code"
+        f"{liebench} report --text {tmp_path}/*.lb.part >{tmp_path}/../out || exit 78; exit $code"
     )
     done = subprocess.run(["unshare", "-m", "sh", "-c", script], capture_output=True, text=True, check=False)
     if done.returncode in (1, 77):

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from liebench.runfile.binary import records
 from liebench.runfile.reader import read_run
 
 pytestmark = pytest.mark.machine
@@ -29,7 +30,7 @@ def start(folder: Path, *args: str) -> subprocess.Popen[str]:
 def wait_for_blocks(folder: Path, process: subprocess.Popen[str]) -> None:
     """Until the run has written a block; how long that takes does not matter."""
     while process.poll() is None:
-        if any('"record":"block"' in p.read_text() for p in folder.glob("*.ndjson")):
+        if any(b["record"] == "block" for p in folder.glob("*.lb.part") for _, b in records(p.read_bytes())):
             return
         time.sleep(0.02)
     raise AssertionError("the run ended before it could be interrupted")
@@ -41,7 +42,7 @@ def test_control_c_once_keeps_what_was_measured(tmp_path: Path) -> None:
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=120)
     assert process.returncode == 130, err
-    doc = read_run(next(tmp_path.glob("*.json")))
+    doc = read_run(next(tmp_path.glob("*.lb")))
     assert doc["stopped"] == "interrupted"
     assert doc["blocks"]
     assert "stopped early: interrupted" in out
@@ -65,7 +66,7 @@ def test_control_c_twice_leaves_at_once_and_the_next_start_takes_everything_back
         caught = SOURCE.read_text() != before
         if "left at once" in err:
             assert "liebench doctor" in err
-            assert read_run(next(folder.glob("*.ndjson")))["stopped"] == "killed"
+            assert read_run(next(folder.glob("*.lb.part")))["stopped"] == "killed"
         subprocess.run([LIEBENCH, "doctor"], check=True, capture_output=True)
         assert SOURCE.read_text() == before
         if caught:
@@ -101,9 +102,8 @@ def killed(folder: Path, seed: int) -> None:
     children = children_of(process.pid)
     process.kill()
     process.communicate()
-    for path in folder.glob("*.ndjson"):
-        if "\n" in path.read_text():  # else it was killed inside its first line
-            assert read_run(path)["stopped"] == "killed"
+    for path in folder.glob("*.lb.part"):
+        assert read_run(path)["stopped"] == "killed"
     until = time.monotonic() + 20
     while any(map(is_running, children)) and time.monotonic() < until:
         time.sleep(0.05)
