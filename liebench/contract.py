@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from liebench.facts.usage.values import Usage as Usage
 from liebench.host import Host
 
 

@@ -12,6 +12,7 @@ SCHEMA = 1
 WHOLE = 0.95  # share of the kernel's threads that must have been seen before "none of that kind" may be said
 SLACK = 8  # threads that may come and go between two readings
 MOST_VANISHED = 0.05
+MANY = 1 << 31  # a counter of 32 bits that has gone so far at today's rate may have wrapped
 
 Counts = Mapping[str, int | None]
 
@@ -43,7 +44,7 @@ class Rate:
 
         A share above the value: the counter has wrapped, or the notes are of another boot.
         """
-        if self.boot is None or self.ours is None or self.ours[0] > self.boot:
+        if self.boot is None or self.ours is None or not 0 <= self.ours[0] <= min(self.ours[1], self.boot):
             return None
         low, high = self.ours
         return max(0, self.boot - high), self.boot - low
@@ -191,7 +192,7 @@ class Usage:
         if rate is None or theirs is None or not self.uptime_s or self.uptime_s <= 0:
             return None
         now = self.in_window(name)
-        if rate.bits < 64 and now is not None and now * self.uptime_s > 1 << (rate.bits - 1):
+        if rate.bits < 64 and now is not None and now * self.uptime_s > MANY:
             return None
         return theirs[0] / self.uptime_s, theirs[1] / self.uptime_s
 
