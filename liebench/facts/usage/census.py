@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
+from itertools import product
 
 from liebench.facts.reader import Reader
 from liebench.facts.usage.scan import Opened, Process, Scan, inside, links_of, stat_of, switches_of, text
@@ -105,10 +106,12 @@ def _calls(io: bytes | None) -> int | None:
 def moved(processes: Iterable[Process], before: Marks, after: Marks) -> dict[str, Rate]:
     """What processes seen at both ends did in the window. Nothing here is kept since boot: processes end."""
     both = [p for p in processes if p.pid in before and p.pid in after]
-    found = {"tasks.wait_ns": Rate(None, _sum(both, before, after, "wait_ns"), None, 64, "/proc/PID/schedstat")}
-    for name, chosen in (("filtered", [*filter(filtered, both)]), ("traced", [*filter(traced, both)])):
-        found[f"{name}.switches"] = Rate(None, _sum(chosen, before, after, "switches"), None, 64, "/proc/PID/status")
-        found[f"{name}.calls"] = Rate(None, _sum(chosen, before, after, "calls"), None, 64, "/proc/PID/io")
+    of = {"tasks": both, "filtered": [*filter(filtered, both)], "traced": [*filter(traced, both)]}
+    files = {"wait_ns": "schedstat", "switches": "status", "calls": "io"}
+    found = {}
+    for whose, what in (("tasks", "wait_ns"), *product(("filtered", "traced"), ("switches", "calls"))):
+        value = _sum(of[whose], before, after, what) if both else None
+        found[f"{whose}.{what}"] = Rate(None, value, None, 64, f"/proc/PID/{files[what]}")
     return found
 
 
