@@ -363,7 +363,9 @@ def test_what_the_kernel_is_asked_beside_its_files(host: UsageTree) -> None:
         audit=lambda: Audit(1, 2),
         watch_steps=lambda: lambda: 1,
         address_space=lambda: 4096,
+        nat_chains=lambda: 2,
     )
+    assert usage.settings["nat.chains"] == 2
     assert settings_of(usage, "clock.state", "clock.unsynchronised", "clock.suspended_ms") == (5, 1, 1500)
     assert settings_of(usage, "clock.vdso_off", "audit.off_at_boot", "audit.enabled", "audit.lost") == (1, 1, 1, 2)
     assert (usage.rates["clock.steps"].window, usage.rates["clock.steps"].boot) == (1, None)
@@ -492,14 +494,25 @@ def test_lines_of_connections_are_counted_where_the_kernel_cannot_be_asked(host:
     assert usage.sockets.elsewhere == 1
 
 
-def test_no_module_is_loaded_for_a_question(host: UsageTree) -> None:
-    """The kernel loads tcp_diag for whoever asks: only where it is there already is it asked."""
-    assert live._diagnosable(Reader(host.root))  # a kernel without modules
+@pytest.mark.parametrize("name", ["tcp_diag", "nf_tables"])
+def test_no_module_is_loaded_for_a_question(host: UsageTree, name: str) -> None:
+    """The kernel loads these for whoever asks: only where they are there already are they asked."""
+    assert live.has_module(Reader(host.root), name)  # a kernel without modules
     host.write("/proc/modules", "ext4 1 0 - Live 0x0\n")
     host.write("/proc/sys/kernel/osrelease", "6.1.0\n")
-    assert not live._diagnosable(Reader(host.root))
-    host.write("/lib/modules/6.1.0/modules.builtin", "kernel/net/ipv4/tcp_diag.ko\n")
-    assert live._diagnosable(Reader(host.root))
+    assert not live.has_module(Reader(host.root), name)
+    outside = live.machine(Reader(host.root))
+    assert (outside.connections(), outside.nat_chains()) == (None, 0)  # what is not loaded rewrites nothing
+    host.write("/lib/modules/6.1.0/modules.builtin", f"kernel/net/{name}.ko\n")
+    assert live.has_module(Reader(host.root), name)
+
+
+def test_the_second_cache_of_zfs(host: UsageTree) -> None:
+    row = "13 1 0x01 123 33456 1 2\nname type data\nl2_size 4 {}\nl2_hits 4 {}\nl2_misses 4 9\n"
+    host.write("/proc/spl/kstat/zfs/arcstats", row.format(4096, 5))
+    usage = host.usage(lambda: host.write("/proc/spl/kstat/zfs/arcstats", row.format(4096, 8)))
+    assert usage.settings["l2arc.bytes"] == 4096
+    assert (usage.rates["l2arc.hits"].window, usage.rates["l2arc.misses"].boot) == (3, 9)
 
 
 def test_the_confession_of_a_volume_is_a_rate_of_its_disk(host: UsageTree) -> None:

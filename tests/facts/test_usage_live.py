@@ -302,6 +302,17 @@ def test_connections_to_another_host_over_a_wire_of_our_own() -> None:
     assert usage.settings["net.backlog"] is None  # the first namespace's alone
 
 
+@ROOT
+def test_chains_that_rewrite_addresses_are_counted() -> None:
+    rules = "nft add table ip x && nft add chain ip x a '{ type nat hook postrouting priority 100; }'"
+    more = "nft add chain ip x b '{ type filter hook input priority 0; }' && exec \"$@\""
+    words = ("unshare", "-n", "sh", "-c", f"{rules} && {more}", "sh")
+    if subprocess.run([*words, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("needs nft")
+    assert observed(*words).settings["nat.chains"] == 1
+    assert observed("unshare", "-n").settings["nat.chains"] == 0
+
+
 def test_as_a_user_without_any_right() -> None:
     before = now() if os.geteuid() == 0 else None
     usage = observed(*as_nobody(sys.executable, "-c", "import liebench.facts.usage.observe")[:-1])

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from liebench.facts.cards import cards
 from liebench.facts.reader import Reader, as_int
 from liebench.facts.usage.outside import Link
-from liebench.facts.usage.sources import Sources, numbers
+from liebench.facts.usage.sources import ARCSTATS, Sources, l2arc, numbers
 from liebench.facts.usage.values import Rate
 
 # mm/vmstat.c; Documentation/filesystems/proc.rst. workingset_refault was split in two in 5.9.
@@ -198,8 +198,7 @@ def _files(reader: Reader) -> Counters:
     """Counters that have a file of their own."""
     cpus, blocks = "/sys/devices/system/cpu", "/sys/block"
     dev = [card.taken for card in cards(reader)]
-    arc = "/proc/spl/kstat/zfs/arcstats"
-    zfs = {w[0]: as_int(w[2]) for line in (reader.text(arc) or "").splitlines() if len(w := line.split()) == 3}
+    zfs = l2arc(reader)
     hits, misses = (f"*/bcache/stats_total/cache_{what}" for what in ("hits", "misses"))
     return {
         "idle.entries": Count(_sum_of(reader, cpus, IDLE), f"{cpus}/{IDLE}"),
@@ -208,8 +207,8 @@ def _files(reader: Reader) -> Counters:
         "ksm.full_scans": Count(reader.number(f"{KSM}/full_scans"), f"{KSM}/full_scans"),
         "bcache.hits": Count(_sum_of(reader, blocks, hits), f"{blocks}/{hits}"),
         "bcache.misses": Count(_sum_of(reader, blocks, misses), f"{blocks}/{misses}"),
-        "l2arc.hits": Count(zfs.get("l2_hits"), arc),
-        "l2arc.misses": Count(zfs.get("l2_misses"), arc),
+        "l2arc.hits": Count(zfs.get("l2_hits"), ARCSTATS),
+        "l2arc.misses": Count(zfs.get("l2_misses"), ARCSTATS),
     }
 
 

@@ -26,6 +26,8 @@ SOCK_DIAG, BY_FAMILY, ESTABLISHED = 4, 20, 1 << 1
 INFO, CONGESTION = 2, 4
 ID = struct.Struct(">HH16s16s")
 RTO, LAST_SENT, SEGMENTS_SENT, BUSY = 8, 44, 156, 168  # offsets in struct tcp_info
+# linux/netfilter/nf_tables.h: NFT_MSG_GETCHAIN of NFNL_SUBSYS_NFTABLES, NFTA_CHAIN_TYPE
+NETLINK_NETFILTER, GET_CHAINS, CHAIN_TYPE = 12, 10 << 8 | 4, 7
 # linux/audit.h: struct audit_status
 NETLINK_AUDIT, AUDIT_GET = 9, 1000
 # xfs_fs.h: XFS_IOC_FSGEOMETRY, offset of its flags, XFS_FSOP_GEOM_FLAGS_REFLINK
@@ -46,7 +48,8 @@ def machine(reader: Reader | None = None) -> Outside:
         clock=_clock,
         watch_steps=_watch_steps,
         links=_links,
-        connections=lambda: _connections() if _diagnosable(files) else None,
+        connections=lambda: _connections() if has_module(files, "tcp_diag") else None,
+        nat_chains=lambda: _nat_chains() if has_module(files, "nf_tables") else 0,
         reflinks=_reflinks,
         audit=lambda: _audit() if files.exists("/proc/self/loginuid") else None,
         address_space=_address_space,
@@ -125,12 +128,18 @@ def _addresses() -> set[bytes]:
     return found
 
 
-def _diagnosable(reader: Reader) -> bool:
-    """Whether asking loads no module: the kernel has it, or has no modules at all."""
-    if reader.exists("/sys/module/tcp_diag") or not reader.exists("/proc/modules"):
+def has_module(reader: Reader, name: str) -> bool:
+    """Whether asking it loads no module, as the kernel would for anybody: it is there, or no module can be."""
+    if reader.exists(f"/sys/module/{name}") or not reader.exists("/proc/modules"):
         return True
     release = reader.text("/proc/sys/kernel/osrelease") or ""
-    return "/tcp_diag.ko" in (reader.text(f"/lib/modules/{release}/modules.builtin") or "")
+    return f"/{name}.ko" in (reader.text(f"/lib/modules/{release}/modules.builtin") or "")
+
+
+def _nat_chains() -> int | None:
+    """Needs CAP_NET_ADMIN. A list of chains is a read: nothing is registered by it."""
+    answers = netlink.ask(NETLINK_NETFILTER, GET_CHAINS, bytes(4))
+    return None if answers is None else sum(netlink.attributes(a, 4).get(CHAIN_TYPE) == b"nat\0" for a in answers)
 
 
 def _connections() -> list[Connection] | None:

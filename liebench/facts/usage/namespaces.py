@@ -18,7 +18,7 @@ from liebench.facts.usage.scan import Process
 
 MOST, MOST_ASKED = 500, 8  # mount namespaces whose mounts are read; processes of one that are asked for its link
 COPIED_UP = "trusted.overlay.origin"  # on files of an upper layer that came from below (fs/overlayfs/overlayfs.h)
-MOST_FILES, COPY_UP_BUDGET_S = 20_000, 0.15
+MOST_FILES, COPY_UP_BUDGET_S = 20_000, 0.1
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

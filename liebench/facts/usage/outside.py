@@ -62,6 +62,7 @@ class Outside:
     watch_steps: Callable[[], Callable[[], int | None]] = _no_watch  # arms a watch; asked later: 1 where one was seen
     links: Callable[[], list[Link] | None] = _nothing
     connections: Callable[[], list[Connection] | None] = _nothing
+    nat_chains: Callable[[], int | None] = _nothing  # chains of nftables that rewrite addresses, in this namespace
     reflinks: Callable[[str], bool | None] = _nothing_of  # of the XFS mounted there
     audit: Callable[[], Audit | None] = _nothing
     exceeded_us: Callable[[str], int | None] = _nothing_of  # of the EBS volume of that disk (``facts.ebs``)

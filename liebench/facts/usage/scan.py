@@ -169,29 +169,28 @@ def stat_of(line: bytes | None) -> Stat | None:
 
 
 def _status(process: Process, status: bytes) -> None:
-    process.seccomp = _number(status, b"\nSeccomp:")
-    process.filters = _number(status, b"\nSeccomp_filters:")
-    process.tracer = _number(status, b"\nTracerPid:")
-    process.no_new_privileges = _number(status, b"\nNoNewPrivs:")
-    process.capabilities = _number(status, b"\nCapEff:", 16)
-    process.swap_kib = _number(status, b"\nVmSwap:")
+    process.seccomp = _number(status, b"\nSeccomp:\t")
+    process.filters = _number(status, b"\nSeccomp_filters:\t")
+    process.tracer = _number(status, b"\nTracerPid:\t")
+    process.no_new_privileges = _number(status, b"\nNoNewPrivs:\t")
+    process.capabilities = _number(status, b"\nCapEff:\t", 16)
+    process.swap_kib = _number(status, b"\nVmSwap:\t")
     process.switches = switches_of(status)
-    process.numbers = tuple(int(word) for word in _value(status, b"\nNSpid:").split() if word.isdigit())
+    process.numbers = tuple(int(word) for word in _value(status, b"\nNSpid:\t").split() if word.isdigit())
 
 
 def switches_of(status: bytes) -> int | None:
-    return _number(status, b"\nvoluntary_ctxt_switches:")
+    return _number(status, b"\nvoluntary_ctxt_switches:\t")
 
 
 def _value(status: bytes, key: bytes) -> bytes:
     at = status.find(key)
-    return b"" if at < 0 else status[at + len(key) : status.find(b"\n", at + 1)]
+    return b"" if at < 0 else status[at + len(key) : status.find(b"\n", at + len(key))]
 
 
 def _number(status: bytes, key: bytes, base: int = 10) -> int | None:
-    words = _value(status, key).split()
     try:
-        return int(words[0], base) if words else None
+        return int(_value(status, key).removesuffix(b" kB"), base)
     except ValueError:
         return None
 

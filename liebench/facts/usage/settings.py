@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from liebench.facts.reader import Reader, as_int
 from liebench.facts.softnet import steering
 from liebench.facts.usage.outside import Outside
-from liebench.facts.usage.sources import Sources, numbers, paths
+from liebench.facts.usage.sources import Sources, l2arc, numbers, paths
 
 Setting = str | int | None
 CPUS = "/sys/devices/system/cpu"
@@ -36,7 +36,7 @@ def settings(sources: Sources, outside: Outside) -> dict[str, Setting]:
         **_ksm(sources.reader),
         **_balloon(sources),
         **_compressed(sources),
-        **_network(sources),
+        **_network(sources, outside),
         **_filters(sources, outside),
     }
 
@@ -145,11 +145,12 @@ def _compressed(sources: Sources) -> Mapping[str, Setting]:
         "zswap.enabled": {"Y": 1, "N": 0}.get(switch or ""),
         "zswap.stored_kib": sources.table("/proc/meminfo").get("Zswapped"),
         "zram.sized": sum(size > 0 for size in sizes) if reader.exists("/sys/block") else None,
+        "l2arc.bytes": l2arc(reader).get("l2_size"),
         "zram.stored_bytes": sum(value or 0 for value in held) if held and None not in held else None,
     }
 
 
-def _network(sources: Sources) -> Mapping[str, Setting]:
+def _network(sources: Sources, outside: Outside) -> Mapping[str, Setting]:
     """Of this network namespace; netdev_max_backlog is the first namespace's alone, and stands in no other."""
     reader = sources.reader
     tables = reader.text("/proc/net/ip_tables_names")
@@ -160,6 +161,7 @@ def _network(sources: Sources) -> Mapping[str, Setting]:
         "conntrack.count": reader.number("/proc/sys/net/netfilter/nf_conntrack_count"),
         "conntrack.max": reader.number("/proc/sys/net/netfilter/nf_conntrack_max"),
         "nat.legacy": None if tables is None else int("nat" in tables.split()),
+        "nat.chains": outside.nat_chains(),
     }
 
 

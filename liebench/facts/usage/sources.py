@@ -10,6 +10,7 @@ from liebench.facts.mounts import Mount
 from liebench.facts.reader import Reader, as_int
 
 LXCFS = "fuse.lxcfs"
+ARCSTATS = "/proc/spl/kstat/zfs/arcstats"
 
 
 class Sources:
@@ -60,3 +61,9 @@ def paths(reader: Reader, folder: str, pattern: str) -> list[str]:
 def numbers(reader: Reader, folder: str, pattern: str) -> list[int]:
     """What such files hold, where it is a number."""
     return [value for path in paths(reader, folder, pattern) if (value := reader.number(path)) is not None]
+
+
+def l2arc(reader: Reader) -> dict[str, int]:
+    """ZFS's counters of its cache, name, type and value a line; empty without ZFS."""
+    rows = (line.split() for line in (reader.text(ARCSTATS) or "").splitlines())
+    return {row[0]: value for row in rows if len(row) == 3 and (value := as_int(row[2])) is not None}
