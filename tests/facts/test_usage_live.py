@@ -20,7 +20,7 @@ import pytest
 from liebench.facts.clock import Timex, adjtimex
 from liebench.facts.mounts import mounts_in
 from liebench.facts.reader import Reader
-from liebench.facts.usage import counters
+from liebench.facts.usage import census, counters, namespaces
 from liebench.facts.usage.live import machine
 from liebench.facts.usage.observe import observe
 from liebench.facts.usage.scan import scan
@@ -42,6 +42,13 @@ def now(window: Callable[[], object] = lambda: None, leave_out: bool = False, **
     """Usage as it is, ``window`` being what happens while it waits; what this process starts counts as the host's."""
     seen = dataclasses.replace(machine(READER), sleep=lambda _: (window(), None)[1], **outside)
     return observe(READER, seen if leave_out else dataclasses.replace(seen, own_pid=lambda: None), 0, {})
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is asked for a bounded time is asked to its end, however busy this machine is."""
+    monkeypatch.setattr(census, "FILES_BUDGET_S", 60)
+    monkeypatch.setattr(namespaces, "COPY_UP_BUDGET_S", 60)
 
 
 def more(name: str, before: Usage, after: Usage) -> int:
