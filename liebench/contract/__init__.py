@@ -17,6 +17,7 @@ from liebench.contract.claim import Claim, Cost, Events, Need, Option, Options
 from liebench.contract.rig import Once, Rep, Rig, Turn
 from liebench.contract.verdict import Proposal, Verdict
 from liebench.contract.vocabulary import Better, Disturbs, Kind, Layer, Outcome, Rhythm, State, Subject, Word
+from liebench.facts.usage.values import Usage
 
 VERSION = 1  # of this vocabulary; it grows where a probe that was written for it would no longer do
 
@@ -48,6 +49,7 @@ __all__ = [
     "Subject",
     "Touches",
     "Turn",
+    "Usage",
     "Verdict",
     "Word",
 ]

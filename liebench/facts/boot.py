@@ -24,18 +24,26 @@ def facts(reader: Reader, live: bool) -> dict[str, Any]:
     """``past_jump_s``: btime minus the boot's own stamp where over a minute, 0 below, None without a witness."""
     btime = as_int(reader.field("/proc/stat", "btime", " "))
     witnesses = [*_device_nodes(reader), *_audit(reader, live)]
-    jump = None
-    if btime is not None and witnesses:
-        differences = sorted(btime - w["boot_at"] for w in witnesses)
-        jump = differences[len(differences) // 2]
-        jump = round(jump, 3) if abs(jump) > JUMP_S else 0.0
     return {
         "token": _token(reader, btime),
         "btime": btime,
-        "uptime_s": _uptime(reader),
-        "past_jump_s": jump,
+        "uptime_s": uptime_s(reader),
+        "past_jump_s": _jump(btime, witnesses),
         "witnesses": witnesses,
     }
+
+
+def node_jump_s(reader: Reader) -> float | None:
+    """``past_jump_s`` by the device nodes alone, without the kernel log."""
+    return _jump(as_int(reader.field("/proc/stat", "btime", " ")), _device_nodes(reader))
+
+
+def _jump(btime: int | None, witnesses: list[dict[str, Any]]) -> float | None:
+    if btime is None or not witnesses:
+        return None
+    differences: list[float] = sorted(btime - w["boot_at"] for w in witnesses)
+    jump = differences[len(differences) // 2]
+    return round(jump, 3) if abs(jump) > JUMP_S else 0.0
 
 
 def _token(reader: Reader, btime: int | None) -> str | None:
@@ -47,7 +55,7 @@ def _token(reader: Reader, btime: int | None) -> str | None:
     return f"dev-{stamp:.3f}" if stamp is not None else f"btime-{btime}" if btime is not None else None
 
 
-def _uptime(reader: Reader) -> float | None:
+def uptime_s(reader: Reader) -> float | None:
     words = (reader.text("/proc/uptime") or "").split()
     try:
         return float(words[0]) if words else None

@@ -37,7 +37,7 @@ class Allowed:
     high_by: str = ""
 
 
-def _hierarchies(reader: Reader) -> list[Hierarchy]:
+def hierarchies(reader: Reader) -> list[Hierarchy]:
     """What mountinfo lists (proc(5)); the usual places where it lists none."""
     found = []
     for mount in mounts_in(reader.text("/proc/self/mountinfo")):
@@ -49,7 +49,7 @@ def _hierarchies(reader: Reader) -> list[Hierarchy]:
     return found or usual
 
 
-def _own(text: str | None) -> dict[str, str]:
+def own_groups(text: str | None) -> dict[str, str]:
     """Controller -> the path of a process, from its /proc/pid/cgroup."""
     found: dict[str, str] = {}
     for line in (text or "").splitlines():
@@ -67,13 +67,13 @@ def _below(path: str, root: str) -> list[str] | None:
     return whole[len(top) :]
 
 
-def _folders(reader: Reader, controller: str, own: dict[str, str]) -> list[str]:
+def folders_of(reader: Reader, controller: str, own: dict[str, str]) -> list[str]:
     """Folders of a process's group and of those above it, its own first, where they are mounted and can be seen.
 
     A hierarchy may be mounted twice, one of them narrowed to a container's part: the longest way up counts.
     """
     found: list[list[str]] = [[]]
-    for mounted in _hierarchies(reader):
+    for mounted in hierarchies(reader):
         parts = _below(own.get(controller, "/"), mounted.root) if controller in mounted.controllers else None
         if parts is not None:
             levels = (mounted.point + "".join(f"/{p}" for p in parts[:n]) for n in range(len(parts), -1, -1))
@@ -96,11 +96,16 @@ def _bytes(number: int | None) -> int | None:
     return number if number is not None and 0 <= number < NO_LIMIT else None
 
 
+def no_limit(text: str | None) -> bool:
+    """Whether a limit's file says "none", in either version's words, or is missing."""
+    return text in (None, "", "max") or _bytes(as_int(text)) is None
+
+
 def throttled_us(reader: Reader) -> int | None:
     """Sum of the throttled time of every group from ours to the root (cpu.stat: usec in version 2, ns in 1)."""
-    own, found = _own(reader.text("/proc/self/cgroup")), []
+    own, found = own_groups(reader.text("/proc/self/cgroup")), []
     for controller, field, per_us in ((UNIFIED, "throttled_usec", 1), ("cpu", "throttled_time", 1000)):
-        for folder in _folders(reader, controller, own):
+        for folder in folders_of(reader, controller, own):
             value = as_int(reader.field(f"{folder}/cpu.stat", field, " "))
             found += [] if value is None else [value // per_us]
     return sum(found) if found else None
@@ -111,10 +116,10 @@ def throttling(reader: Reader) -> dict[str, dict[str, float]]:
 
     ``periods``, ``throttled`` (periods), ``throttled_us``, ``high``; a group without a quota has no periods.
     """
-    own = _own(reader.text("/proc/self/cgroup"))
+    own = own_groups(reader.text("/proc/self/cgroup"))
     found: dict[str, dict[str, float]] = {}
     for controller, field, per_us in ((UNIFIED, "throttled_usec", 1), ("cpu", "throttled_time", 1000)):
-        for folder in _folders(reader, controller, own):
+        for folder in folders_of(reader, controller, own):
             row = {
                 key: value / (per_us if key == "throttled_us" else 1)
                 for key, name in (("periods", "nr_periods"), ("throttled", "nr_throttled"), ("throttled_us", field))
@@ -130,7 +135,7 @@ def throttling(reader: Reader) -> dict[str, dict[str, float]]:
 
 def foreign_cpus(reader: Reader) -> list[int]:
     """CPUs that somebody else's cpuset with processes in it pins for itself (a subset of the online ones)."""
-    own = _own(reader.text("/proc/self/cgroup"))
+    own = own_groups(reader.text("/proc/self/cgroup"))
     online = set(cpu_list(reader.text("/sys/devices/system/cpu/online")))
     found: set[int] = set()
     for root, ours, name in (
@@ -168,8 +173,8 @@ def allowed(reader: Reader, cgroup: str | None = None) -> Allowed:
     The kernel enforces every group on the way up, so the smallest limit is the one in force. In version 1
     hierarchical_memory_limit of memory.stat also counts groups above what is mounted here.
     """
-    own = _own(reader.text("/proc/self/cgroup") if cgroup is None else cgroup)
-    two, cpu, memory = (_folders(reader, name, own) for name in (UNIFIED, "cpu", "memory"))
+    own = own_groups(reader.text("/proc/self/cgroup") if cgroup is None else cgroup)
+    two, cpu, memory = (folders_of(reader, name, own) for name in (UNIFIED, "cpu", "memory"))
     cpus, cpus_by = _tightest(
         _limits(two, "cpu.max", lambda f: _v2_cpus(reader.text(f"{f}/cpu.max")))
         + _limits(cpu, "cpu.cfs_quota_us", lambda f: _v1_cpus(reader, f))
@@ -181,7 +186,7 @@ def allowed(reader: Reader, cgroup: str | None = None) -> Allowed:
     )
     high, high_by = _tightest(_limits(two, "memory.high", lambda f: _bytes(reader.number(f"{f}/memory.high"))))
     sets = [cpu_list(reader.text(f"{f}/cpuset.cpus.effective")) for f in two[:1]]
-    sets += [cpu_list(reader.text(f"{f}/cpuset.effective_cpus")) for f in _folders(reader, "cpuset", own)[:1]]
+    sets += [cpu_list(reader.text(f"{f}/cpuset.effective_cpus")) for f in folders_of(reader, "cpuset", own)[:1]]
     return Allowed(
         cpus=cpus,
         cpus_by=cpus_by,
@@ -204,10 +209,10 @@ def view(reader: Reader) -> dict[str, Any]:
     ``top`` is ``whole`` where the mount begins at the kernel's own root: that one has no cgroup.type (version 2), or a
     release_agent (version 1). Everywhere else somebody above may limit us unseen: ``hidden``.
     """
-    own, found = _own(reader.text("/proc/self/cgroup")), {}
+    own, found = own_groups(reader.text("/proc/self/cgroup")), {}
     for name, file in (("cpu", "cpu.stat"), ("memory", "memory.stat")):
         for controller in (UNIFIED, name):
-            folders = _folders(reader, controller, own)
+            folders = folders_of(reader, controller, own)
             counted = [f for f in folders if reader.exists(f"{f}/{file}")]
             if counted:
                 top = "whole" if _is_whole(reader, folders[-1], controller) else "hidden"

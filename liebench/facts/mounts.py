@@ -39,16 +39,16 @@ def mounts_in(text: str | None) -> list[Mount]:
     return found
 
 
+def layers(overlay: Mount) -> int:
+    """Lower layers of an overlay: parts of lowerdir= between colons that are not escaped, and lowerdir+= (6.7)."""
+    options = overlay.whole.split(",")
+    lower = [o.partition("=")[2] for o in options if o.startswith("lowerdir=")]
+    more = sum(o.startswith("lowerdir+=") for o in options)
+    return sum(len(re.split(r"(?<!\\):", dirs)) for dirs in lower) + more
+
+
 def overlays(host: Sysroot) -> dict[str, int]:
     """Lower layers of every overlay that is mounted here, or was when the run file was written."""
     if "overlays" in host.facts:
         return dict(host.facts["overlays"])
-    found = {}
-    for mount in mounts_in(host.read("/proc/self/mountinfo")):
-        if mount.kind != "overlay":
-            continue
-        options = mount.whole.split(",")
-        lower = [o.partition("=")[2] for o in options if o.startswith("lowerdir=")]
-        more = sum(o.startswith("lowerdir+=") for o in options)
-        found[mount.point] = sum(len(re.split(r"(?<!\\):", dirs)) for dirs in lower) + more
-    return found
+    return {m.point: layers(m) for m in mounts_in(host.read("/proc/self/mountinfo")) if m.kind == "overlay"}

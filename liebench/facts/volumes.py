@@ -85,7 +85,7 @@ def io_counts(host: Sysroot, name: str) -> IoCounts | None:
 
 def flushes(host: Sysroot, name: str) -> int | None:
     """Flushes that reached the disks below a volume so far: stacked devices pass them on without counting them."""
-    below = [_disk(Reader(host.root), host.read(f"/sys/class/block/{s}/dev") or "") for s in _slaves(host, name)]
+    below = [disk_of(Reader(host.root), host.read(f"/sys/class/block/{s}/dev") or "") for s in _slaves(host, name)]
     counts = [flushes(host, disk[0]) for disk in below if disk and disk[0] != name]
     if counts:
         return None if None in counts else sum(count or 0 for count in counts)
@@ -97,7 +97,7 @@ def _slaves(host: Sysroot, name: str) -> list[str]:
     return host.names(f"/sys/block/{name}/slaves")
 
 
-def _disk(reader: Reader, number: str) -> tuple[str, Path] | None:
+def disk_of(reader: Reader, number: str) -> tuple[str, Path] | None:
     """(name of the whole disk, its folder below /sys/devices) of a device number; a partition's disk is its parent."""
     link = reader.path(f"/sys/dev/block/{number}")
     try:
@@ -114,7 +114,7 @@ def _transport(reader: Reader, name: str) -> str | None:
     return reader.text(f"/sys/class/nvme/{controller[1]}/transport") if controller else None
 
 
-def _kind(reader: Reader, name: str, place: Path, depth: int = 0) -> tuple[str, str]:
+def kind_of(reader: Reader, name: str, place: Path, depth: int = 0) -> tuple[str, str]:
     model = reader.text(f"/sys/block/{name}/device/model") or ""
     for label, kind in MODELS:
         if label in model:
@@ -148,14 +148,14 @@ def _stacked(reader: Reader, name: str, depth: int) -> tuple[str, str]:
 
 def _below(reader: Reader, slave: str, depth: int) -> str:
     number = reader.text(f"/sys/class/block/{slave}/dev")
-    found = _disk(reader, number) if number else None
-    return _kind(reader, *found, depth)[0] if found else "unknown"
+    found = disk_of(reader, number) if number else None
+    return kind_of(reader, *found, depth)[0] if found else "unknown"
 
 
 def _volume(reader: Reader, name: str, place: Path, mounts: tuple[str, ...]) -> Volume:
     queue = f"/sys/block/{name}/queue"
     turns, chosen = reader.number(f"{queue}/rotational"), reader.text(f"{queue}/scheduler") or ""
-    kind, why = _kind(reader, name, place)
+    kind, why = kind_of(reader, name, place)
     return Volume(
         name=name,
         mounts=mounts,
@@ -176,7 +176,7 @@ def _mounted(reader: Reader) -> list[tuple[str, str, str]]:
     return [(m.number, m.point, m.source) for m in mounts_in(reader.text("/proc/self/mountinfo"))]
 
 
-def _number(reader: Reader, number: str, source: str) -> str:
+def device_of(reader: Reader, number: str, source: str) -> str:
     """btrfs and others mount under a number of their own: then the source's node says which device it is."""
     if not number.startswith("0:") or not source.startswith("/dev/"):
         return number
@@ -190,7 +190,7 @@ def volumes(host: Sysroot) -> list[Volume]:
         return [Volume(**{**row, "mounts": tuple(row["mounts"])}) for row in host.facts["volumes"]]
     reader, places, found = Reader(host.root), {}, {}  # type: ignore[var-annotated]
     for number, point, source in _mounted(reader):
-        disk = _disk(reader, _number(reader, number, source))
+        disk = disk_of(reader, device_of(reader, number, source))
         if disk:
             places[disk[0]] = disk[1]
             found.setdefault(disk[0], []).append(point)
@@ -202,16 +202,14 @@ def volume_of(host: Sysroot, device: tuple[int, int]) -> Volume | None:
     reader, wanted = Reader(host.root), f"{device[0]}:{device[1]}"
     for number, _, source in _mounted(reader):
         if number == wanted:
-            wanted = _number(reader, number, source)
+            wanted = device_of(reader, number, source)
             break
-    disk = _disk(reader, wanted)
+    disk = disk_of(reader, wanted)
     if disk is None:
         return None
     name, place = disk
-    mounts = (
-        point for number, point, source in _mounted(reader) if _disk(reader, _number(reader, number, source)) == disk
-    )
-    return _volume(reader, name, place, tuple(mounts))
+    mounted = ((point, device_of(reader, number, source)) for number, point, source in _mounted(reader))
+    return _volume(reader, name, place, tuple(point for point, device in mounted if disk_of(reader, device) == disk))
 
 
 def folder_on(host: Sysroot, name: str) -> str | None:
