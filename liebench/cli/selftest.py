@@ -28,6 +28,7 @@ def selftest(
     from liebench.runner import error_rates, known_answers
     from liebench.runner.measure import stage_for
     from liebench.runner.plan import plan_probe
+    from liebench.runner.usage import traced
     from liebench.stage.recovery import recover
     from liebench.state.journal import Journal
 
@@ -39,7 +40,11 @@ def selftest(
     journal = Journal(bench.state, boot)
     rates: list[Rate] = []
     found: list[Answer] = []
-    with common.holding_host(bench, settings, "selftest"), common.stopping() as stopper:
+    with (
+        common.holding_host(bench, settings, "selftest"),
+        common.stopping() as stopper,
+        traced(bench.host, bench.state),
+    ):
         for registered in find_probes().select(names or ()):
             part = plan_probe(registered, bench.host, settings)
             if part.skipped:

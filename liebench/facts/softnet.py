@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from liebench.facts.reader import Reader
 
-LEDGER = "/run/liebench-backlog"  # lasts as long as the counters do: until the host starts again
 FEWEST, CPU = 9, 12  # columns; the processor's number stands in the thirteenth from kernel 5.10 on
 
 
@@ -43,9 +42,3 @@ def steering(reader: Reader) -> list[str]:
         if any(mask.strip("0,") for mask in masks):
             found.append(name)
     return found
-
-
-def ours(reader: Reader) -> int:
-    """Packets that floods of ours have dropped since the host started: not to be held against it."""
-    text = (reader.text(LEDGER) or "").strip()
-    return int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else 0

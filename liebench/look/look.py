@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from liebench.facts.reader import Reader, as_int
@@ -41,27 +41,48 @@ class Look:
     unknown: tuple[str, ...]
 
 
-def take(reader: Reader, at_s: float, outside: Outside | None = None) -> Snapshot:
-    """Every counter as it stands now; what is missing is left out. ``outside`` is asked where it is given."""
-    counters = cpu.read(reader) | memory.read(reader) | net.read(reader) | disk.read(reader)
+@dataclass(frozen=True, slots=True)
+class OwnTraces:
+    """What liebench itself did in this boot: seconds of measurements, what counters gained in them, and why counts
+    since boot cannot be told; empty where they can."""
+
+    seconds: float = 0.0
+    gained: Mapping[str, int] = field(default_factory=dict)
+    unknown: str = ""
+
+
+NOTHING = OwnTraces()
+
+
+def counters(reader: Reader) -> dict[str, float]:
+    """Every counter as it stands now; what is missing is left out."""
+    return cpu.read(reader) | memory.read(reader) | net.read(reader) | disk.read(reader)
+
+
+def take(reader: Reader, at_s: float, outside: Outside | None = None, own: OwnTraces = NOTHING) -> Snapshot:
+    """The counters without what is liebench's own. ``outside`` is asked where it is given."""
+    found = {name: count - own.gained.get(name, 0) for name, count in counters(reader).items()}
+    found["softnet.ours"] = float(own.gained.get("softnet.ours", 0))  # by packets of its own floods
     words = (reader.text("/proc/uptime") or "").split()
     uptime = number(words[0].partition(".")[0]) if words else None
     state = cpu.state(reader)
     if outside is not None:
-        counters |= net.cards(outside.cards())
+        found |= net.cards(outside.cards())
         state |= clock.state(reader, outside.log()) | {
             "connections": outside.connections(),
             "restarts": as_int(reader.text("/proc/sys/net/ipv4/tcp_slow_start_after_idle")),
         }
     blind = tuple(f"{path}: {lost}" for path, lost in FILES.items() if reader.text(path) is None)
-    return Snapshot(at_s, uptime, counters, state, blind)
+    blind += (f"counts since boot: {own.unknown}",) if own.unknown else ()
+    quiet_s = None if uptime is None else max(uptime - own.seconds, 0.0)
+    return Snapshot(at_s=at_s, uptime_s=quiet_s, counters=found, state=state, blind=blind, since_boot=not own.unknown)
 
 
-def observe(reader: Reader, seconds: float, outside: Outside) -> Window:
+def observe(reader: Reader, seconds: float, outside: Outside, own: OwnTraces = NOTHING) -> Window:
     """Two snapshots, ``seconds`` apart; what is dear to ask is asked once, after the window."""
-    before = take(reader, time.monotonic(), Outside(cards=outside.cards))
+    before = take(reader, time.monotonic(), Outside(cards=outside.cards), own)
     time.sleep(seconds)
-    return Window(before, take(reader, time.monotonic(), outside))
+    return Window(before, take(reader, time.monotonic(), outside, own))
 
 
 def judge(window: Window) -> Look:

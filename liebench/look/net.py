@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from liebench.facts.reader import Reader
 from liebench.facts.sockets import OWN_RATE, Connection
-from liebench.facts.softnet import ours, softnet
+from liebench.facts.softnet import softnet
 from liebench.look.sign import OURS, Calm, Finding, Sign, Suspect, Unknown, Window, find_all, number, since
 
 INITIAL = 10  # segments: RFC 6928
@@ -117,7 +117,6 @@ def read(reader: Reader) -> dict[str, float]:
         for kind in SOFTNET:
             count = number(getattr(row, kind))
             found |= {} if count is None else {f"softnet.{kind}.{row.cpu}": count}
-    found["softnet.ours"] = float(ours(reader))
     for path in ("/proc/net/snmp", "/proc/net/netstat"):
         lines = (reader.text(path) or "").splitlines()
         for names, values in zip(lines[::2], lines[1::2], strict=False):

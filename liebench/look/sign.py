@@ -19,11 +19,12 @@ OURS = "liebench's own"
 DAY, HOUR, MINUTE = 86400, 3600, 60
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Snapshot:
     """Counters that only grow, and values that do not (``state``), as they stood at ``at_s`` of a monotonic clock.
 
-    ``blind`` says what could not be read, each with why and what to do about it.
+    ``blind`` says what could not be read, each with why and what to do about it. ``since_boot``: whether the counts
+    speak of the host since it started; where not, only the window does.
     """
 
     at_s: float
@@ -31,6 +32,7 @@ class Snapshot:
     counters: Mapping[str, float]
     state: Mapping[str, Any] = field(default_factory=dict)
     blind: tuple[str, ...] = ()
+    since_boot: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,7 @@ class Window:
 
     def total(self, name: str) -> float | None:
         """A counter since boot; None where it is missing or negative."""
-        value = self.after.counters.get(name)
+        value = self.after.counters.get(name) if self.after.since_boot else self.moved(name)
         return None if value is None or value < 0 else value
 
     def names(self, prefix: str, suffix: str) -> list[str]:

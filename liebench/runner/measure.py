@@ -25,6 +25,7 @@ from liebench.runner.job import Job, Stopping, Talk, never, silent
 from liebench.runner.plan import Planned, Settings, options_of, stored_probe
 from liebench.runner.pressure import QuietWatch
 from liebench.runner.session import Session
+from liebench.runner.usage import traced, usage_before
 from liebench.stage.guardian import guarded
 from liebench.stage.recovery import recover
 from liebench.stage.stage import Stage
@@ -143,7 +144,8 @@ def _measured(
     design: DesignOf,
     more: Mapping[str, Any],
 ) -> Path:
-    head = header(bench, planned, settings) | dict(more)
+    usage = {} if more else {"usage": usage_before(bench.host, bench.state)}  # only a plain run speaks of the host
+    head = header(bench, planned, settings) | usage | dict(more)
     writer = RunWriter(bench.out, head)
     journal = Journal(bench.state, bench.host.facts["boot"]["token"])
     stages: dict[str, Stage] = {}
@@ -167,7 +169,8 @@ def _measured(
     )
     session = Session(job, design(job))
     watched = settings.disturb is Disturbs.HOST
-    with guarded(bench.state, bench.host.facts["boot"]["token"]) if watched else nullcontext():
+    guard = guarded(bench.state, bench.host.facts["boot"]["token"]) if watched else nullcontext()
+    with guard, traced(bench.host, bench.state):
         stopped = session.run()
     rows, recorder = _events(counts, bench.host), session.recorder
     for part in planned:

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 
 from liebench.contract import Arm, Disturbs, Need, Rep, Touches, Turn
 from liebench.errors import NeedUnmet, StageRefused
-from liebench.facts.reader import Reader
-from liebench.facts.softnet import LEDGER, ours
 from liebench.host import program
 from liebench.stage.wiring import Wiring, wired
+from liebench.state.traces import own_here
 
 if TYPE_CHECKING:
     from liebench.stage.stage import Stage
 
+DROPPED = "softnet.dropped"
 QUEUES = "per-CPU backlog queues"
 SIZE = "/proc/sys/net/core/netdev_max_backlog"
 TOUCHES = Touches(keys=(SIZE,), other=(QUEUES,), disturbs=Disturbs.HOST)
@@ -32,11 +32,8 @@ def caused(stage: Stage, more: int = 0) -> int:
 
     The kernel's counters do not tell who sent a packet: what we did to them must not be held against the host.
     """
-    known = ours(Reader(stage.host.root))
-    if more:
-        with contextlib.suppress(OSError):  # then the host is blamed for it: who may flood may write there
-            (stage.host.root / LEDGER.lstrip("/")).write_text(f"{known + more}\n")
-    return known + more
+    stage.traces.share({DROPPED: more})
+    return own_here(stage.journal.folder.parent, stage.journal.boot).shares.get(DROPPED, 0)
 
 
 def steer(found: Wiring, processors: Sequence[int]) -> None:

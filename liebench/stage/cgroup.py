@@ -79,7 +79,19 @@ def _made(stage: Stage, place: Path, files: Mapping[str, str]) -> Iterator[Path]
             if error.errno == EINVAL:
                 raise StageRefused(f"the kernel refuses {name}={value} for a group with {dict(files)}") from error
             raise StageRefused(f"{made} cannot be made ({error.strerror}); run as root outside a container") from error
-        yield made
+        try:
+            yield made
+        finally:
+            stage.traces.share({"vmstat.oom_kill": _kills(made)})
+
+
+def _kills(group: Path) -> int:
+    """Processes of a group that the kernel killed for want of memory; /proc/vmstat counts each of them too."""
+    for name in ("memory.events", "memory.oom_control"):  # version 2, 1
+        with contextlib.suppress(OSError, ValueError):
+            table = dict(line.split() for line in (group / name).read_text().splitlines())
+            return int(table.get("oom_kill", 0))
+    return 0
 
 
 @contextlib.contextmanager

@@ -21,6 +21,7 @@ from liebench.stage.core import call, kernels_of, watching
 from liebench.stage.flags import below_timer, flags
 from liebench.stage.watches import Watches
 from liebench.state.journal import Journal, a_name
+from liebench.state.traces import Traces
 
 Run = Callable[[str, Mapping[str, object]], dict[str, Any]]
 SAMPLE_NS = 500_000  # one sample: a thousand steps of any sane clock, and short against a scheduler tick
@@ -53,6 +54,11 @@ class Stage:
     calibrations: dict[str, dict[str, Any]] = field(default_factory=dict)
     notes: dict[str, Any] = field(default_factory=dict)
     setup_s: float = 0.0  # of rigs that are set up when they are first asked for
+
+    @property
+    def traces(self) -> Traces:
+        """Where this stage's own doings to the kernel's counters are noted."""
+        return Traces(self.journal.folder.parent, self.journal.boot)
 
     def note(self, key: str, value: Any) -> None:
         """Keep a fact of this probe's set-up in the run file."""

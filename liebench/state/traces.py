@@ -25,6 +25,7 @@ from typing import Any
 from liebench.state.jsonl import append, records
 
 FILE, ASIDE = "traces.jsonl", "traces.before.jsonl"
+SHARED = frozenset({"vmstat.oom_kill", "softnet.dropped", "clock.steps"})  # told by shares alone
 ROOTS = Path("/var/lib/liebench")  # root's traces, which any user may read
 LARGEST = 1 << 64
 Counts = Mapping[str, int]
@@ -41,6 +42,15 @@ class Own:
     gained: Counts = field(default_factory=dict)
     shares: Counts = field(default_factory=dict)
     unknown: str = ""
+
+    def ours(self) -> dict[str, tuple[int, int]] | None:
+        """liebench's share of each counter, as (low, high); None where it cannot be told."""
+        if self.unknown:
+            return None
+        return {
+            **{k: (n, n) for k, n in self.gained.items() if k not in SHARED},
+            **{k: (n, n) for k, n in self.shares.items()},
+        }
 
 
 NOTHING = Own()
@@ -69,8 +79,8 @@ class Traces:
         """It has ended, and counters gained this much meanwhile."""
         self._note({"span": self._span, "end_s": now_s(), "gained": dict(gained)})
 
-    def share(self, **shares: int) -> None:
-        """Events that this process has just caused, by counter: ``share(oom_kill=1)``."""
+    def share(self, shares: Counts) -> None:
+        """Events that this process has just caused, by counter (``SHARED``)."""
         counts = {name: count for name, count in shares.items() if count}
         if counts:
             self._note({"shares": counts, "at_s": now_s()})
@@ -91,6 +101,11 @@ class Traces:
         found, _ = records(self.path)
         if found and found[-1].get("boot") != self.boot:
             self.path.replace(self.path.with_name(ASIDE))
+
+
+def own_here(state: Path, boot: str | None) -> Own:
+    """What this user and root did in this boot."""
+    return own_traces((state,) if "LIEBENCH_STATE" in os.environ else (state, ROOTS), boot)
 
 
 def own_traces(folders: Iterable[Path], boot: str | None) -> Own:

@@ -24,7 +24,7 @@ from liebench.facts.reader import Reader
 from liebench.facts.sockets import Connection
 from liebench.facts.softnet import softnet
 from liebench.look import clock, cpu, disk, memory, net
-from liebench.look.look import Look, Outside, judge, take
+from liebench.look.look import OwnTraces, judge, take
 from liebench.look.sign import Snapshot, Window
 from liebench.registry import find_probes
 from liebench.text.look import as_json, as_text
@@ -268,7 +268,8 @@ COUNTS = st.dictionaries(
 @example(one={"vm.pswpin": 0.0}, other={"vm.pswpin": 10.0}, seconds=1.0, uptime=2.3e-308)
 @given(one=COUNTS, other=COUNTS, seconds=st.floats(0, 10), uptime=st.none() | st.floats(0, 1e9))
 def test_any_two_snapshots_are_judged(one: Any, other: Any, seconds: float, uptime: float | None) -> None:
-    before = Snapshot(0.0, uptime, one, {"clocksource": None, "available": [], "clock_log": None})
+    state = {"clocksource": None, "available": [], "clock_log": None}
+    before = Snapshot(at_s=0.0, uptime_s=uptime, counters=one, state=state)
     whole(judge(Window(before, replace(before, at_s=seconds, counters=other))))
 
 
@@ -402,3 +403,28 @@ def throttled(cgroup: str) -> bool:
         if any(i.startswith(("throttled:", "held:")) for i in ids(look)):
             return True
     return False
+
+
+def test_what_liebench_did_is_not_held_against_the_host(tmp_path: Path) -> None:
+    """Kills of its own are subtracted one by one; rates since boot leave out its measurements with their time."""
+    (tmp_path / "proc").mkdir()
+    (tmp_path / "proc/uptime").write_text("1000.00 1.00\n")
+    (tmp_path / "proc/vmstat").write_text("oom_kill 37\npswpin 9000\n")
+    own = OwnTraces(900.0, {"vm.oom_kill": 37, "vm.pswpin": 8900})
+    shot = take(Reader(tmp_path), 0.0, None, own)
+    assert (shot.counters["vm.oom_kill"], shot.counters["vm.pswpin"], shot.uptime_s) == (0, 100, 100)
+    told = judge(Window(take(Reader(tmp_path), 0.0), take(Reader(tmp_path), 3.0)))
+    assert "oom-kill" in {s.id for s in told.suspects}
+    quiet = judge(Window(shot, take(Reader(tmp_path), 3.0, None, own)))
+    assert "oom-kill" not in {s.id for s in quiet.suspects}
+
+
+def test_where_a_run_was_killed_only_the_window_speaks(tmp_path: Path) -> None:
+    (tmp_path / "proc").mkdir()
+    (tmp_path / "proc/uptime").write_text("1000.00 1.00\n")
+    (tmp_path / "proc/vmstat").write_text("oom_kill 37\n")
+    own = OwnTraces(unknown="a measurement goes on")
+    window = Window(take(Reader(tmp_path), 0.0, None, own), take(Reader(tmp_path), 3.0, None, own))
+    found = judge(window)
+    assert "oom-kill" not in {s.id for s in found.suspects}
+    assert "counts since boot: a measurement goes on" in found.unknown

@@ -31,10 +31,17 @@ def measured(state: Path, clock: list[float], begin: float, end: float, boot: st
 def test_spans_and_shares_add_up(tmp_path: Path, clock: list[float]) -> None:
     measured(tmp_path, clock, 10, 40, flushes=7, forks=3)
     measured(tmp_path, clock, 100, 101.5, flushes=1)
-    Traces(tmp_path, "b").share(oom_kill=2)
-    Traces(tmp_path, "b").share(oom_kill=1, dropped=13646)
+    Traces(tmp_path, "b").share({"oom_kill": 2})
+    Traces(tmp_path, "b").share({"oom_kill": 1, "dropped": 13646})
     found = own_traces([tmp_path], "b")
     assert found == Own(31.5, {"flushes": 8, "forks": 3}, {"oom_kill": 3, "dropped": 13646})
+
+
+def test_rare_events_are_told_by_their_shares_alone() -> None:
+    """A kill in the time of a measurement may have been somebody else's."""
+    found = Own(9.0, {"vmstat.oom_kill": 3, "irq.LOC": 50}, {"vmstat.oom_kill": 2})
+    assert found.ours() == {"vmstat.oom_kill": (2, 2), "irq.LOC": (50, 50)}
+    assert Own(unknown="why").ours() is None
 
 
 def test_users_add_up_and_a_folder_without_traces_adds_nothing(tmp_path: Path, clock: list[float]) -> None:
@@ -71,7 +78,7 @@ def test_a_measurement_that_goes_on_or_was_killed_makes_counts_since_boot_unknow
     ],
 )
 def test_a_damaged_file_makes_them_unknown_and_loses_nothing(tmp_path: Path, line: str) -> None:
-    Traces(tmp_path, "b").share(oom_kill=1)
+    Traces(tmp_path, "b").share({"oom_kill": 1})
     with (tmp_path / FILE).open("a") as file:
         file.write(line + "\n")
     found = own_traces([tmp_path], "b")
@@ -85,20 +92,20 @@ def test_a_span_that_ends_before_it_begins_is_none(tmp_path: Path, clock: list[f
 
 
 def test_without_a_boot_nothing_is_noted(tmp_path: Path) -> None:
-    Traces(tmp_path, None).share(oom_kill=1)
+    Traces(tmp_path, None).share({"oom_kill": 1})
     assert not (tmp_path / FILE).exists()
     assert "which boot" in own_traces([tmp_path], None).unknown
 
 
 def test_where_nothing_can_be_written_a_measurement_goes_on(tmp_path: Path) -> None:
     (tmp_path / "state").write_text("a file where a folder should be")
-    Traces(tmp_path / "state", "b").share(oom_kill=1)
+    Traces(tmp_path / "state", "b").share({"oom_kill": 1})
 
 
 def test_all_may_read_and_numbers_are_all_there_is(tmp_path: Path) -> None:
     before = os.umask(0)
     try:
-        Traces(tmp_path, "b").share(oom_kill=1)
+        Traces(tmp_path, "b").share({"oom_kill": 1})
     finally:
         os.umask(before)
     assert (tmp_path / FILE).stat().st_mode & 0o777 == 0o644

@@ -32,9 +32,13 @@ def observe(
     outside: Outside,
     window_s: float = WINDOW_S,
     ours: Ours | None = None,
+    own_s: float = 0.0,
     own_networks: frozenset[int] = frozenset(),
 ) -> Usage:
-    """``ours``: liebench's share of counters since boot, by name; None: not known. Raises nothing: None is stored."""
+    """``ours``: liebench's share of counters since boot, by name; None: not known. ``own_s``: see ``Usage``.
+
+    Raises nothing: what cannot be read is None.
+    """
     mounts = mounts_in(reader.text("/proc/self/mountinfo"))
     sources = Sources(reader, mounts)
     found = scan(reader, outside.own_pid(), own_networks)
@@ -92,7 +96,23 @@ def observe(
         limits=groups.limits(reader, limited, outside.address_space()),
         links=None if devices is None else links.summary(devices, kinds),
         sockets=sockets or connections.counted(namespaces.here(reader), spaces.elsewhere),
+        own_s=own_s,
     )
+
+
+def counted(reader: Reader, outside: Outside) -> Counters:
+    """The counters of the whole host as they stand now: some milliseconds."""
+    mounts = mounts_in(reader.text("/proc/self/mountinfo"))
+    sources = Sources(reader, mounts)
+    stack = disks.below(reader, mounts, (sources.lines("/proc/swaps") or [])[1:])
+    devices = outside.links()
+    return counters.read(sources, stack.disks, devices, {} if devices is None else links.kinds_of(reader, devices))
+
+
+def gained(before: Counters, after: Counters) -> dict[str, int]:
+    """What each counter gained between two readings; nothing of those that cannot be told."""
+    growth = {n: counters.grown(before[n].value, c.value, c.bits) for n, c in after.items() if n in before}
+    return {name: count for name, count in growth.items() if count}
 
 
 def _seen(sources: Sources, found: Scan, threads: int | None, spaces: namespaces.Namespaces, root: bool) -> Seen:

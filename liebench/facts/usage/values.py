@@ -165,7 +165,8 @@ class Usage:
     ``uptime_s``: CLOCK_BOOTTIME. ``clock_moved_s``: wall clock against the stamps of this boot, 0 below a minute;
     beyond it, "since boot" is "since the image started". ``overlays``: layers of each overlay mount; ``copy_ups``:
     files that were copied into their upper layers, None where that could not be counted in time. ``stacks``: what lies
-    between mounts (swap areas) and disks.
+    between mounts (swap areas) and disks. ``own_s``: seconds of this boot in which liebench measured, which rates since
+    boot leave out together with what counters gained then.
     """
 
     uptime_s: float | None
@@ -183,18 +184,20 @@ class Usage:
     limits: Limits
     links: Links | None
     sockets: Sockets | None
+    own_s: float = 0.0
     schema: int = SCHEMA
 
     def since_boot(self, name: str) -> tuple[float, float] | None:
         """(low, high) per second since boot without liebench's share; None where unknown or perhaps wrapped."""
         rate = self.rates.get(name)
         theirs = rate.theirs() if rate else None
-        if rate is None or theirs is None or not self.uptime_s or self.uptime_s <= 0:
+        quiet_s = (self.uptime_s or 0.0) - self.own_s
+        if rate is None or theirs is None or quiet_s <= 0:
             return None
         now = self.in_window(name)
-        if rate.bits < 64 and now is not None and now * self.uptime_s > MANY:
+        if rate.bits < 64 and now is not None and now * quiet_s > MANY:
             return None
-        return theirs[0] / self.uptime_s, theirs[1] / self.uptime_s
+        return theirs[0] / quiet_s, theirs[1] / quiet_s
 
     def in_window(self, name: str) -> float | None:
         """Per second in the window; None where it was not counted."""
