@@ -24,7 +24,7 @@ from liebench.facts.reader import Reader
 from liebench.facts.sockets import Connection
 from liebench.facts.softnet import softnet
 from liebench.look import clock, cpu, disk, memory, net
-from liebench.look.look import OwnTraces, judge, take
+from liebench.look.look import Look, Outside, OwnTraces, judge, take
 from liebench.look.sign import Snapshot, Window
 from liebench.registry import find_probes
 from liebench.text.look import as_json, as_text
@@ -268,7 +268,7 @@ COUNTS = st.dictionaries(
 @example(one={"vm.pswpin": 0.0}, other={"vm.pswpin": 10.0}, seconds=1.0, uptime=2.3e-308)
 @given(one=COUNTS, other=COUNTS, seconds=st.floats(0, 10), uptime=st.none() | st.floats(0, 1e9))
 def test_any_two_snapshots_are_judged(one: Any, other: Any, seconds: float, uptime: float | None) -> None:
-    state = {"clocksource": None, "available": [], "clock_log": None}
+    state: dict[str, Any] = {"clocksource": None, "available": [], "clock_log": None}
     before = Snapshot(at_s=0.0, uptime_s=uptime, counters=one, state=state)
     whole(judge(Window(before, replace(before, at_s=seconds, counters=other))))
 
