@@ -47,7 +47,7 @@ class Kind(IntEnum):
     END = 10  # nothing: without it a file was cut off between two frames
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Frame:
     """One frame. ``number``: its place in the file, from 1; ``at``: its first byte."""
 
@@ -128,5 +128,5 @@ def frames(data: bytes, growing: bool = False) -> Iterator[Frame]:
             raise refused(number, at, "its checksum is wrong")
         if raw > MOST_RAW:
             raise refused(number, at, f"{raw} bytes in one frame")
-        yield Frame(kind, number, at, codec, raw, data[end : end + packed])
+        yield Frame(kind=kind, number=number, at=at, codec=codec, raw=raw, packed=data[end : end + packed])
         at, number = end + packed + TAIL.size, number + 1
