@@ -12,7 +12,7 @@ from liebench.judge.cost import Bill, bill, order
 from liebench.judge.run import RunVerdicts, open_run
 from liebench.pages.answer import Answer, answer
 from liebench.pages.cards import About, Card, card, delivered
-from liebench.pages.ledger import Ledger, ledger
+from liebench.pages.forest import Forest, forest
 from liebench.pages.missing import Missing, missing
 from liebench.pages.trust import Said, trust
 from liebench.runfile.fields import Json, host_parts
@@ -36,8 +36,8 @@ class Page:
     answer: Answer
     doubts: int
     tally: Sequence[tuple[int, str]]
-    lies: Ledger | None
-    shown: Ledger | None  # what was measured on rigs of ours
+    lies: Forest | None
+    shown: Forest | None  # what was measured on rigs of ours
     advice: Sequence[Advice]
     changes: str
     cards: Sequence[Card]
@@ -70,8 +70,8 @@ def page(doc: Mapping[str, Any], verdicts: RunVerdicts, advice: Sequence[Advice]
         answer=answer(verdicts, names, titles, sentences, bills),
         doubts=sum(not s.good for s in said),
         tally=[(verdicts.counts[w], w.value) for w in ORDER if verdicts.counts.get(w)],
-        lies=ledger(verdicts, ours, titles, bills, "grid") if ours else None,
-        shown=ledger(verdicts, rigs, titles, bills, "rig-grid") if rigs else None,
+        lies=forest(verdicts, ours, titles, bills, "grid") if ours else None,
+        shown=forest(verdicts, rigs, titles, bills, "rig-grid") if rigs else None,
         advice=advice,
         changes=tally(advice),
         cards=[cards[n] for n in ours],
