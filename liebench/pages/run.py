@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from liebench.advice.advise import Advice
+from liebench.advice.advise import Advice, Grade
 from liebench.advice.evidence import tally
 from liebench.judge.cost import Bill, bill, order
 from liebench.judge.run import RunVerdicts, open_run
@@ -17,6 +17,15 @@ from liebench.pages.missing import Missing, missing
 from liebench.pages.trust import Said, trust
 from liebench.runfile.fields import Json, host_parts
 from liebench.words import ORDER, clean
+
+MARKS = {
+    Grade.PROVED: "better",
+    Grade.ONCE: "better",
+    Grade.NARROW: "honest",
+    Grade.LAPSED: "honest",
+    Grade.OPEN: "honest",
+    Grade.NO_GAIN: "same",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +47,7 @@ class Page:
     tally: Sequence[tuple[int, str]]
     lies: Forest | None
     shown: Forest | None  # what was measured on rigs of ours
-    advice: Sequence[Advice]
+    advice: Sequence[tuple[str, Advice]]  # the class of its mark, by how far trials bear it out
     changes: str
     cards: Sequence[Card]
     seed: str
@@ -72,7 +81,7 @@ def page(doc: Mapping[str, Any], verdicts: RunVerdicts, advice: Sequence[Advice]
         tally=[(verdicts.counts[w], w.value) for w in ORDER if verdicts.counts.get(w)],
         lies=forest(verdicts, ours, titles, bills, "grid") if ours else None,
         shown=forest(verdicts, rigs, titles, bills, "rig-grid") if rigs else None,
-        advice=advice,
+        advice=[(MARKS[item.grade], item) for item in advice],
         changes=tally(advice),
         cards=[cards[n] for n in ours],
         seed=clean(settings.get("seed"), 20),

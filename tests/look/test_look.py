@@ -283,12 +283,12 @@ def whole(look: Look) -> None:
 
 
 def test_what_settles_a_sign_is_a_probe_that_there_is() -> None:
-    quotas = (cpu.STEAL, cpu.PERIODS, cpu.HELD, cpu.HIGH, cpu.KILLED, *cpu.PRESSURE)
-    named = [s.settle for s in (*quotas, *memory.SIGNS, *net.SIGNS, net.ALLOWANCE, *disk.SIGNS)]
+    signs = (*cpu.SIGNS, *memory.SIGNS, *net.SIGNS, *disk.SIGNS)
+    named = [s.settle for s in signs]
     named += [clock.READS, clock.RATE, "liebench run block-stall", "liebench run tcp-idle-restart"]
     asked = {words.removeprefix("liebench run ") for words in named if words.startswith("liebench run ")}
     assert asked <= set(find_probes().probes)
-    assert all(s.source for s in (*quotas, *memory.SIGNS, *net.SIGNS, *disk.SIGNS))
+    assert all(s.source for s in signs)
 
 
 def test_judging_touches_no_file_and_no_clock(monkeypatch: pytest.MonkeyPatch) -> None:
