@@ -196,7 +196,7 @@ def test_a_page_and_a_trial_have_one_rule_of_what_is_proved(monkeypatch: pytest.
     assert confirmed(last, [first]).confirmed
     assert ["Proved" in " ".join(c.says) for c in trials(docs).cards] == [False, False, True]
     for name in ("host", "config"):
-        moved = [*docs[:2], docs[2] | {"hashes": HEAD["hashes"] | {name: "other"}}]
+        moved = [*docs[:2], {**docs[2], "hashes": {**docs[2]["hashes"], name: "other"}}]
         assert all("Proved" not in " ".join(c.says) for c in trials(moved).cards)
 
 
