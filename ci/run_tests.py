@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""Every test in three parts, and one line with the totals of all: what `make test` runs.
+"""Every test in four parts, and one line with the totals of all: what `make test` runs.
 
     python ci/run_tests.py [words for every pytest, for example -x]
 
-What touches no machine runs first, side by side. What needs the machine for itself follows, one test after another,
-before everybody else on the processors. Guests, the browser, packages and long sweeps run behind both of them
-meanwhile. Ends with 1 where a part failed, found no test, or ended without its report.
+What touches no machine runs first, side by side. What needs the machine follows, one test after another, before
+everybody else on the processors. Guests, the browser, packages and long sweeps run behind both of them meanwhile. When
+they have ended, what measures runs alone: a processor that is never idle hides waiting for a disk, and pressure of
+anybody stops a run. Ends with 1 where a part failed, found no test, or ended without its report.
 """
 
 from __future__ import annotations
@@ -40,7 +41,8 @@ class Part:
 
 PARTS = (
     Part("pure", PURE, 0, ("-n", "2", "--dist", "loadfile")),
-    Part("machine", "machine and not slow", -20),
+    Part("machine", "machine and not slow and not alone", -20),
+    Part("alone", "alone and not slow", -20),
     Part("behind", f"slow or ({' or '.join(BEHIND)}) and not machine", 19),
 )
 
@@ -84,9 +86,10 @@ def interrupted(running: subprocess.Popen[bytes]) -> None:
 
 
 def run(parts: Sequence[Part], folder: Path, more: Sequence[str] = ()) -> dict[str, int]:
-    """Exit codes by part: the last part runs behind the others, which run in their order."""
-    *front, behind = parts
-    codes, said = {}, folder / f"{behind.name}.log"
+    """Exit codes by part: the last runs behind those in front of it, and the one before it when all have ended."""
+    *front, alone, behind = parts
+    codes: dict[str, int] = {}
+    said = folder / f"{behind.name}.log"
     with said.open("wb") as out:
         # in a session of its own, which is what the kernel's autogroups weigh
         beside = subprocess.Popen(
@@ -98,15 +101,17 @@ def run(parts: Sequence[Part], folder: Path, more: Sequence[str] = ()) -> dict[s
             start_new_session=True,
         )
     try:
-        for part in front:
-            print(f"\n## {part.name}: {part.marks}", flush=True)
-            done = subprocess.run(command(part, folder, more), cwd=ROOT, env=environment(part), check=False)
-            codes[part.name] = done.returncode
+        codes |= {part.name: in_front(part, folder, more) for part in front}
         codes[behind.name] = beside.wait()
     finally:
         interrupted(beside)
         print(f"\n## {behind.name}: {behind.marks}\n{said.read_text(errors='replace')}", flush=True)
-    return codes
+    return codes | {alone.name: in_front(alone, folder, more)}
+
+
+def in_front(part: Part, folder: Path, more: Sequence[str]) -> int:
+    print(f"\n## {part.name}: {part.marks}", flush=True)
+    return subprocess.run(command(part, folder, more), cwd=ROOT, env=environment(part), check=False).returncode
 
 
 def main() -> int:

@@ -12,7 +12,9 @@ from ci import run_tests
 from ci.run_tests import BEHIND, PARTS, Part, counted, report
 
 ROOT = Path(__file__).parents[1]
-MARKS = ("machine", *BEHIND)
+MARKS = ("machine", "alone", *BEHIND)
+ALL = [marks for n in range(4) for marks in itertools.combinations(MARKS, n)]
+SETS = [marks for marks in ALL if "alone" not in marks or "machine" in marks]  # tests/probes/conftest.py
 
 
 def chosen(marks: str, of: tuple[str, ...]) -> bool:
@@ -20,7 +22,11 @@ def chosen(marks: str, of: tuple[str, ...]) -> bool:
     return bool(eval(marks, {"__builtins__": {}}, {mark: mark in of for mark in MARKS}))
 
 
-@pytest.mark.parametrize("of", [m for n in range(3) for m in itertools.combinations(MARKS, n)], ids=" ".join)
+@pytest.mark.parametrize(
+    "of",
+    [m for n in range(4) for m in itertools.combinations(MARKS, n) if "alone" not in m or "machine" in m],
+    ids=" ".join,
+)
 def test_every_test_runs_in_exactly_one_part(of: tuple[str, ...]) -> None:
     assert sum(chosen(part.marks, of) for part in PARTS) == 1
 
@@ -40,6 +46,9 @@ def test_fine(): pass
 def test_wrong(): assert 0
 @pytest.mark.machine
 def test_of_the_machine(): pass
+@pytest.mark.machine
+@pytest.mark.alone
+def test_that_measures(): pass
 @pytest.mark.slow
 def test_allowed(): pytest.skip("needs benchstat on the path")
 @pytest.mark.slow
@@ -67,11 +76,16 @@ def test_what_became_of_each_part_is_counted(
         f"--rootdir={ROOT}",
         f"-c{ROOT / 'pyproject.toml'}",
     )
-    pure, machine, behind = PARTS
-    parts = (pure, machine, Part(behind.name, behind.marks, 0, ("-n", "1")))
+    pure, machine, alone, behind = PARTS
+    parts = (pure, machine, alone, Part(behind.name, behind.marks, 0, ("-n", "1")))
     codes = run_tests.run(parts, tmp_path, more)
-    assert {name: bool(code) for name, code in codes.items()} == {"pure": True, "machine": False, "behind": True}
+    assert {name: bool(code) for name, code in codes.items()} == {
+        "pure": True,
+        "machine": False,
+        "alone": False,
+        "behind": True,
+    }
     total = Counter[str]()
     for part in parts:
         total.update(counted(report(part, tmp_path)))
-    assert (total["passed"], total["failed"], total["skipped"]) == (2, failed, 4 - failed)
+    assert (total["passed"], total["failed"], total["skipped"]) == (3, failed, 4 - failed)

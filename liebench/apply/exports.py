@@ -1,6 +1,6 @@
 """Applied changes for those who keep the settings of many hosts: the same values, with the evidence as comments. Pure.
 
-Every value is one that no format reads as its own (``applied.plain``), else nothing is written. What a format cannot
+Every value is one that no format reads as its own (``dropin.plain``), else nothing is written. What a format cannot
 hold is named in a comment, never left out silently.
 """
 

@@ -132,7 +132,7 @@ class Hands:
             raise StorageFull(f"{file} cannot be written ({why}); without it a change would not last") from error
 
     def sweep(self) -> None:
-        """Remove what a kill left of a drop-in that was being written (``result.write_atomic``)."""
+        """Remove what a kill left of a drop-in that was being written (``state.files.write_atomic``)."""
         for file in (SYSCTLS, VALUES):
             path = self.at(file)
             for left in path.parent.glob(f".{path.name}.[0-9]*"):

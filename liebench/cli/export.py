@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from liebench.export import BOTH, FORMATS
+
 if TYPE_CHECKING:
+    from liebench.export import Format
     from liebench.judge.rows import Table
 
 WHAT = ("verdicts", "repetitions")
@@ -22,29 +25,28 @@ def export(
     ] = None,
     to: Annotated[
         str,
-        typer.Option("--to", help="json csv parquet markdown junit github openmetrics pyperf gobench."),
+        typer.Option("--to", help=f"{' '.join(FORMATS)}."),
     ] = "json",
     out: Annotated[Path | None, typer.Option("--out", "-o", help="The file; default: standard output.")] = None,
-    what: Annotated[str, typer.Option("--what", help="csv and parquet: verdicts or repetitions.")] = "verdicts",
+    what: Annotated[str, typer.Option("--what", help=f"{' and '.join(BOTH)}: verdicts or repetitions.")] = "verdicts",
 ) -> None:
     """Write runs, or a table of compare or gate, in the format of another tool."""
     from liebench.errors import UsageError
-    from liebench.export import FORMATS
 
     if to not in FORMATS:
         raise UsageError(f"--to takes {', '.join(FORMATS)}, not {to!r}")
     if what not in WHAT:
         raise UsageError(f"--what takes {' or '.join(WHAT)}, not {what!r}")
-    if what == "repetitions" and to not in ("csv", "parquet"):
-        raise UsageError(f"--what repetitions is for csv and parquet; {to} has a form of its own")
+    if what == "repetitions" and to not in BOTH:
+        raise UsageError(f"--what repetitions is for {' and '.join(BOTH)}; {to} has a form of its own")
     chosen = FORMATS[to]
     if chosen.binary and out is None and sys.stdout.isatty():
         raise UsageError(f"{to} is binary; name a file with --out")
     documents = _documents(sources or ())
     if chosen.one and len(documents) > 1:
         raise UsageError(f"{to} holds one run, and {len(documents)} were named; name one file")
-    data = _runs(to, documents) if chosen.runs or what == "repetitions" else _tables(to, documents)
-    _write(data, out)
+    asked = what == "repetitions" or chosen.tables is None
+    _write(_runs(chosen, documents) if asked else _tables(to, chosen, documents), out)
 
 
 def _documents(sources: Sequence[str]) -> list[tuple[str, dict[str, Any]]]:
@@ -92,26 +94,14 @@ def _read(name: str) -> dict[str, Any]:
     return read_document(name, check)
 
 
-def _tables(to: str, documents: Sequence[tuple[str, dict[str, Any]]]) -> bytes:
+def _tables(to: str, chosen: Format, documents: Sequence[tuple[str, dict[str, Any]]]) -> bytes:
     from liebench.errors import UsageError
-    from liebench.export import FORMATS, frames, junit, markdown, openmetrics, tables
-    from liebench.export.files import publish_github
 
+    assert chosen.tables is not None
     found = [table for name, doc in documents for table in _tables_of(name, doc)]
-    if FORMATS[to].one and len(found) > 1:
+    if chosen.one and len(found) > 1:
         raise UsageError(f"{to} holds one table, and {len(found)} were named; name a file with one")
-    if to == "github":
-        return "".join(f"{line}\n" for line in publish_github(found[0])).encode()
-    if to == "parquet":
-        return frames.as_parquet(frames.verdicts(found), frames.VERDICTS)
-    text = {
-        "json": lambda: tables.as_json(found),
-        "csv": lambda: frames.as_csv(frames.verdicts(found), frames.VERDICTS),
-        "markdown": lambda: markdown.as_markdown(found[0]),
-        "junit": lambda: junit.as_junit(found),
-        "openmetrics": lambda: openmetrics.as_openmetrics(found[0]),
-    }[to]()
-    return text.encode()
+    return chosen.tables(found)
 
 
 def _tables_of(name: str, doc: dict[str, Any]) -> list[Table]:
@@ -131,33 +121,23 @@ def _tables_of(name: str, doc: dict[str, Any]) -> list[Table]:
         raise RunUnreadable(f"{name}: {error}") from error
 
 
-def _runs(to: str, documents: Sequence[tuple[str, dict[str, Any]]]) -> bytes:
+def _runs(chosen: Format, documents: Sequence[tuple[str, dict[str, Any]]]) -> bytes:
     from liebench.cli import common
     from liebench.errors import RunUnreadable, UsageError
-    from liebench.export import frames, gobench, suite
     from liebench.export.tables import is_table
-    from liebench.runfile.repetitions import COLUMNS, repetitions
 
-    docs = []
+    assert chosen.runs is not None
     for name, doc in documents:
         if is_table(doc):
             raise UsageError(f"{name} is a table, which holds no samples; name a run file")
-        docs.append(doc)
     try:
-        if to == "gobench":
-            return gobench.as_gobench(docs).encode()
-        if to == "pyperf":
-            text, left = suite.as_suite(docs[0])
-            for line in left:
-                common.say(f"left out: {line}")
-            return text.encode()
-        records = list(repetitions(docs))
+        data, left = chosen.runs([doc for _, doc in documents])
     except RunUnreadable as error:
         names = ", ".join(name for name, _ in documents[:3])
         raise RunUnreadable(f"{names}: {error}") from error
-    if to == "parquet":
-        return frames.as_parquet(records, COLUMNS)
-    return frames.as_csv(records, COLUMNS).encode()
+    for line in left:
+        common.say(f"left out: {line}")
+    return data
 
 
 def _write(data: bytes, out: Path | None) -> None:

@@ -1,6 +1,6 @@
 """Runs of one host in the order of time: where the next is expected, and where something changed. Pure.
 
-Prediction: a new run lies within mean ± t(K-1) s sqrt(1 + 1/K) of K past ones (see ``compare.difference``). A change
+Prediction: a new run lies within mean ± t(K-1) s sqrt(1 + 1/K) of K past ones (see ``sides.difference``). A change
 point is the split that a permutation of blocks of neighbours cannot explain, with a step of at least the limit and at
 least five runs on either side: an alarm about a trend, never a verdict about one change. Tools that test the chosen
 split as if it had been chosen beforehand find one in 25-57 % of series without any (Apache Otava 0.8.0,

@@ -89,6 +89,8 @@ PRESSURE = tuple(
         ("io", 0.1, f"{OURS}: stalls worth a report", "a disk", "liebench run block-stall"),
     )
 )
+PLAIN = (*PRESSURE, KILLED)
+SIGNS = (STEAL, PERIODS, HELD, HIGH, *PLAIN)
 
 
 def read(reader: Reader) -> dict[str, float]:
@@ -112,7 +114,7 @@ def state(reader: Reader) -> dict[str, Any]:
 
 
 def find(window: Window) -> list[Finding]:
-    found = [_steal(window), *find_all((*PRESSURE, KILLED), window)]
+    found = [_steal(window), *find_all(PLAIN, window)]
     groups = {g for s in (".periods", ".high") for g in window.names("group.", s)}
     for group in sorted(groups):
         quota = [f for sign in (PERIODS, HELD) if (f := sign.find(window, group))]

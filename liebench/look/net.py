@@ -18,7 +18,7 @@ INITIAL = 10  # segments: RFC 6928
 LOST_SHARE = 0.1
 SOFTNET = ("processed", "dropped", "squeezed")
 NETDATA = "netdata's alarm on softnet_stat"
-SIGNS = (
+PLAIN = (
     Sign(
         id="retransmit",
         what="TCP retransmissions",
@@ -108,6 +108,7 @@ ALLOWANCE = Sign(
     says="the provider held back or dropped {count} packets ({name}, {amount})",
     settle="liebench run net-interrupt",
 )
+SIGNS = (*PLAIN, ALLOWANCE)
 
 
 def read(reader: Reader) -> dict[str, float]:
@@ -132,7 +133,7 @@ def cards(stats: Mapping[str, Mapping[str, int]]) -> dict[str, float]:
 
 
 def find(window: Window) -> list[Finding]:
-    found = find_all(SIGNS, _by_host(window))
+    found = find_all(PLAIN, _by_host(window))
     found += [f for name in window.names("nic.", "") if (f := ALLOWANCE.find(window, name)) is not None]
     idle = _idle(window)
     return [*found, idle] if idle else found

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from liebench.contract import Word
 from liebench.judge.cost import Bill
 from liebench.judge.run import RunVerdicts
-from liebench.pages.ledger import how_often
+from liebench.pages.forest import how_often
 
 NUMBERS = ("none", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 

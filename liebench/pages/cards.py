@@ -75,7 +75,7 @@ def delivered(verdict: Verdict, sentence: str) -> str:
 
 
 def card(doc: Json, blocks: Blocks, name: str, verdicts: RunVerdicts, known: Bill, about: About) -> Card:
-    """The card of one probe. ``blocks``: the ordinary ones of the run, by probe and case (``judge.open_run``)."""
+    """The card of one probe. ``blocks``: the ordinary ones of the run, by probe and case (``judge.run.open_run``)."""
     verdict, row = verdicts.probes[name], doc["probes"][name]
     claim = row.get("claim", {})
     details = {case: d for (probe, case), d in verdicts.details.items() if probe == name}

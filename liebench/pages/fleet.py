@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from liebench.compare.fleet import ODD, Fleet
-from liebench.pages.ledger import Ledger, axis_of, drawn
+from liebench.pages.forest import Forest, axis_of, drawn
 from liebench.pages.plot import Axis
 from liebench.words import clean, quantity
 
@@ -56,7 +56,7 @@ class FleetPage:
     says: str
     odd: Sequence[tuple[str, str]]  # host, why
     heat: Heat
-    grid: Ledger
+    grid: Forest
     strips: Sequence[Strip]
 
 

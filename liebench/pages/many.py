@@ -26,12 +26,12 @@ GATED = (
 
 
 def comparison_page(table: Table) -> str:
-    """Two sides of runs (``compare.compare_table``)."""
+    """Two sides of runs (``compare.sides.compare_table``)."""
     return draw("outcomes.html.j2", page=outcomes(table), kind="Comparison", lede=RATIOS, again=_again(table))
 
 
 def gate_page(table: Table) -> str:
-    """A gate (``gate_table.gate_table``): its answer is what its exit code means."""
+    """A gate (``gate.table.gate_table``): its answer is what its exit code means."""
     says = MEANINGS.get(table.exit, "")
     page = replace(outcomes(table), head=f"{says[:1].upper()}{says[1:]}.") if says else outcomes(table)
     return draw("outcomes.html.j2", page=page, kind="Gate", lede=GATED, again=_again(table))

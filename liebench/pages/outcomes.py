@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from liebench.contract import Outcome
 from liebench.judge.row_words import interval, name_of, size, sort_key
 from liebench.judge.rows import Row, Table
-from liebench.pages.ledger import Ledger, Line, axis_of, drawn
+from liebench.pages.forest import Forest, Line, axis_of, drawn
 from liebench.pages.missing import Missing, missing
 from liebench.pages.plot import Axis, is_log, widened
 from liebench.words import clean, quantity
@@ -46,14 +46,14 @@ class Slopes:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Outcomes:
-    """``ledger`` what is worse, better or open; ``same`` the rest; ``first`` what a reader must know before."""
+    """``forest`` what is worse, better or open; ``same`` the rest; ``first`` what a reader must know before."""
 
     title: str
     head: str
     says: str
     tally: Sequence[tuple[int, str]]
     first: Sequence[str]
-    ledger: Ledger | None
+    forest: Forest | None
     same: Sequence[tuple[str, str, str]]  # name, size, what was proven
     slopes: Sequence[Slopes]
     missing: Missing
@@ -72,7 +72,7 @@ def outcomes(table: Table, grid: str = "grid") -> Outcomes:
         says=_worst(told),
         tally=[(counts[w], w.value) for w in (*TOLD, Outcome.SAME) if counts[w]],
         first=[clean(n) for n in table.notes],
-        ledger=ledger_of(told, grid) if told else None,
+        forest=forest_of(told, grid) if told else None,
         same=[(name_of(r), size(r) or clean(r.why), interval(r)) for r in same],
         slopes=[*slopes(rows, grid)],
         missing=missing(table.skipped, table.failed),
@@ -114,7 +114,7 @@ def _worst(told: Sequence[Row]) -> str:
     return " ".join(said)
 
 
-def ledger_of(rows: Sequence[Row], grid: str, roles: bool = False) -> Ledger:
+def forest_of(rows: Sequence[Row], grid: str, roles: bool = False) -> Forest:
     """A forest of outcomes. ``roles``: the policy's levels are a trial's targets and guards."""
     axis = axis_of((e for r in rows if r.unit == "ratio" for e in (r.value, r.low, r.high)), 0.8, 1.25)
     return drawn(axis, grid, [_line(r, axis, ROLES if roles else LEVELS) for r in rows])

@@ -6,17 +6,26 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from liebench.advice.advise import Advice
+from liebench.advice.advise import Advice, Grade
 from liebench.advice.evidence import tally
 from liebench.judge.cost import Bill, bill, order
 from liebench.judge.run import RunVerdicts, open_run
 from liebench.pages.answer import Answer, answer
 from liebench.pages.cards import About, Card, card, delivered
-from liebench.pages.ledger import Ledger, ledger
+from liebench.pages.forest import Forest, forest
 from liebench.pages.missing import Missing, missing
 from liebench.pages.trust import Said, trust
 from liebench.runfile.fields import Json, host_parts
 from liebench.words import ORDER, clean
+
+MARKS = {
+    Grade.PROVED: "better",
+    Grade.ONCE: "better",
+    Grade.NARROW: "honest",
+    Grade.LAPSED: "honest",
+    Grade.OPEN: "honest",
+    Grade.NO_GAIN: "same",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +45,9 @@ class Page:
     answer: Answer
     doubts: int
     tally: Sequence[tuple[int, str]]
-    lies: Ledger | None
-    shown: Ledger | None  # what was measured on rigs of ours
-    advice: Sequence[Advice]
+    lies: Forest | None
+    shown: Forest | None  # what was measured on rigs of ours
+    advice: Sequence[tuple[str, Advice]]  # the class of its mark, by how far trials bear it out
     changes: str
     cards: Sequence[Card]
     seed: str
@@ -70,9 +79,9 @@ def page(doc: Mapping[str, Any], verdicts: RunVerdicts, advice: Sequence[Advice]
         answer=answer(verdicts, names, titles, sentences, bills),
         doubts=sum(not s.good for s in said),
         tally=[(verdicts.counts[w], w.value) for w in ORDER if verdicts.counts.get(w)],
-        lies=ledger(verdicts, ours, titles, bills, "grid") if ours else None,
-        shown=ledger(verdicts, rigs, titles, bills, "rig-grid") if rigs else None,
-        advice=advice,
+        lies=forest(verdicts, ours, titles, bills, "grid") if ours else None,
+        shown=forest(verdicts, rigs, titles, bills, "rig-grid") if rigs else None,
+        advice=[(MARKS[item.grade], item) for item in advice],
         changes=tally(advice),
         cards=[cards[n] for n in ours],
         seed=clean(settings.get("seed"), 20),

@@ -11,9 +11,10 @@ from liebench.gate.pairs import pairs_of
 from liebench.judge.rows import Row
 from liebench.judge.run import open_run
 from liebench.pages.figures import Figure, Series, figure_of
-from liebench.pages.ledger import Ledger
-from liebench.pages.outcomes import ledger_of
+from liebench.pages.forest import Forest
+from liebench.pages.outcomes import forest_of
 from liebench.runfile.fields import Json, host_line
+from liebench.trial.proofs import LAST_WIN, Proof, confirmed, stored_proof
 from liebench.trial.result import Found, TrialResult, place_of, trial_result
 from liebench.trial.words import cost, next_step
 from liebench.words import clean
@@ -27,7 +28,7 @@ WORDS = {
 }
 
 
-SECOND = "A win is a proof once a second trial with another seed has won too; its size is that trial's."
+SECOND = f"A win is a proof once a {LAST_WIN} trial with another seed has won too; its size is that trial's."
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,7 +41,7 @@ class TrialCard:
     says: Sequence[str]
     figure: Figure | None
     drawn: str
-    ledger: Ledger | None
+    forest: Forest | None
     made: str
 
 
@@ -58,6 +59,7 @@ def trials(docs: Sequence[Json]) -> TrialsPage:
     """The page of these trials' files, in the order of time. Raises RunUnreadable where one is no trial's."""
     ordered = sorted(docs, key=lambda d: str(d.get("started")))
     results = [trial_result(doc) for doc in ordered]
+    proved = _proved(ordered, results)
     won = sum(r.found is Found.WIN for r in results)
     counts = {w: sum(WORDS[r.found] == w for r in results) for w in ("better", "worse", "inconclusive", "same")}
     return TrialsPage(
@@ -66,17 +68,21 @@ def trials(docs: Sequence[Json]) -> TrialsPage:
         says=SECOND if won else "",
         facts=clean(host_line(ordered[-1]), 200),
         tally=[(n, w) for w, n in counts.items() if n],
-        cards=[_card(doc, results[i], f"trial-{i}", _confirmed(ordered, results, i)) for i, doc in enumerate(ordered)],
+        cards=[_card(doc, results[i], f"trial-{i}", proved[i]) for i, doc in enumerate(ordered)],
     )
 
 
-def _confirmed(docs: Sequence[Json], results: Sequence[TrialResult], i: int) -> bool:
-    """Whether this trial and the one before it of the same change won, under different seeds."""
-    before = next((k for k in reversed(range(i)) if results[k].subject == results[i].subject), None)
-    if before is None or {results[before].found, results[i].found} != {Found.WIN}:
-        return False
-    seeds = [(docs[k].get("settings") or {}).get("seed") for k in (before, i)]
-    return seeds[0] != seeds[1]
+def _proved(docs: Sequence[Json], results: Sequence[TrialResult]) -> list[bool]:
+    """Whether each is the proof, by the rule of ``try``. ``docs``: in the order of time."""
+    past: list[Proof] = []
+    found = []
+    for doc, result in zip(docs, results, strict=True):
+        proof = stored_proof(result, doc)
+        if proof is not None:
+            proof = confirmed(proof, past)
+            past.append(proof)
+        found.append(proof is not None and proof.confirmed)
+    return found
 
 
 def _head(results: Sequence[TrialResult], won: int) -> str:
@@ -109,7 +115,7 @@ def _card(doc: Json, result: TrialResult, name: str, confirmed: bool) -> TrialCa
         says=said,
         figure=picture,
         drawn=drawn,
-        ledger=ledger_of(rows, f"{name}-grid", roles=True) if rows else None,
+        forest=forest_of(rows, f"{name}-grid", roles=True) if rows else None,
         made=clean(str(doc.get("started")), 30),
     )
 

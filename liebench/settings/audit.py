@@ -18,7 +18,7 @@ QUEUE = ("scheduler", "read_ahead_kb", "nr_requests", "wbt_lat_usec")
 MORE = ("kernel.sched_child_runs_first", "kernel.sched_autogroup_enabled", "vm.nr_hugepages")
 
 
-class Standing(StrEnum):
+class Departure(StrEnum):
     """How a setting stands to the kernel's own value."""
 
     DEFAULT = "default"
@@ -35,7 +35,7 @@ class Setting:
     key: str
     now: str | None
     default: str | None
-    standing: Standing
+    standing: Departure
     by: str
     owners: tuple[Owner, ...]
     note: str
@@ -44,8 +44,8 @@ class Setting:
     @property
     def notable(self) -> bool:
         """Whether it is worth a line: it differs, lowers, does nothing, or a line somewhere says something else."""
-        if self.standing in (Standing.DEFAULT, Standing.UNKNOWN):
-            return any(o.wins and (self.standing is Standing.UNKNOWN or o.value != self.now) for o in self.owners)
+        if self.standing in (Departure.DEFAULT, Departure.UNKNOWN):
+            return any(o.wins and (self.standing is Departure.UNKNOWN or o.value != self.now) for o in self.owners)
         return True
 
 
@@ -83,7 +83,7 @@ def _setting(key: str, host: Host, lines: list[Owner]) -> Setting | None:
     default = None if default == GONE else default
     note = note_of(key, now, host)
     standing = _standing(key, now, default, note is not None and note.idle)
-    says = note.says if note and standing is not Standing.DEFAULT else ""
+    says = note.says if note and standing is not Departure.DEFAULT else ""
     return Setting(
         key=key,
         now=now,
@@ -96,16 +96,16 @@ def _setting(key: str, host: Host, lines: list[Owner]) -> Setting | None:
     )
 
 
-def _standing(key: str, now: str, default: str | None, idle: bool) -> Standing:
+def _standing(key: str, now: str, default: str | None, idle: bool) -> Departure:
     if default is not None and same(key, now, default):
-        return Standing.DEFAULT
+        return Departure.DEFAULT
     if idle:
-        return Standing.NO_EFFECT
+        return Departure.NO_EFFECT
     if default is None:
-        return Standing.UNKNOWN
+        return Departure.UNKNOWN
     if key == "net.ipv4.ip_local_port_range":
-        return Standing.LOWERS if _ports(now) < _ports(default) else Standing.DIFFERS
-    return Standing.LOWERS if is_limit(key) and below(key, now, default) else Standing.DIFFERS
+        return Departure.LOWERS if _ports(now) < _ports(default) else Departure.DIFFERS
+    return Departure.LOWERS if is_limit(key) and below(key, now, default) else Departure.DIFFERS
 
 
 def _ports(span: str) -> int:
@@ -113,13 +113,13 @@ def _ports(span: str) -> int:
     return words[1] - words[0] + 1 if len(words) == 2 else 0
 
 
-def _by(now: str, standing: Standing, owners: tuple[Owner, ...], key: str) -> str:
+def _by(now: str, standing: Departure, owners: tuple[Owner, ...], key: str) -> str:
     """Who set what is in force; a file that says something else was overruled at run time."""
     winner = next((o for o in owners if o.wins), None)
     if winner is not None and " ".join((winner.value or "").split()) == now:
         return winner.place if winner.by != "command line" else "the kernel's command line"
     runtime = "somebody at run time" if not key.startswith("/sys/block/") else "a udev rule, or somebody at run time"
-    itself = "the kernel" if standing in (Standing.DEFAULT, Standing.UNKNOWN) else runtime
+    itself = "the kernel" if standing in (Departure.DEFAULT, Departure.UNKNOWN) else runtime
     if winner is not None:
         return f"{itself}; {winner.place} says {winner.value}, which is not in force"
     return itself
@@ -147,7 +147,7 @@ def _missing(key: str, lines: list[Owner]) -> Setting:
         key=key,
         now=None,
         default=None,
-        standing=Standing.NO_EFFECT,
+        standing=Departure.NO_EFFECT,
         by=by,
         owners=owners,
         note=gone(key),

@@ -50,8 +50,8 @@ def _fills(name: str, pattern: str) -> bool:
 def find(name: str, untested: bool = False, root: Path = ROOT) -> Knob:
     """A knob by its id, its key, or the path of its file. Raises UsageError for one that is not in the catalogue.
 
-    ``untested``: any setting of /proc/sys or /sys is a knob then (``outside``), without a trial, whose value is taken
-    as it is. ``root``: where these lie.
+    ``untested``: any setting of /proc/sys or /sys is a knob then (``writable.path_of``), without a trial, whose value
+    is taken as it is. ``root``: where these lie.
     """
     knobs = catalogue()
     known = knobs.get(name) or named_thing(name)

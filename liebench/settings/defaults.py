@@ -1,6 +1,6 @@
 """The value that this host's kernel would have of a setting by itself; ``default_of`` is None where we do not know.
 
-What has one value per version stands in ``kernel_defaults.py``, what the kernel computes in ``default_rules.py``.
+What has one value per version stands in ``defaults_table.py``, what the kernel computes in ``defaults_computed.py``.
 """
 
 from __future__ import annotations

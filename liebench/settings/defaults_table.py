@@ -1,7 +1,7 @@
 """What Linux sets by itself, by version, each with its source. Upstream's values; a distribution's kernel may differ.
 
 A value holds from its version on, until the next; before the first one it is not known to us. ``GONE``: the kernel has
-no such key any more. What depends on memory, processors or the build is a rule in ``defaults.py``.
+no such key any more. What depends on memory, processors or the build is a rule in ``defaults_computed.py``.
 """
 
 from __future__ import annotations

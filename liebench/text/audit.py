@@ -6,16 +6,16 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from liebench.settings.audit import Setting, Standing
+from liebench.settings.audit import Departure, Setting
 from liebench.words import clean, tally, wrapped
 
-ORDER = (Standing.LOWERS, Standing.NO_EFFECT, Standing.DIFFERS, Standing.UNKNOWN, Standing.DEFAULT)
+ORDER = (Departure.LOWERS, Departure.NO_EFFECT, Departure.DIFFERS, Departure.UNKNOWN, Departure.DEFAULT)
 SHAPES = {
-    Standing.LOWERS: "◆",
-    Standing.NO_EFFECT: "○",
-    Standing.DIFFERS: "◇",
-    Standing.UNKNOWN: "?",
-    Standing.DEFAULT: "●",
+    Departure.LOWERS: "◆",
+    Departure.NO_EFFECT: "○",
+    Departure.DIFFERS: "◇",
+    Departure.UNKNOWN: "?",
+    Departure.DEFAULT: "●",
 }
 
 
@@ -40,7 +40,7 @@ def as_text(settings: Sequence[Setting], release: str | None, everything: bool) 
 def _paragraph(setting: Setting) -> list[str]:
     now = "is not there" if setting.now is None else f"= {setting.now}"
     lines = _hanging(f"{SHAPES[setting.standing]} {setting.key} {now}: {setting.standing.value}")
-    if setting.standing is not Standing.DEFAULT and setting.default is not None:
+    if setting.standing is not Departure.DEFAULT and setting.default is not None:
         lines += _hanging(f"the kernel's own is {setting.default} ({setting.source})", "  ")
     elif setting.source and setting.now is not None:
         lines += _hanging(f"source: {setting.source}", "  ")

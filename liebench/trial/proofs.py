@@ -18,13 +18,16 @@ from pathlib import Path
 from typing import Any
 
 from liebench.errors import StorageFull
-from liebench.host import Host
+from liebench.host import Host, stored_host
+from liebench.runfile.fields import Json
 from liebench.settings.catalogue import catalogue
 from liebench.settings.knob import Knob, Scope
 from liebench.state.jsonl import append, records
 from liebench.trial.result import Found, TrialResult
 
 FILE = "proofs.jsonl"
+WINS = 2  # trials in a row, each with a seed of its own, that make a proof
+LAST_WIN = ("first", "second", "third", "fourth")[WINS - 1]  # the one whose size is published
 TELLS = (Found.WIN, Found.NO_EFFECT, Found.LOSS, Found.GUARD)
 
 
@@ -34,7 +37,7 @@ class Proof:
 
     ``change``: id of the knob. ``key``: its setting, with the name of the disk or card where it is one of several.
     ``workload``: ``your command``, or a probe's id. ``host`` and ``config``: hashes (``config_of``). ``trials``: ids
-    of the two trial runs. ``made``: UTC, ISO 8601. ``confirmed``: the second trial agreed.
+    of the ``WINS`` trial runs. ``made``: UTC, ISO 8601. ``confirmed``: the last of them agreed.
     ``seed``: of this trial's orders; None where an older liebench kept none.
     """
 
@@ -130,7 +133,7 @@ def config_of(host: Host, knob: Knob, originals: Mapping[str, str]) -> str:
     """Hash of the configuration in which a proof about this knob holds: whatever the knob itself is set to. Empty where
     a run file does not tell.
 
-    ``originals``: what the settings that liebench has applied held before, by path (``applied.originals``).
+    ``originals``: what the settings that liebench has applied held before, by path (``apply.ledger.originals``).
     """
     return host.config({**originals, knob.path: ""})
 
@@ -201,14 +204,14 @@ def standing(
 ) -> Standing:
     """What is proved of ``knob`` from ``from_`` (empty: not known) to ``to`` on ``host``, live or of a run file.
 
-    ``originals``: what liebench has applied held before, by path (``ledger.originals``).
+    ``originals``: what liebench has applied held before, by path (``apply.ledger.originals``).
     """
     about = sorted((p for p in proofs if is_about(p, knob, to)), key=lambda p: p.made, reverse=True)
     rows = [(p, why_not(p, knob, from_, host, originals) or _overruled(p, about)) for p in about]
     return Standing(next((p for p, why in rows if not why), None), tuple((p, why) for p, why in rows if why))
 
 
-def proof_from(result: TrialResult, trial: str, seed: int, host: str, config: str, made: str) -> Proof | None:
+def proof_from(result: TrialResult, trial: str, seed: int | None, host: str, config: str, made: str) -> Proof | None:
     """What this trial alone shows; None where it could not tell. A result that is no win keeps an interval up to 1."""
     if result.found not in TELLS or result.ratio is None or result.low is None or result.high is None:
         return None
@@ -239,11 +242,28 @@ def _alike(one: Proof, other: Proof) -> bool:
     return all(getattr(one, n) == getattr(other, n) for n in names)
 
 
+def stored_proof(result: TrialResult, doc: Json) -> Proof | None:
+    """``proof_from`` with what the trial's own file holds of seed, host, configuration and time.
+
+    The file does not tell what liebench had applied: here that counts as set by anybody. None also for a scope that
+    this liebench does not know.
+    """
+    if result.subject.scope not in list(Scope):
+        return None
+    settings, hashes = doc.get("settings") or {}, doc["hashes"]
+    knob = catalogue().get(result.subject.knob)
+    config = config_of(stored_host(doc), knob, {}) if knob else ""
+    return proof_from(
+        result, doc["id"], settings.get("seed"), hashes["host"], config or hashes["config"], str(doc.get("started"))
+    )
+
+
 def confirmed(new: Proof, past: Sequence[Proof]) -> Proof:
-    """The same proof, confirmed where the trial before it won too: same change, same place, another seed."""
-    before = next((p for p in reversed(past) if _alike(p, new)), None)
-    if before is None or before.high >= 1 or new.high >= 1 or set(before.trials) & set(new.trials):
+    """The same proof, confirmed where the trials before it won too, ``WINS`` in a row: same change, same place, each
+    with another seed."""
+    row = [*[p for p in past if _alike(p, new)][1 - WINS :], new]
+    if len(row) < WINS or any(p.high >= 1 for p in row) or any(set(p.trials) & set(new.trials) for p in row[:-1]):
         return new
-    if before.seed == new.seed:  # the same orders and coins: nothing that they brought about is ruled out
+    if len({p.seed for p in row}) < WINS:  # the same orders and coins: nothing that they brought about is ruled out
         return new
-    return replace(new, confirmed=True, trials=(before.trials[-1], *new.trials))
+    return replace(new, confirmed=True, trials=tuple(p.trials[-1] for p in row))

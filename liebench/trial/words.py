@@ -5,11 +5,12 @@ from __future__ import annotations
 from liebench.settings.catalogue import catalogue
 from liebench.settings.knob import Knob, Scope
 from liebench.settings.launch import is_launch, kept_by, trial_line, wider
-from liebench.trial.proofs import needed_scope
+from liebench.trial.proofs import LAST_WIN, needed_scope
 from liebench.trial.result import Found, Subject, TrialResult
 
 NEXT = {
-    Found.WIN: "A first win is a promise: run it again later with another seed; only that second trial is the proof.",
+    Found.WIN: "A first win is a promise: run it again later with another seed; "
+    f"only that {LAST_WIN} trial is the proof.",
     Found.NO_EFFECT: "Leave it as it is: here it changes nothing that would be worth a setting.",
     Found.LOSS: "Leave it as it is.",
     Found.GUARD: "Leave it as it is, or let your own work decide: `liebench try --with 'COMMAND'`.",

@@ -1,6 +1,6 @@
 """Every kind of page from files that do not change: what the browser tests open, and the pictures beside them show.
 
-``PYTHONPATH=tests:tests/judging python tests/golden_pages.py`` draws the pictures anew (``tests/golden/``); look at
+``python -m tests.helpers.golden_pages`` draws the pictures anew (``tests/golden/``); look at
 them before you commit them.
 """
 

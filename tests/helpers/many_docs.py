@@ -25,4 +25,5 @@ def stored(n: int, ratio: float, host: str = "h", **more: Any) -> dict[str, Any]
 def trial(seed: int, factor: float) -> dict[str, Any]:
     doc = gate_doc({"c": case()}, pair_blocks(24, {"a": 100, "b": 200}, {"a": 100, "b": 200 * factor}, seed=seed))
     policy = {"gate": {"limit": "3 %"}, "levels": {"p/c/a": "warn"}}
-    return HEAD | doc | {"kind": "trial", "change": SUBJECT, "policy": policy, "settings": {"seed": seed}}
+    name = {"id": f"20260101T000000Z-{seed:08x}"}
+    return HEAD | doc | name | {"kind": "trial", "change": SUBJECT, "policy": policy, "settings": {"seed": seed}}

@@ -1,8 +1,8 @@
 """Six noise models and three recorded traces: the log time per operation of sample after sample of one session.
 
-Parameters follow research/statistics.md, 1.2: a sample lasts 50 ms; M1 quiet; M2 adds an effect of each
-repetition; M3 drifts (Ornstein-Uhlenbeck, 30 s); M4 has 5 % heavy-tailed outliers; M5 a neighbour on the hidden
-sibling thread that doubles the time in bursts; M6 a mix of all as on a cloud.
+A sample lasts 50 ms. M1 is quiet; M2 adds an effect of each repetition; M3 drifts (Ornstein-Uhlenbeck, 30 s); M4 has
+5 % heavy-tailed outliers; M5 a neighbour on the hidden sibling thread that doubles the time in bursts; M6 a mix of all
+as on a cloud.
 """
 
 from __future__ import annotations

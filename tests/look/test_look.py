@@ -25,7 +25,7 @@ from liebench.facts.sockets import Connection
 from liebench.facts.softnet import softnet
 from liebench.look import clock, cpu, disk, memory, net
 from liebench.look.look import Look, Outside, OwnTraces, judge, take
-from liebench.look.sign import Snapshot, Window
+from liebench.look.sign import Sign, Snapshot, Window
 from liebench.registry import find_probes
 from liebench.text.look import as_json, as_text
 
@@ -284,12 +284,14 @@ def whole(look: Look) -> None:
 
 
 def test_what_settles_a_sign_is_a_probe_that_there_is() -> None:
-    quotas = (cpu.STEAL, cpu.PERIODS, cpu.HELD, cpu.HIGH, cpu.KILLED, *cpu.PRESSURE)
-    named = [s.settle for s in (*quotas, *memory.SIGNS, *net.SIGNS, net.ALLOWANCE, *disk.SIGNS)]
+    signs = (*cpu.SIGNS, *memory.SIGNS, *net.SIGNS, *disk.SIGNS)
+    named = [s.settle for s in signs]
     named += [clock.READS, clock.RATE, "liebench run block-stall", "liebench run tcp-idle-restart"]
     asked = {words.removeprefix("liebench run ") for words in named if words.startswith("liebench run ")}
     assert asked <= set(find_probes().probes)
-    assert all(s.source for s in (*quotas, *memory.SIGNS, *net.SIGNS, *disk.SIGNS))
+    assert all(s.source for s in signs)
+    for area in (cpu, memory, net, disk):
+        assert {id(s) for s in vars(area).values() if isinstance(s, Sign)} <= set(map(id, area.SIGNS))
 
 
 def test_judging_touches_no_file_and_no_clock(monkeypatch: pytest.MonkeyPatch) -> None:

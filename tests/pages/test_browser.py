@@ -192,7 +192,7 @@ def test_the_policy_stops_a_script_that_got_in_all_the_same(browser: Browser, tm
 
 
 def test_every_page_has_its_pictures() -> None:
-    """Pictures that a person looked at: ``tests/golden_pages.py`` draws them."""
+    """Pictures that a person looked at: ``python -m tests.helpers.golden_pages`` draws them."""
     folder = Path(__file__).parents[1] / "golden"
     for name in PAGES:
         for look in LOOKS if not name.startswith("run-") else ("light",):

@@ -8,6 +8,7 @@ import random
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +22,14 @@ from liebench.gate.table import gate_table, stored_policy
 from liebench.judge.family import Limits
 from liebench.judge.row_words import interval, size
 from liebench.judge.rows import Row, Table
+from liebench.pages import trials as pages_trials
 from liebench.pages.fleet import fleet
 from liebench.pages.history import history
 from liebench.pages.many import comparison_page, fleet_page, gate_page, history_page, trials_page
 from liebench.pages.outcomes import headline, outcomes
 from liebench.pages.trials import trials
+from liebench.trial.proofs import confirmed, proof_from
+from liebench.trial.result import Found, trial_result
 
 from tests.helpers.gate_documents import gate_doc, pair_blocks
 from tests.helpers.many_docs import HEAD, SUBJECT, stored, trial
@@ -72,8 +76,8 @@ def test_what_is_worse_stands_first_and_what_is_the_same_is_folded() -> None:
         kind="compare", title="b against a", rows=[row(S), row(W, 1.4, "d"), row(B, 0.5, "e"), row(OPEN, 1.1, "f")]
     )
     page = outcomes(table)
-    assert page.ledger is not None
-    assert [line.word for line in page.ledger.lines] == ["worse", "inconclusive", "better"]
+    assert page.forest is not None
+    assert [line.word for line in page.forest.lines] == ["worse", "inconclusive", "better"]
     assert [name for name, _, _ in page.same] == ["p c b (lie)"]
     assert page.says.startswith("The largest loss is p d b (lie): +40.0 % (+38.6 … +41.4 %).")
     assert page.tally == [(1, "worse"), (1, "better"), (1, "inconclusive"), (1, "same")]
@@ -179,6 +183,21 @@ def test_trials_show_both_values_and_the_second_win_is_the_proof() -> None:
 def test_the_same_seed_proves_nothing() -> None:
     found = trials([trial(1, 0.5), trial(1, 0.5) | {"started": "2027"}])
     assert all("Proved" not in " ".join(c.says) for c in found.cards)
+
+
+def test_a_page_and_a_trial_have_one_rule_of_what_is_proved(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What could not tell is kept by neither; another host or configuration starts the count again."""
+    docs = [trial(n, 0.5) | {"started": f"202{n}"} for n in (1, 2, 3)]
+    unclear = replace(trial_result(docs[1]), found=Found.CANNOT_TELL)
+    monkeypatch.setattr(pages_trials, "trial_result", lambda d: unclear if d is docs[1] else trial_result(d))
+    first, _, last = (proof_from(trial_result(d), d["id"], d["settings"]["seed"], "h", "x", "") for d in docs)
+    assert first is not None
+    assert last is not None
+    assert confirmed(last, [first]).confirmed
+    assert ["Proved" in " ".join(c.says) for c in trials(docs).cards] == [False, False, True]
+    for name in ("host", "config"):
+        moved = [*docs[:2], {**docs[2], "hashes": {**docs[2]["hashes"], name: "other"}}]
+        assert all("Proved" not in " ".join(c.says) for c in trials(moved).cards)
 
 
 def test_no_page_lets_hostile_text_out() -> None:

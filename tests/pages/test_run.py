@@ -10,12 +10,14 @@ from typing import Any
 
 import pytest
 
+from liebench.advice.advise import Grade
 from liebench.contract import Verdict, Word
 from liebench.errors import RunUnreadable
 from liebench.judge.cost import Bill
 from liebench.judge.run import RunVerdicts, judge_run
 from liebench.pages.answer import Answer, answer
 from liebench.pages.frame import run_page
+from liebench.pages.run import MARKS
 from liebench.probe import Plant
 from liebench.runfile.embed import TYPE, pack, unpack
 from liebench.runfile.reader import read_run
@@ -193,3 +195,7 @@ def test_every_text_colour_has_aa_contrast_in_both_themes() -> None:
         for name in colours.keys() - {"bg", "rule", "band"}:
             high, low = sorted((luminance(colours[name]), base), reverse=True)
             assert (high + 0.05) / (low + 0.05) >= 4.5, name
+
+
+def test_every_grade_of_evidence_has_its_mark() -> None:
+    assert set(MARKS) == set(Grade)

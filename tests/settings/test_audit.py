@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from liebench.host import Host, read_host
-from liebench.settings.audit import Setting, Standing, audit
+from liebench.settings.audit import Departure, Setting, audit
 from liebench.settings.defaults import below, default_of, same, source_of
 from liebench.settings.defaults_computed import version_of
 from liebench.settings.defaults_table import GONE, OLDEST, TABLE
@@ -102,11 +102,11 @@ def test_small_machines_have_small_windows(tmp_path: Path) -> None:
 
 def test_old_advice_on_an_old_kernel() -> None:
     found = audited("el7")
-    assert found["net.ipv4.tcp_tw_recycle"].standing is Standing.DIFFERS
+    assert found["net.ipv4.tcp_tw_recycle"].standing is Departure.DIFFERS
     assert found["net.ipv4.tcp_tw_recycle"].by == "/etc/sysctl.conf:2"
-    assert found["net.ipv4.tcp_mem"].standing is Standing.UNKNOWN  # the rule is younger than that kernel
+    assert found["net.ipv4.tcp_mem"].standing is Departure.UNKNOWN  # the rule is younger than that kernel
     assert found["kernel.sched_min_granularity_ns"].by == "/usr/lib/tuned/throughput-performance/tuned.conf:5"
-    assert found["vm.swappiness"].standing is Standing.DEFAULT
+    assert found["vm.swappiness"].standing is Departure.DEFAULT
     assert "says 10, which is not in force" in found["vm.swappiness"].by
     assert found["vm.swappiness"].notable
 
@@ -114,17 +114,17 @@ def test_old_advice_on_an_old_kernel() -> None:
 def test_a_tuned_debian() -> None:
     found = audited("debian12")
     assert (found["vm.swappiness"].standing, found["vm.swappiness"].by) == (
-        Standing.DIFFERS, "/etc/sysctl.d/60-tuning.conf:3",
+        Departure.DIFFERS, "/etc/sysctl.d/60-tuning.conf:3",
     )  # fmt: skip
     assert "never swap" in found["vm.swappiness"].note
     assert "half of that" in found["vm.dirty_background_ratio"].note
     budget = found["net.core.netdev_budget"]
-    assert (budget.standing, "never cut short" in budget.note) == (Standing.NO_EFFECT, True)
-    assert found["net.ipv4.tcp_low_latency"].standing is Standing.NO_EFFECT
+    assert (budget.standing, "never cut short" in budget.note) == (Departure.NO_EFFECT, True)
+    assert found["net.ipv4.tcp_low_latency"].standing is Departure.NO_EFFECT
     assert found["net.ipv4.tcp_low_latency"].by == "the kernel's command line"
-    assert found["net.ipv4.tcp_congestion_control"].standing is Standing.DIFFERS
+    assert found["net.ipv4.tcp_congestion_control"].standing is Departure.DIFFERS
     typo = found["net.core_netdev_max_backlog"]
-    assert (typo.now, typo.standing, typo.by) == (None, Standing.NO_EFFECT, "/etc/sysctl.d/60-tuning.conf:6")
+    assert (typo.now, typo.standing, typo.by) == (None, Departure.NO_EFFECT, "/etc/sysctl.d/60-tuning.conf:6")
     assert "typing error" in typo.note
     huge = found["/sys/kernel/mm/transparent_hugepage/enabled"]
     assert (huge.now, huge.default, huge.by) == ("always", "madvise", "the kernel's command line")
@@ -132,19 +132,19 @@ def test_a_tuned_debian() -> None:
     assert (found["/sys/block/sda/queue/scheduler"].now, found["/sys/block/sda/queue/scheduler"].default) == (
         "none", "mq-deadline",
     )  # fmt: skip
-    assert found["kernel.threads-max"].standing is Standing.DEFAULT
+    assert found["kernel.threads-max"].standing is Departure.DEFAULT
 
 
 def test_values_below_a_new_kernels_own_are_called_so() -> None:
     found = audited("new")
-    lowered = {key for key, s in found.items() if s.standing is Standing.LOWERS}
+    lowered = {key for key, s in found.items() if s.standing is Departure.LOWERS}
     assert lowered == {
         "net.core.rmem_max", "net.core.wmem_max", "net.ipv4.tcp_rmem", "net.ipv4.ip_local_port_range",
     }  # fmt: skip
-    assert found["net.ipv4.tcp_wmem"].standing is Standing.DIFFERS  # it was raised
-    assert found["vm.swappiness"].standing is Standing.NO_EFFECT  # no swap
+    assert found["net.ipv4.tcp_wmem"].standing is Departure.DIFFERS  # it was raised
+    assert found["vm.swappiness"].standing is Departure.NO_EFFECT  # no swap
     assert "bbr" in found["net.ipv4.tcp_slow_start_after_idle"].note
-    assert found["net.ipv4.tcp_adv_win_scale"].standing is Standing.NO_EFFECT
+    assert found["net.ipv4.tcp_adv_win_scale"].standing is Departure.NO_EFFECT
     text = as_text(list(found.values()), "6.18.2", everything=False)
     assert text.index("rmem_max") < text.index("vm.swappiness") < text.index("tcp_wmem")
     assert max(len(line) for line in text.splitlines()) <= 80
@@ -274,6 +274,6 @@ def test_this_kernels_own_values_are_computed_as_it_computes_them() -> None:
     """Where nobody set anything, table and rules must agree with the running kernel in nearly everything."""
     found = [s for s in audit(read_host()) if s.key.startswith(("vm.", "net.", "kernel.", "fs.")) and not s.owners]
     judged = [s for s in found if s.default is not None]
-    differ = [(s.key, s.now, s.default) for s in judged if s.standing is not Standing.DEFAULT]
+    differ = [(s.key, s.now, s.default) for s in judged if s.standing is not Departure.DEFAULT]
     assert len(judged) > 30
     assert len(differ) <= len(judged) // 4, differ

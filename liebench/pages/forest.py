@@ -35,7 +35,7 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Ledger:
+class Forest:
     """``id``: of the drawn grid behind the marks, its own in a page."""
 
     id: str
@@ -51,10 +51,10 @@ def axis_of(edges: Iterable[float | None], low: float = 0.9, high: float = LEAST
     return Axis(min(held) * 0.93, max(held) * 1.08, 1, 99, log=True)
 
 
-def drawn(axis: Axis, grid: str, lines: Sequence[Line], band: float = BAND) -> Ledger:
+def drawn(axis: Axis, grid: str, lines: Sequence[Line], band: float = BAND) -> Forest:
     """The table with the ticks of its axis and the band that nobody would notice."""
     ticks = [Tick(axis.at(t), f"{quantity(t, '')} ×") for t in axis.ticks(6)]
-    return Ledger(grid, lines, ticks, (axis.at(1 / band), axis.at(band)), axis.at(1.0))
+    return Forest(grid, lines, ticks, (axis.at(1 / band), axis.at(band)), axis.at(1.0))
 
 
 def is_ratio(v: Verdict) -> bool:
@@ -68,9 +68,9 @@ def how_often(word: Word, known: Bill) -> str:
     return known.often
 
 
-def ledger(
+def forest(
     verdicts: RunVerdicts, names: Sequence[str], titles: Mapping[str, str], bills: Mapping[str, Bill], grid: str
-) -> Ledger:
+) -> Forest:
     """The table of these probes, in their order."""
     axis = axis_of(e for n in names if is_ratio(v := verdicts.probes[n]) for e in (v.value, v.low, v.high))
     lines = [_line(verdicts.probes[n], n, titles.get(n, n), bills.get(n, Bill()), axis) for n in names]
