@@ -37,6 +37,14 @@ def _json(tables: Sequence[Table]) -> bytes:
     return as_json(tables).encode()
 
 
+def _plain_runs(docs: Sequence[Json]) -> tuple[bytes, Left]:
+    """Whole runs in their plain form (liebench/schema/run-2.json): one as an object, several as a list."""
+    import json
+
+    held = docs[0] if len(docs) == 1 else list(docs)
+    return (json.dumps(held, allow_nan=False, separators=(",", ":")) + "\n").encode(), ()
+
+
 def _csv(tables: Sequence[Table]) -> bytes:
     from liebench.export.frames import VERDICTS, as_csv, verdicts
 
@@ -102,7 +110,9 @@ def _gobench(docs: Sequence[Json]) -> tuple[bytes, Left]:
 
 
 FORMATS = {
-    "json": Format("liebench.table/1, numbers as numbers", _json),
+    "json": Format(
+        "verdicts as liebench.table/1; with --what repetitions the whole run as liebench.run/2", _json, _plain_runs
+    ),
     "csv": Format("a line per verdict or per repetition", _csv, _csv_runs),
     "parquet": Format("the same as csv, typed", _parquet, _parquet_runs, binary=True),
     "markdown": Format("a table for a pull request", _markdown, one=True),

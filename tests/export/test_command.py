@@ -7,6 +7,7 @@ import io
 import json
 import subprocess
 import sys
+from importlib import resources
 from pathlib import Path
 
 import pandas
@@ -14,6 +15,8 @@ import pytest
 
 from liebench.export import FORMATS
 from liebench.export.tables import as_json
+from liebench.runfile.binary import packed
+from liebench.runfile.reader import read_run
 
 from tests.helpers import hostile
 
@@ -52,6 +55,20 @@ def test_verdicts_or_repetitions(run: Path) -> None:
     assert [len(r) for r in rows] == [1, 24]
     export(run, "--to", "parquet", "--what", "repetitions", "-o", "x.parquet", cwd=run.parent)
     assert len(pandas.read_parquet(run.parent / "x.parquet")) == 24
+
+
+def test_the_whole_run_in_its_plain_form_is_what_the_schema_says_and_reads_back(run: Path, tmp_path: Path) -> None:
+    import jsonschema
+
+    binary = tmp_path / "x.lb"
+    binary.write_bytes(packed(read_run(run)))
+    plain = export(binary, "--to", "json", "--what", "repetitions", cwd=tmp_path)
+    assert (plain.returncode, plain.stderr) == (0, b"")
+    doc = json.loads(plain.stdout)
+    jsonschema.validate(doc, json.loads(resources.files("liebench").joinpath("schema/run-2.json").read_text()))
+    again = tmp_path / "again.json"
+    again.write_bytes(plain.stdout)
+    assert read_run(again) == read_run(binary) == doc
 
 
 def test_a_folder_is_its_runs_each_once_and_the_newest_run_is_the_default(run: Path) -> None:
@@ -96,7 +113,7 @@ def test_in_a_workflow_the_summary_and_the_outputs_are_appended(run: Path) -> No
 @pytest.mark.parametrize(("args", "code", "said"), [
     (("--to", "xml"), 2, "--to takes json, csv, parquet"),
     (("--to", "csv", "--what", "all"), 2, "verdicts or repetitions"),
-    (("--to", "junit", "--what", "repetitions"), 2, "csv and parquet"),
+    (("--to", "junit", "--what", "repetitions"), 2, "json and csv and parquet"),
     (("run.json", "other.json", "--to", "markdown"), 2, "name one file"),
     (("empty",), 2, "there is no run file in empty"),
     (("missing.json",), 4, "missing.json cannot be read"),
