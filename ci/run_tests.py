@@ -88,7 +88,7 @@ def interrupted(running: subprocess.Popen[bytes]) -> None:
 
 
 def run(parts: Sequence[Part], folder: Path, more: Sequence[str] = ()) -> dict[str, int]:
-    """Exit codes by part. Those behind run beside the others, but for the last of these, which waits until they ended."""
+    """Exit codes by part. Those behind run beside the others, except the last, which waits until they have ended."""
     *front, alone = (part for part in parts if not part.behind)
     beside = {part.name: started(part, folder, more) for part in parts if part.behind}
     codes: dict[str, int] = {}
