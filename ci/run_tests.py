@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Every test in four parts, and one line with the totals of all: what `make test` runs.
+"""Every test in five parts, and one line with the totals of all: what `make test` runs.
 
     python ci/run_tests.py [words for every pytest, for example -x]
 
@@ -37,13 +37,15 @@ class Part:
     marks: str
     nice: int
     words: tuple[str, ...] = ()
+    behind: bool = False  # at work while those in front run, and ended before the last
 
 
 PARTS = (
     Part("pure", PURE, 0, ("-n", "2", "--dist", "loadfile")),
-    Part("machine", "machine and not slow and not alone", -20),
-    Part("alone", "alone and not slow", -20),
-    Part("behind", f"slow or ({' or '.join(BEHIND)}) and not machine", 19),
+    Part("machine", "machine and not slow and not alone and not guest", -20),
+    Part("alone", "alone and not slow and not guest", -20),
+    Part("guests", "guest", 19, behind=True),
+    Part("behind", f"(slow or ({' or '.join(BEHIND)}) and not machine) and not guest", 19, behind=True),
 )
 
 
@@ -86,27 +88,35 @@ def interrupted(running: subprocess.Popen[bytes]) -> None:
 
 
 def run(parts: Sequence[Part], folder: Path, more: Sequence[str] = ()) -> dict[str, int]:
-    """Exit codes by part: the last runs behind those in front of it, and the one before it when all have ended."""
-    *front, alone, behind = parts
+    """Exit codes by part. Those behind run beside the others, except the last, which waits until they have ended."""
+    *front, alone = (part for part in parts if not part.behind)
+    beside = {part.name: started(part, folder, more) for part in parts if part.behind}
     codes: dict[str, int] = {}
-    said = folder / f"{behind.name}.log"
-    with said.open("wb") as out:
-        # in a session of its own, which is what the kernel's autogroups weigh
-        beside = subprocess.Popen(
-            command(behind, folder, more),
+    try:
+        codes |= {part.name: in_front(part, folder, more) for part in front}
+        codes |= {name: running.wait() for name, running in beside.items()}
+    finally:
+        for name, running in beside.items():
+            interrupted(running)
+            print(f"\n## {name}\n{said_by(name, folder).read_text(errors='replace')}", flush=True)
+    return codes | {alone.name: in_front(alone, folder, more)}
+
+
+def said_by(name: str, folder: Path) -> Path:
+    return folder / f"{name}.log"
+
+
+def started(part: Part, folder: Path, more: Sequence[str]) -> subprocess.Popen[bytes]:
+    """A part behind the others, in a session of its own, which is what the kernel's autogroups weigh."""
+    with said_by(part.name, folder).open("wb") as out:
+        return subprocess.Popen(
+            command(part, folder, more),
             cwd=ROOT,
-            env=environment(behind),
+            env=environment(part),
             stdout=out,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    try:
-        codes |= {part.name: in_front(part, folder, more) for part in front}
-        codes[behind.name] = beside.wait()
-    finally:
-        interrupted(beside)
-        print(f"\n## {behind.name}: {behind.marks}\n{said.read_text(errors='replace')}", flush=True)
-    return codes | {alone.name: in_front(alone, folder, more)}
 
 
 def in_front(part: Part, folder: Path, more: Sequence[str]) -> int:

@@ -60,6 +60,7 @@ def test_whose_set_up_breaks(broken): pass
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("ci", "failed"), [("true", 3), ("", 2)])
 def test_what_became_of_each_part_is_counted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ci: str, failed: int
@@ -76,8 +77,8 @@ def test_what_became_of_each_part_is_counted(
         f"--rootdir={ROOT}",
         f"-c{ROOT / 'pyproject.toml'}",
     )
-    pure, machine, alone, behind = PARTS
-    parts = (pure, machine, alone, Part(behind.name, behind.marks, 0, ("-n", "1")))
+    pure, machine, alone, _, behind = PARTS
+    parts = (pure, machine, alone, Part(behind.name, behind.marks, 0, ("-n", "1"), behind=True))
     codes = run_tests.run(parts, tmp_path, more)
     assert {name: bool(code) for name, code in codes.items()} == {
         "pure": True,

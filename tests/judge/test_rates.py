@@ -26,6 +26,8 @@ from tests.helpers.experiments import (
 )
 from tests.helpers.noise_models import MODELS, SOURCES, Floats, noise, simulate
 
+pytestmark = pytest.mark.slow
+
 SESSIONS = 1000
 ARMS = (Arm(id="claimed", promised=True), Arm(id="measured"))
 NOT_FOR_TEN = {"M5 sibling", "add8"}  # sources whose noise does not allow +10 % in 96 blocks in 95 % of the sessions
