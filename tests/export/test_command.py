@@ -15,10 +15,9 @@ import pytest
 
 from liebench.export import FORMATS
 from liebench.export.tables import as_json
-from liebench.runfile.binary import packed
 from liebench.runfile.reader import read_run
 
-from tests.helpers import hostile
+from tests.helpers import fakes, hostile
 
 LIEBENCH = str(Path(sys.executable).parent / "liebench")
 
@@ -57,11 +56,12 @@ def test_verdicts_or_repetitions(run: Path) -> None:
     assert len(pandas.read_parquet(run.parent / "x.parquet")) == 24
 
 
-def test_the_whole_run_in_its_plain_form_is_what_the_schema_says_and_reads_back(run: Path, tmp_path: Path) -> None:
+def test_the_whole_run_in_its_plain_form_is_what_the_schema_says_and_reads_back(tmp_path: Path) -> None:
     import jsonschema
 
-    binary = tmp_path / "x.lb"
-    binary.write_bytes(packed(read_run(run)))
+    session = fakes.session(tmp_path, *fakes.plan(fakes.probe(fakes.World(1.5))))
+    session.run()
+    binary = session.writer.finish({"finished": "2026-01-01T00:01:00Z", "stopped": "done", "quiet": {}, "receipt": {}})
     plain = export(binary, "--to", "json", "--what", "repetitions", cwd=tmp_path)
     assert (plain.returncode, plain.stderr) == (0, b"")
     doc = json.loads(plain.stdout)

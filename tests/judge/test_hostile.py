@@ -220,7 +220,7 @@ def test_truncated_and_flipped_files(tmp_path: Path, source: dict[str, Any]) -> 
 
 
 @pytest.mark.parametrize(
-    "schema", ["liebench.run/0", "liebench.run/2", "liebench.run/999999", "liebench.gate/1", "", None, 5]
+    "schema", ["liebench.run/0", "liebench.run/3", "liebench.run/999999", "liebench.gate/1", "", None, 5]
 )
 def test_other_schemas_are_refused(tmp_path: Path, schema: object) -> None:
     file = tmp_path / "r.json"
