@@ -19,6 +19,7 @@ from liebench.runfile.lists import get_lists, put_lists
 
 APART = ("probes", "controls", "looks", "blocks")  # what has frames of its own
 PARTS = ("args", "alibi", "sentinel", "facts")  # of a repetition: objects whose names become columns
+WHOSE = ("probe", "case", "control")  # a block is
 LISTS = ("samples", "offsets_ns", "steps")
 Rep = Mapping[str, Any]
 
@@ -64,7 +65,9 @@ def _series(blocks: Sequence[Mapping[str, Any]]) -> list[tuple[int, tuple[str, s
 
 
 def _block(block: Mapping[str, Any]) -> dict[str, Any]:
-    return {k: v for k, v in block.items() if k != "reps"} | {"labels": list(block["reps"])}
+    """A block without its repetitions; whose it is and which arms it has go together, as one of few values."""
+    rest = {k: v for k, v in block.items() if k not in (*WHOSE, "reps")}
+    return {**rest, "of": [*(block.get(k) for k in WHOSE), list(block["reps"])]}
 
 
 def _flat(rep: Rep) -> dict[str, Any]:
@@ -152,11 +155,13 @@ def _blocks(found: Mapping[int, Cursor]) -> list[dict[str, Any]]:
     cursor = _frame(found, Kind.BLOCKS)
     blocks = get_table(cursor)
     for block in blocks:
-        labels = block.pop("labels", None)
-        named = [block.get(k) for k in ("probe", "case")]
-        if not isinstance(labels, list) or not all(isinstance(name, str) for name in (*labels, *named)):
+        whose = block.pop("of", None)
+        if not isinstance(whose, list) or len(whose) != len(WHOSE) + 1 or not isinstance(whose[-1], list):
             raise cursor.refuse("a block without probe, case or arms")
-        block["reps"] = dict.fromkeys(labels)
+        probe, case, control, labels = whose
+        if not all(isinstance(name, str) for name in (probe, case, control or "", *labels)):
+            raise cursor.refuse("a block without probe, case or arms")
+        block |= {"probe": probe, "case": case, "control": control, "reps": dict.fromkeys(labels)}
     places = _series([{**b, "reps": dict.fromkeys(b["reps"], n)} for n, b in enumerate(blocks)])
     reps = [_whole(row) for row in get_table(_frame(found, Kind.REPS))]
     if len(reps) != len(places):

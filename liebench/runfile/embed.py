@@ -19,8 +19,11 @@ SAFE, UNSAFE = str.maketrans("<>&", ",./"), str.maketrans(",./", "<>&")  # of ba
 ALIBI = ("run_delay_ns", "majflt", "migrated")  # what a page keeps of it, as 1, 2 or 5 times a power of ten
 UNFELT = 100_000  # ns that a repetition of milliseconds does not feel
 DIGITS = 5  # significant ones: no repetition repeats better
+CASE = {"kind": "ratio", "better": "lower", "rhythm": "block", "subject": "this host", "headline": True,
+        "bounds": False, "quantile": None, "linear": False, "words": {}, "target": None, "skipped": None}  # fmt: skip
+ARM = {"promised": False, "args": {}, "number": None}
 KEPT = 20  # order statistics of a series that only a probe's own judge reads
-MS = 1_000_000  # a block's time is kept to the millisecond
+MOMENTS = 500  # parts of the run's length, to which the time of a block is kept
 BULKY, ONCE = 200, 4000  # characters of a fact that are kept: of each repetition, and of what is asked once
 
 
@@ -30,10 +33,16 @@ def reduced(doc: Mapping[str, Any], plain: Collection[str] = ()) -> dict[str, An
     ``plain``: probes without a judge of their own; nobody reads the facts of their repetitions.
     """
     blocks = []
+    times = [int(block.get("t_ns") or 0) for block in doc["blocks"]] or [0]
+    moment = max(1, (max(times) - min(times)) // MOMENTS)
     for block in doc["blocks"]:
         case = doc["probes"][block["probe"]]["cases"][block["case"]]
         reps = {label: _thin(rep, case, block["probe"] in plain) for label, rep in block["reps"].items()}
-        rest = {k: v // MS * MS if k == "t_ns" else v for k, v in block.items() if k not in ("reps", "order")}
+        rest = {
+            k: int(v or 0) // moment * moment if k == "t_ns" else v
+            for k, v in block.items()
+            if k not in ("reps", "order")
+        }
         blocks.append({**rest, "reps": reps})
     probes = {name: _bare(row) for name, row in doc["probes"].items()}
     said = "samples of a repetition are a few numbers with its median and mean"
@@ -44,10 +53,15 @@ def _bare(row: Mapping[str, Any]) -> dict[str, Any]:
     """A probe's row without what only the runner or a figure reads: calibrations, and the words of arms."""
     facts = {k: v for k, v in (row.get("facts") or {}).items() if k != "calibrations"}
     cases = {
-        name: {**case, "arms": [{k: v for k, v in arm.items() if k != "says"} for arm in case["arms"]]}
+        name: {**_told(case, CASE), "arms": [_told(arm, ARM) for arm in case["arms"]]}
         for name, case in (row.get("cases") or {}).items()
     }
     return {**row, "facts": facts, "cases": cases}
+
+
+def _told(row: Mapping[str, Any], plain: Mapping[str, Any]) -> dict[str, Any]:
+    """What is not as ``fields.case_of`` takes it anyway."""
+    return {k: v for k, v in row.items() if k != "says" and not (k in plain and plain[k] == v)}
 
 
 def _thin(rep: Mapping[str, Any], case: Mapping[str, Any], plain: bool) -> dict[str, Any]:
@@ -59,7 +73,7 @@ def _thin(rep: Mapping[str, Any], case: Mapping[str, Any], plain: bool) -> dict[
         "alibi": {k: _coarse(k, v) for k, v in rep.get("alibi", {}).items() if k in ALIBI},
         "facts": {k: _short(v) for k, v in facts.items()},
         "flags": rep.get("flags", []),
-        "elapsed_ns": rep.get("elapsed_ns", 0),
+        "elapsed_ns": _round(rep.get("elapsed_ns", 0)),
     }
 
 
@@ -92,10 +106,14 @@ def _short(value: Any, digits: int = DIGITS) -> Any:
 
 def _coarse(name: str, value: Any) -> Any:
     """An alibi says how badly a repetition was disturbed: 1, 2 or 5 times a power of ten says that, or not at all."""
+    unfelt = name == "run_delay_ns" and isinstance(value, int | float) and 0 < value < UNFELT
+    return 0 if unfelt else _round(value)
+
+
+def _round(value: Any) -> Any:
+    """1, 2 or 5 times a power of ten; anything but a positive number as it is."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
         return value
-    if name == "run_delay_ns" and value < UNFELT:
-        return 0
     power = 10 ** math.floor(math.log10(value))
     step = next(s for s in (1, 2, 5, 10) if value <= s * power * 1.4142 or s == 10)
     return int(step * power)
@@ -140,7 +158,7 @@ def _stepped(rep: Mapping[str, Any]) -> dict[str, Any]:
         largest = max(map(abs, values), default=0.0)
         samples[name] = list(values)
         if largest and not all(float(v).is_integer() for v in values):
-            steps[name] = nice(largest * 10.0**-DIGITS)
+            steps[name] = nice(largest * 10.0 ** (1 - DIGITS))
             samples[name] = times(counts(values, steps[name]), steps[name])
     return {**rep, "samples": samples, "steps": steps}
 

@@ -9,6 +9,7 @@ Signed numbers are folded (zigzag: 0, -1, 1, -2 ... become 0, 1, 2, 3 ...).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from liebench.errors import RunUnreadable
@@ -73,7 +74,7 @@ class Cursor:
 
     def ints(self) -> list[int]:
         """The next column that ``put_ints`` wrote."""
-        count, width, far = self.count(), self.number(), self.count()
+        count, unit, width, far = self.count(), self.number(), self.number(), self.count()
         if width not in WIDTHS or far > count:
             raise self.refuse(f"a column of {count} numbers with {width} planes and {far} exceptions")
         places, values = [self.number() for _ in range(far)], [self.number() for _ in range(far)]
@@ -84,7 +85,9 @@ class Cursor:
             if at >= count:
                 raise self.refuse(f"an exception at place {at} of {count}")
             found[at] = value
-        return [(v >> 1) ^ -(v & 1) for v in found]
+        if unit == 1:
+            return [(v >> 1) ^ -(v & 1) for v in found]
+        return [((v >> 1) ^ -(v & 1)) * unit for v in found]
 
     def _planes(self, count: int, width: int) -> list[int]:
         if width == 0:
@@ -101,12 +104,13 @@ class Cursor:
 
 
 def put_ints(out: bytearray, values: Sequence[int]) -> None:
-    """A column of signed numbers of up to 63 bits."""
-    numbers = [(v << 1) if v >= 0 else (-v << 1) - 1 for v in values]
+    """A column of signed numbers of up to 63 bits, as multiples of what divides all of them."""
+    unit = math.gcd(*values) or 1
+    numbers = [(v << 1) if v >= 0 else (-v << 1) - 1 for v in (values if unit == 1 else [v // unit for v in values])]
     width = _width(numbers)
     top = 1 << 8 * width
     far = [(i, v) for i, v in enumerate(numbers) if v >= top]
-    for value in (len(numbers), width, len(far)):
+    for value in (len(numbers), unit, width, len(far)):
         put(out, value)
     before = -1
     for i, _ in far:
