@@ -15,6 +15,7 @@ import pytest
 
 from liebench import plugins
 from liebench.core import include_dir
+from liebench.runfile.reader import read_run
 from liebench.stage.stage import Stage
 
 ROOT = Path(__file__).parents[1]
@@ -63,8 +64,8 @@ def test_the_example_is_planned_and_its_plan_says_which_arm_carries_what(hello: 
 @pytest.mark.machine
 def test_the_example_measures_and_says_what_it_took(hello: Path) -> None:
     done = liebench(hello, "run", "hello-syscall", "--quick", "--out", str(hello / "results"))
-    (path,) = (hello / "results").glob("*Z-????????.json")
-    doc = json.loads(path.read_text())
+    (path,) = (hello / "results").glob("*Z-????????.lb")
+    doc = read_run(path)
     assert doc["probes"]["hello-syscall"]["state"] == "measured"
     assert {control["kind"] for control in doc["controls"]} == {"null", "plant"}
     assert {label for b in doc["blocks"] for label in b["reps"]} == {"vdso", "syscall", "promised", "null", "plant"}

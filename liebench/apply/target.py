@@ -16,7 +16,7 @@ from liebench.apply.ledger import FILE, SCHEMA, SYSCTLS, VALUES, Change, Ledger,
 from liebench.errors import HostDirty, LiebenchError, NeedUnmet, StorageFull
 from liebench.host import Host
 from liebench.stage.act import poke
-from liebench.state.files import write_atomic
+from liebench.state.files import TOKEN, write_atomic
 from liebench.state.jsonl import append, records, sync_folder
 
 
@@ -135,7 +135,7 @@ class Hands:
         """Remove what a kill left of a drop-in that was being written (``state.files.write_atomic``)."""
         for file in (SYSCTLS, VALUES):
             path = self.at(file)
-            for left in path.parent.glob(f".{path.name}.[0-9]*"):
+            for left in path.parent.glob(f".{path.name}." + "[0-9a-f]" * TOKEN):
                 with contextlib.suppress(OSError):
                     left.unlink()
 

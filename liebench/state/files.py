@@ -10,6 +10,8 @@ from typing import NoReturn
 
 from liebench.errors import StorageFull
 
+TOKEN = 16  # hexadecimal digits that end the name of a file that is being written
+
 
 def state_dir() -> Path:
     """Where the undo journal and caches live, whatever ``--out`` says: sysctls belong to the host.
@@ -41,7 +43,7 @@ def write_atomic(path: Path, data: bytes, mode: int = 0o644) -> None:
 
     The name it has until then is one that nobody can have put there, or foreseen.
     """
-    fresh = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    fresh = path.with_name(f".{path.name}.{secrets.token_hex(TOKEN // 2)}")
     try:
         fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
         with os.fdopen(fd, "wb") as file:

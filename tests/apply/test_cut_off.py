@@ -152,7 +152,7 @@ def test_a_torn_last_line_is_no_change(tmp_path: Path) -> None:
 
 def test_what_a_kill_left_beside_the_drop_in_is_swept(tmp_path: Path) -> None:
     h = hands(tmp_path)
-    h.at("/etc/sysctl.d/.90-liebench.conf.4711").write_text("half")
+    h.at("/etc/sysctl.d/.90-liebench.conf.0123456789abcdef").write_text("half")
     h.at("/etc/sysctl.d/.90-liebench.conf.swp").write_text("an editor's")
     settle(h)
     assert files(h) == ["etc/sysctl.d/.90-liebench.conf.swp"]

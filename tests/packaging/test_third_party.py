@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from liebench.runfile.reader import read_run
 from liebench.state.journal import pending
 
 from tests.helpers.wheels import clean, install
@@ -44,8 +45,8 @@ class Installed:
     def run(self, *words: str) -> tuple[str, dict[str, Any]]:
         """What a run says, and its run file."""
         said = self("run", "their-getpid", "--quick", "--out", str(self.place / "results"), *words)
-        newest = max((self.place / "results").glob("*Z-????????.json"), key=lambda p: p.stat().st_mtime_ns)
-        return said, json.loads(newest.read_text())
+        newest = max((self.place / "results").glob("*Z-????????.lb"), key=lambda p: p.stat().st_mtime_ns)
+        return said, read_run(newest)
 
     @property
     def site(self) -> Path:
@@ -102,7 +103,7 @@ def test_it_is_measured_with_its_own_executable_whose_place_no_file_holds(theirs
 
 def test_the_report_of_such_a_run_can_be_made(theirs: Installed) -> None:
     theirs.run()
-    newest = max((theirs.place / "results").glob("*Z-????????.json"), key=lambda p: p.stat().st_mtime_ns)
+    newest = max((theirs.place / "results").glob("*Z-????????.lb"), key=lambda p: p.stat().st_mtime_ns)
     theirs("report", str(newest))
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from liebench.core import core_path
+from liebench.runfile.binary import records
 from liebench.runfile.reader import read_run
 
 from tests.helpers.held_back import quota_group
@@ -84,7 +85,8 @@ def test_a_processor_that_goes_offline_meanwhile_is_named_and_nothing_hangs(tmp_
     command = [LIEBENCH, "run", "cpu-frequency", "tlb-flush", "--json", "--out", str(tmp_path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as running:
         for _ in range(600):  # until it has begun to measure
-            if any(b'"block"' in path.read_bytes() for path in tmp_path.glob("*.ndjson")):
+            grown = [path.read_bytes() for path in tmp_path.glob("*.lb.part")]
+            if any(record["record"] == "block" for data in grown for _, record in records(data)):
                 break
             time.sleep(0.1)
         try:
@@ -94,7 +96,7 @@ def test_a_processor_that_goes_offline_meanwhile_is_named_and_nothing_hangs(tmp_
             SWITCH.write_text("1")
     assert set(said["failed"]) == {"cpu-frequency", "tlb-flush"}
     assert all("cannot run on CPU" in row["error"] and "offline" in row["error"] for row in said["failed"].values())
-    assert json.loads(Path(said["run"]).read_text())["receipt"] is not None
+    assert read_run(said["run"])["receipt"] is not None
 
 
 @ROOT
