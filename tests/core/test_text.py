@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow  # it is built with sanitizers first
+
 # A kernel as somebody else would write it: its only fact is what stdin holds, under a name that is no plain word.
 ECHO = r"""
 #include "lb.h"

@@ -125,6 +125,7 @@ def answered(work: Callable[[], object]) -> bool:
     return True
 
 
+@pytest.mark.slow
 @many(1200)
 @given(damages(RUN))
 def test_damaged_runs(damage: list[tuple[Path_, object]]) -> None:
