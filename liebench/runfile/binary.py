@@ -8,7 +8,7 @@ samples that the cases ask for; then what only a figure or a probe's own judge r
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from liebench.errors import RunUnreadable
@@ -28,16 +28,16 @@ def packed(doc: Mapping[str, Any], codec: Codec = Codec.ZLIB) -> bytes:
     """The bytes of a run file with this document."""
     blocks = doc["blocks"]
     reps = _series(blocks)
-    asked = _asked(doc)
+    judged = _asked(doc)
     parts = {
         Kind.HEAD: _json({k: v for k, v in doc.items() if k not in APART}),
         Kind.PROBES: _json({"probes": doc["probes"], "controls": doc["controls"]}),
         Kind.LOOKS: _table(doc["looks"]),
         Kind.BLOCKS: _table([_block(block) for block in blocks]),
-        Kind.REPS: _table([_flat(rep) for _, _, rep in reps]),
-        Kind.JUDGED: _samples(reps, lambda key, name: name in asked.get(key, ())),
-        Kind.OTHER: _samples(reps, lambda key, name: name not in asked.get(key, ())),
-        Kind.OFFSETS: _offsets([rep for _, _, rep in reps]),
+        Kind.REPS: _table([_flat(rep) for _, rep in reps]),
+        Kind.JUDGED: _samples(reps, lambda key, name: name in judged.get(key, ())),
+        Kind.OTHER: _samples(reps, lambda key, name: name not in judged.get(key, ())),
+        Kind.OFFSETS: _offsets([rep for _, rep in reps]),
         Kind.END: b"",
     }
     return SIGNATURE + b"".join(framed(kind, data, codec) for kind, data in parts.items())
@@ -53,15 +53,22 @@ def _table(rows: Sequence[Mapping[str, Any]]) -> bytes:
     return bytes(out)
 
 
-def _series(blocks: Sequence[Mapping[str, Any]]) -> list[tuple[int, tuple[str, str], Rep]]:
-    """(place of the block, (probe, case), repetition) by series, in the order of blocks within each."""
-    found = [
-        ((block["probe"], block["case"], block.get("control") or "", label), n, rep)
-        for n, block in enumerate(blocks)
-        for label, rep in block["reps"].items()
+def _order(blocks: Sequence[Mapping[str, Any]]) -> list[tuple[int, str]]:
+    """(place of the block, label) of every repetition by series, in the order of blocks within each."""
+    keys = [
+        ((b["probe"], b["case"], b.get("control") or "", label), n) for n, b in enumerate(blocks) for label in b["reps"]
     ]
-    found.sort(key=lambda row: row[:2])
-    return [(n, key[:2], rep) for key, n, rep in found]
+    return [(n, key[-1]) for key, n in sorted(keys)]
+
+
+def _series(blocks: Sequence[Mapping[str, Any]]) -> list[tuple[tuple[str, str], Rep]]:
+    """((probe, case), repetition) in that order."""
+    return [((blocks[n]["probe"], blocks[n]["case"]), blocks[n]["reps"][label]) for n, label in _order(blocks)]
+
+
+def asked(case: Mapping[str, Any]) -> set[str]:
+    """The quantities that a case, as it is stored, is judged by."""
+    return {case["quantity"], *(("low", "high") if case.get("bounds") else ())}
 
 
 def _block(block: Mapping[str, Any]) -> dict[str, Any]:
@@ -81,17 +88,17 @@ def _flat(rep: Rep) -> dict[str, Any]:
 def _asked(doc: Mapping[str, Any]) -> dict[tuple[str, str], Collection[str]]:
     """The quantities that each case is judged by."""
     return {
-        (probe, name): {case["quantity"], *(("low", "high") if case.get("bounds") else ())}
+        (probe, name): asked(case)
         for probe, row in doc["probes"].items()
         for name, case in (row.get("cases") or {}).items()
     }
 
 
-def _samples(reps: Sequence[tuple[int, tuple[str, str], Rep]], wanted: Any) -> bytes:
+def _samples(reps: Sequence[tuple[tuple[str, str], Rep]], wanted: Callable[[tuple[str, str], str], bool]) -> bytes:
     """Lists of samples: which repetition and quantity each belongs to, its step, its values."""
     chosen = [
         (place, name, rep.get("steps", {}).get(name), values)
-        for place, (_, key, rep) in enumerate(reps)
+        for place, (key, rep) in enumerate(reps)
         for name, values in rep["samples"].items()
         if wanted(key, name)
     ]
@@ -105,7 +112,7 @@ def _samples(reps: Sequence[tuple[int, tuple[str, str], Rep]], wanted: Any) -> b
 
 
 def _offsets(reps: Sequence[Rep]) -> bytes:
-    """When each sample began: whole microseconds by their second differences, which are those of a steady rhythm."""
+    """When each sample of a repetition began."""
     out = bytearray()
     put_lists(out, [(list(rep.get("offsets_ns") or ()), None) for rep in reps])
     return bytes(out)
@@ -162,7 +169,7 @@ def _blocks(found: Mapping[int, Cursor]) -> list[dict[str, Any]]:
         if not all(isinstance(name, str) for name in (probe, case, control or "", *labels)):
             raise cursor.refuse("a block without probe, case or arms")
         block |= {"probe": probe, "case": case, "control": control, "reps": dict.fromkeys(labels)}
-    places = _series([{**b, "reps": dict.fromkeys(b["reps"], n)} for n, b in enumerate(blocks)])
+    places = _order(blocks)
     reps = [_whole(row) for row in get_table(_frame(found, Kind.REPS))]
     if len(reps) != len(places):
         raise cursor.refuse(f"{len(reps)} repetitions where blocks name {len(places)}")
@@ -172,17 +179,9 @@ def _blocks(found: Mapping[int, Cursor]) -> list[dict[str, Any]]:
     if Kind.OFFSETS in found:
         for rep, values in zip(reps, get_lists(found[Kind.OFFSETS], [None] * len(reps)), strict=True):
             rep["offsets_ns"] = values
-    for (n, label), rep in zip(_labels(blocks), reps, strict=True):
+    for (n, label), rep in zip(places, reps, strict=True):
         blocks[n]["reps"][label] = rep
     return blocks
-
-
-def _labels(blocks: Sequence[Mapping[str, Any]]) -> Iterator[tuple[int, str]]:
-    """(block, label) of every repetition in the order of series."""
-    keys = [
-        ((b["probe"], b["case"], b.get("control") or "", label), n) for n, b in enumerate(blocks) for label in b["reps"]
-    ]
-    return ((n, key[3]) for key, n in sorted(keys))
 
 
 def _whole(row: Mapping[str, Any]) -> dict[str, Any]:

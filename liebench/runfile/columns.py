@@ -28,11 +28,7 @@ from liebench.runfile.fields import mapping, number, refuse, sequence, text, who
 
 MOST = 2_000_000  # values that a group may grow to when it is read back
 PARTS = ("alibi", "facts")
-FINER = 7  # a step is this part of the middle half of a column: its rounding is a 25th of the scatter
-COUNTED = 10_000  # whole numbers that span less are counts, or bounds that must not be rounded
-MOMENTS = 100  # parts of the run's length, to which the time of a block is kept
 LETTERS = "".join(c for c in map(chr, range(35, 127)) if c not in "\\<>&")  # fit for JSON and HTML
-LOST = " "  # stands for a value that lies too far away
 Column = dict[str, Any]
 
 

@@ -9,7 +9,7 @@ from statistics import fmean, median
 from typing import Any
 
 from liebench.errors import RunUnreadable
-from liebench.runfile.binary import document, packed
+from liebench.runfile.binary import asked, document, packed
 from liebench.runfile.chunks import Codec
 from liebench.runfile.plain import parsed
 from liebench.runfile.rounding import counts, nice, times
@@ -80,8 +80,7 @@ def _thin(rep: Mapping[str, Any], case: Mapping[str, Any], plain: bool) -> dict[
 def _judged(samples: Mapping[str, Any], case: Mapping[str, Any]) -> Mapping[str, Any]:
     """The quantities that the case is judged by; all of them where there is none, for a judge of its own to read."""
     held = {quantity: values for quantity, values in samples.items() if values}
-    decide = {case["quantity"], *(("low", "high") if case.get("bounds") else ())}
-    judged = {quantity: values for quantity, values in held.items() if quantity in decide}
+    judged = {quantity: values for quantity, values in held.items() if quantity in asked(case)}
     if case["kind"] == "fact":  # its samples are events, and only a planted one has any that counts
         return judged
     return judged or held

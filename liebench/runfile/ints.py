@@ -19,15 +19,6 @@ MOST_BYTES = 10  # of one varint: 64 bits
 WIDTHS = range(9)
 
 
-def folded(value: int) -> int:
-    """A signed number as an unsigned one, small where its size is small."""
-    return (value << 1) if value >= 0 else (-value << 1) - 1
-
-
-def unfolded(value: int) -> int:
-    return (value >> 1) ^ -(value & 1)
-
-
 def put(out: bytearray, value: int) -> None:
     """One unsigned number, seven bits a byte, the lowest first (LEB128)."""
     while value > 127:
